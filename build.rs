@@ -1,0 +1,11 @@
+//! Link settings of the shared library that Cargo has no field for.
+
+fn main() {
+    println!("cargo:rerun-if-changed=build.rs");
+    // The library stays mapped after dlclose: its fork handlers cannot be taken back.
+    println!("cargo:rustc-cdylib-link-arg=-Wl,-z,nodelete");
+    // Our own copies of SQLite and AWS-LC are never replaced by the host's, nor seen by it.
+    println!("cargo:rustc-cdylib-link-arg=-Wl,-Bsymbolic");
+    println!("cargo:rustc-cdylib-link-arg=-Wl,--exclude-libs,ALL");
+    println!("cargo:rustc-cdylib-link-arg=-Wl,-z,relro,-z,now,-z,noexecstack");
+}

@@ -1,0 +1,92 @@
+//! The caller's input and the place for the output, as safe Rust sees them.
+//!
+//! Encryption in place (output = input) is usual in PKCS#11 and two overlapping Rust slices are undefined
+//! behaviour, so `abi` sorts the caller's two ranges once: either they are apart, or they start at the same
+//! byte and only the output exists as a slice. (A partial overlap never gets here: `abi` copies that input.)
+//! Everything below `abi` works on this type in safe code.
+
+/// Input and output of one call of a cipher.
+pub enum Exchange<'a> {
+    /// Two ranges that share no byte.
+    Apart {
+        /// What is to be transformed.
+        input: &'a [u8],
+        /// Where the result goes; at least as long as the operation needs.
+        output: &'a mut [u8],
+    },
+    /// The input is the first `length` bytes of the output.
+    InPlace {
+        /// Input and then output; at least as long as the operation needs.
+        buffer: &'a mut [u8],
+        /// Bytes of input at the front of `buffer`.
+        length: usize,
+    },
+}
+
+impl<'a> Exchange<'a> {
+    /// The bytes that go in.
+    #[must_use]
+    pub fn input(&self) -> &[u8] {
+        match self {
+            Self::Apart { input, .. } => input,
+            Self::InPlace { buffer, length } => buffer.get(..*length).unwrap_or_default(),
+        }
+    }
+
+    /// The room for what comes out.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        match self {
+            Self::Apart { output, .. } => output.len(),
+            Self::InPlace { buffer, .. } => buffer.len(),
+        }
+    }
+
+    /// The whole output range. In place, this is the input too, so read first.
+    pub fn output(&mut self) -> &mut [u8] {
+        match self {
+            Self::Apart { output, .. } => output,
+            Self::InPlace { buffer, .. } => buffer,
+        }
+    }
+
+    /// The first `count` bytes of input and output, to be transformed byte for byte.
+    /// `None` if the input or the room is shorter.
+    pub fn front(&mut self, count: usize) -> Option<Exchange<'_>> {
+        match self {
+            Self::Apart { input, output } => {
+                Some(Exchange::Apart { input: input.get(..count)?, output: output.get_mut(..count)? })
+            }
+            Self::InPlace { buffer, length } => {
+                if count > *length {
+                    return None;
+                }
+                Some(Exchange::InPlace { buffer: buffer.get_mut(..count)?, length: count })
+            }
+        }
+    }
+
+    /// Splits off what lies behind the first `count` bytes of input and of output.
+    /// `None` if the input or the room is shorter.
+    #[must_use]
+    pub fn split(self, count: usize) -> Option<(Exchange<'a>, Exchange<'a>)> {
+        match self {
+            Self::Apart { input, output } => {
+                let (input_front, input_back) = input.split_at_checked(count)?;
+                let (output_front, output_back) = output.split_at_mut_checked(count)?;
+                Some((
+                    Exchange::Apart { input: input_front, output: output_front },
+                    Exchange::Apart { input: input_back, output: output_back },
+                ))
+            }
+            Self::InPlace { buffer, length } => {
+                let rest = length.checked_sub(count)?;
+                let (front, back) = buffer.split_at_mut_checked(count)?;
+                Some((
+                    Exchange::InPlace { buffer: front, length: count },
+                    Exchange::InPlace { buffer: back, length: rest },
+                ))
+            }
+        }
+    }
+}
