@@ -1,0 +1,61 @@
+//! The folder that holds the HSMs: made if it is missing, refused if strangers may write in it.
+
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+
+use super::check::{failed, status};
+use super::{Access, Directory, open_folder};
+use crate::error::{Error, Result};
+use crate::platform::process;
+
+/// Opens the folder that holds the HSMs, creating it and what is missing above it with mode 0700.
+///
+/// # Errors
+/// `CKR_DEVICE_ERROR` naming the path, what is wrong and what cures it.
+pub fn open_home(path: &Path, access: Access) -> Result<Directory> {
+    if let Err(error) = std::fs::symlink_metadata(path)
+        && error.kind() == io::ErrorKind::NotFound
+    {
+        let above = path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(above)
+            .map_err(|error| failed(above, "cannot be created", &error))?;
+        match DirBuilder::new().mode(0o700).create(path) {
+            Ok(()) => return adopt_new_home(path, above, access),
+            // Another process was faster.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(failed(path, "cannot be created", &error)),
+        }
+    }
+    let home = open_folder(path, false)?;
+    let status = status(&home.descriptor).map_err(|error| failed(path, "cannot be examined", &error))?;
+    let user = process::effective_user();
+    if access.group.is_none() && home.owner != user && user != 0 {
+        return Err(Error::device(format!(
+            "{}: belongs to user {} and this process runs as user {user}; run it as that user",
+            path.display(),
+            home.owner
+        )));
+    }
+    // The home holds no secret itself, but whoever may write in it could exchange the folder of an HSM.
+    let writers = if access.group == Some(status.st_gid) { 0o002 } else { 0o022 };
+    if status.st_mode & writers != 0 && status.st_mode & libc::S_ISVTX == 0 {
+        return Err(Error::device(format!(
+            "{}: others may write in it (mode {:04o}); run: chmod go-w {}",
+            path.display(),
+            status.st_mode & 0o7777,
+            path.display()
+        )));
+    }
+    Ok(home)
+}
+
+fn adopt_new_home(path: &Path, above: &Path, access: Access) -> Result<Directory> {
+    let home = open_folder(path, false)?;
+    open_folder(above, true)?.hand_over(&home.descriptor, &home.path, access, access.folder_mode())?;
+    open_folder(path, false)
+}

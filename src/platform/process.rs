@@ -1,0 +1,110 @@
+//! What the library asks about its process and machine: identity, privilege, clocks.
+
+#![allow(unsafe_code)]
+
+use std::fs;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+/// Whether the program gained privileges when it was started (set-user-ID, set-group-ID, file capabilities).
+///
+/// Whoever started such a program controls its environment, so nothing in that may be believed.
+#[must_use]
+pub fn is_setuid() -> bool {
+    // SAFETY: reads the auxiliary vector that the kernel gave this process.
+    unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
+}
+
+/// The user whose rights this process has.
+#[must_use]
+pub fn effective_user() -> u32 {
+    // SAFETY: cannot fail and touches no memory.
+    unsafe { libc::geteuid() }
+}
+
+/// The number of this process.
+#[must_use]
+pub fn pid() -> u32 {
+    std::process::id()
+}
+
+/// A number that is new at each boot of the machine: a monotonic time means something only together with it.
+///
+/// Nothing where `/proc` is not mounted.
+#[must_use]
+pub fn boot_id() -> Option<[u8; 16]> {
+    let text = fs::read("/proc/sys/kernel/random/boot_id").ok()?;
+    let mut id = [0_u8; 16];
+    let mut digits = text.iter().filter_map(|&c| char::from(c).to_digit(16)).filter_map(|d| u8::try_from(d).ok());
+    for byte in &mut id {
+        *byte = digits.next()? << 4 | digits.next()?;
+    }
+    Some(id)
+}
+
+/// Milliseconds since 1970 by the wall clock, which may be set; 0 before 1970.
+#[must_use]
+pub fn wall_clock_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).ok().and_then(|t| u64::try_from(t.as_millis()).ok()).unwrap_or(0)
+}
+
+/// Milliseconds since boot by a clock that nobody can set and that all processes share.
+#[must_use]
+pub fn monotonic_ms() -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is ours to write; with this clock the call cannot fail.
+    unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &raw mut time) };
+    u64::try_from(time.tv_sec).unwrap_or(0).saturating_mul(1000) + u64::try_from(time.tv_nsec / 1_000_000).unwrap_or(0)
+}
+
+/// The instant for waits inside this process.
+#[must_use]
+pub fn now() -> Instant {
+    Instant::now()
+}
+
+/// A folder that is removed when the test ends.
+#[cfg(test)]
+pub(crate) struct Temporary(std::path::PathBuf);
+
+#[cfg(test)]
+impl Temporary {
+    pub(crate) fn path(&self) -> &std::path::Path {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        drop(fs::remove_dir_all(&self.0));
+    }
+}
+
+/// A new folder of mode 0700 for a test.
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+pub(crate) fn temporary() -> Temporary {
+    use std::os::unix::fs::DirBuilderExt;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let name = format!("cloudhsm-test-{}-{}", pid(), NEXT.fetch_add(1, Ordering::Relaxed));
+    let path = std::env::temp_dir().join(name);
+    drop(fs::remove_dir_all(&path));
+    fs::DirBuilder::new().mode(0o700).create(&path).unwrap();
+    Temporary(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_plausible() {
+        assert!(!is_setuid());
+        assert!(pid() > 0);
+        assert!(wall_clock_ms() > 1_700_000_000_000);
+        let first = monotonic_ms();
+        assert!(first > 0 && monotonic_ms() >= first);
+        assert!(boot_id().is_some_and(|id| id != [0; 16] && Some(id) == boot_id()));
+    }
+}
