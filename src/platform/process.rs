@@ -56,6 +56,18 @@ pub fn monotonic_ms() -> u64 {
     u64::try_from(time.tv_sec).unwrap_or(0).saturating_mul(1000) + u64::try_from(time.tv_nsec / 1_000_000).unwrap_or(0)
 }
 
+/// A number that no other process will come up with, for the names of temporary files. Not for cryptography.
+#[must_use]
+pub fn unique_number() -> u64 {
+    let mut bytes = [0_u8; 8];
+    // SAFETY: eight bytes that are ours to write; without the flag to block, it answers at once or not at all.
+    let got = unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), libc::GRND_NONBLOCK) };
+    if got == 8 {
+        return u64::from_ne_bytes(bytes);
+    }
+    u64::from(pid()) << 32 ^ wall_clock_ms()
+}
+
 /// The instant for waits inside this process.
 #[must_use]
 pub fn now() -> Instant {

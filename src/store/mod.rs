@@ -1,1 +1,244 @@
-//! (placeholder)
+//! Where the HSM keeps what it holds: sealed records, found by number or by blind tags, committed in batches.
+//!
+//! The store knows nothing of keys or PKCS#11: a record is a sealed blob and the few numbers that a search selects by.
+//! Whoever can write the files can change those numbers too, so nothing here is believed: the module above seals them
+//! together with the content. The interface is synchronous and narrow, so that a store which machines share can
+//! take the place of the one file of today.
+
+pub mod sqlite;
+
+#[cfg(test)]
+mod memory;
+#[cfg(test)]
+mod suite;
+
+pub use sqlite::{NewHsm, Options, SqliteStore, close_inherited};
+
+use crate::ck;
+use crate::error::{Error, Result};
+
+/// The longest sealed record.
+pub const MAX_SEALED: usize = 1 << 20;
+/// The most tags that one record carries, or that one search names.
+pub const MAX_TAGS: usize = 64;
+/// How often a batch is built anew when its expected versions are not those of the store.
+const ATTEMPTS: usize = 3;
+
+/// What a record is about; each kind counts its own ids.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[repr(u8)]
+pub enum Kind {
+    /// The HSM itself: identity, settings, integrity sum, counters.
+    Meta = 0,
+    /// A user.
+    User = 1,
+    /// An object.
+    Object = 2,
+    /// A key shared with a user.
+    Share = 3,
+    /// Quorum settings and tokens.
+    Quorum = 4,
+    /// An entry of the audit log.
+    Audit = 5,
+}
+
+impl Kind {
+    /// All kinds, in the order of their numbers.
+    pub const ALL: [Self; 6] = [Self::Meta, Self::User, Self::Object, Self::Share, Self::Quorum, Self::Audit];
+}
+
+/// A sealed record, and the numbers that go with it in the clear.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Record {
+    /// What it is about.
+    pub kind: Kind,
+    /// Its number within its kind, from 1 to `i64::MAX`; never used again after it is deleted.
+    pub id: u64,
+    /// Its version, from 1 to `i64::MAX`; whoever changes the record raises it.
+    pub version: u64,
+    /// The class of an object.
+    pub class: u64,
+    /// The key type of an object.
+    pub key_type: u64,
+    /// The user it belongs to.
+    pub owner: u64,
+    /// Which key seals it.
+    pub tier: u8,
+    /// The sealed content, at most [`MAX_SEALED`] bytes.
+    pub sealed: Vec<u8>,
+}
+
+/// An entry of the blind index: a keyed hash of an attribute and its value.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Tag(pub [u8; 16]);
+
+/// One change of a batch.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// Writes a record.
+    Put {
+        /// The record as it is to be.
+        record: Record,
+        /// The version that it has in the store; 0 if it must not exist.
+        expected: u64,
+        /// What it is found by; `None` leaves that as it is.
+        tags: Option<Vec<Tag>>,
+    },
+    /// Removes a record and its tags.
+    Delete {
+        /// Its kind.
+        kind: Kind,
+        /// Its number.
+        id: u64,
+        /// The version that it has in the store.
+        expected: u64,
+    },
+}
+
+/// Changes that are made together or not at all.
+#[derive(Clone, Default, Debug)]
+pub struct Batch {
+    /// The changes, in order. A batch without any commits nothing.
+    pub changes: Vec<Change>,
+}
+
+/// Which records a search wants.
+#[derive(Clone, Debug)]
+pub struct Selection {
+    /// Of this kind.
+    pub kind: Kind,
+    /// Of this class, if given.
+    pub class: Option<u64>,
+    /// Of this key type, if given.
+    pub key_type: Option<u64>,
+    /// Sealed by this key, if given.
+    pub tier: Option<u8>,
+    /// With a greater number than this.
+    pub after: u64,
+    /// At most so many.
+    pub limit: usize,
+}
+
+impl Selection {
+    /// Everything of one kind.
+    #[must_use]
+    pub const fn all(kind: Kind) -> Self {
+        Self { kind, class: None, key_type: None, tier: None, after: 0, limit: usize::MAX }
+    }
+}
+
+/// Reading. Inside [`Store::write`], a view is of the state that the batch will be committed onto.
+pub trait View {
+    /// One record.
+    ///
+    /// # Errors
+    /// `CKR_DEVICE_ERROR` if the store cannot be read or its content cannot be right.
+    fn read(&self, kind: Kind, id: u64) -> Result<Option<Record>>;
+
+    /// The version of one record.
+    ///
+    /// # Errors
+    /// As [`View::read`].
+    fn version(&self, kind: Kind, id: u64) -> Result<Option<u64>>;
+
+    /// The selected records, by ascending number.
+    ///
+    /// # Errors
+    /// As [`View::read`].
+    fn scan(&self, selection: &Selection) -> Result<Vec<Record>>;
+
+    /// The numbers of the selected records that carry all of `tags`, ascending. Without tags, of all selected.
+    ///
+    /// # Errors
+    /// As [`View::read`].
+    fn find(&self, tags: &[Tag], selection: &Selection) -> Result<Vec<u64>>;
+
+    /// Numbers and versions of the records of one kind with a number above `after`, ascending, at most `limit`.
+    ///
+    /// # Errors
+    /// As [`View::read`].
+    fn versions(&self, kind: Kind, after: u64, limit: usize) -> Result<Vec<(u64, u64)>>;
+
+    /// How many records of one kind there are.
+    ///
+    /// # Errors
+    /// As [`View::read`].
+    fn count(&self, kind: Kind) -> Result<u64>;
+}
+
+/// Whether a commit survives the loss of power.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Durability {
+    /// It does, from the moment that [`Store::write`] returns.
+    Synced,
+    /// It is written in order but not waited for: the next synced commit makes it durable. It survives the death of
+    /// the process, not that of the machine.
+    Lazy,
+}
+
+/// A place for records that several processes share.
+pub trait Store: View + Send + Sync {
+    /// Takes write exclusivity, calls `build` with the newest state and commits its batch, all of it or nothing, if the
+    /// expected versions are right; calls `build` again if they are not. Returns the generation after the commit.
+    ///
+    /// `build` reads through the view that it is given, never through the store.
+    ///
+    /// # Errors
+    /// What `build` returns; `CKR_DEVICE_ERROR` if the store cannot be written, is held by another process or
+    /// disagrees with the batch for good; `CKR_DEVICE_MEMORY` if the disk is full.
+    fn write(&self, durability: Durability, build: &mut dyn FnMut(&dyn View) -> Result<Batch>) -> Result<u64>;
+
+    /// A number that every commit of any process changes. Hot: costs two loads when no commit is under way.
+    ///
+    /// If it cannot be told, the number is one that was never returned before, so that no cache passes for current.
+    fn generation(&self) -> u64;
+
+    /// Lets go of the files: at `C_Finalize`, or in the child of a fork before it opens anew. Every later use fails.
+    fn close(&self);
+}
+
+/// How making a batch's changes went.
+enum Applied {
+    /// All of them are made.
+    Done,
+    /// A record has another version than the batch expects; nothing may be committed.
+    Conflict,
+}
+
+/// Refuses a batch that no store could hold. `place` says which store, for the log.
+fn check(batch: &Batch, place: &dyn std::fmt::Display) -> Result<()> {
+    const TOP: u64 = i64::MAX.unsigned_abs();
+    for change in &batch.changes {
+        match change {
+            Change::Put { record, expected, tags } => {
+                if !(1..=TOP).contains(&record.id) || !(1..=TOP).contains(&record.version) || *expected > TOP {
+                    return Err(Error::internal("a record's number or version is out of range"));
+                }
+                if record.sealed.len() > MAX_SEALED {
+                    return Err(Error::with(
+                        ck::CKR_DEVICE_MEMORY,
+                        format!(
+                            "{place}: a record of {} bytes is more than the store takes ({MAX_SEALED}); store less",
+                            record.sealed.len()
+                        ),
+                    ));
+                }
+                if tags.as_ref().is_some_and(|tags| tags.len() > MAX_TAGS) {
+                    return Err(Error::internal("a record has more tags than the store takes"));
+                }
+            }
+            Change::Delete { id, expected, .. } => {
+                if *id > TOP || *expected > TOP || *expected == 0 {
+                    return Err(Error::internal("a deletion's number or version is out of range"));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The error when the expected versions stay wrong.
+#[cold]
+fn conflict(place: &dyn std::fmt::Display) -> Error {
+    Error::device(format!("{place}: a record was changed while it was being written; repeat the call"))
+}

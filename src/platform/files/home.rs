@@ -1,11 +1,14 @@
 //! The folder that holds the HSMs: made if it is missing, refused if strangers may write in it.
 
+#![allow(unsafe_code)]
+
+use std::ffi::OsStr;
 use std::fs::DirBuilder;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
-use super::check::{failed, status};
+use super::check::{c_string, failed, status};
 use super::{Access, Directory, open_folder};
 use crate::error::{Error, Result};
 use crate::platform::process;
@@ -58,4 +61,34 @@ fn adopt_new_home(path: &Path, above: &Path, access: Access) -> Result<Directory
     let home = open_folder(path, false)?;
     open_folder(above, true)?.hand_over(&home.descriptor, &home.path, access, access.folder_mode())?;
     open_folder(path, false)
+}
+
+/// Gives the entry `from` of a folder the name `to`, which nothing may have.
+///
+/// # Errors
+/// `CKR_DEVICE_ERROR`, also if something has that name.
+pub fn put_in_place(directory: &Directory, from: &str, to: &str) -> Result<()> {
+    let path = directory.path().join(to);
+    let (from, to) = (c_string(OsStr::new(from))?, c_string(OsStr::new(to))?);
+    let at = directory.descriptor();
+    // SAFETY: two C strings that outlive the call and a descriptor that is open as long as `directory`.
+    if unsafe { libc::renameat2(at, from.as_ptr(), at, to.as_ptr(), libc::RENAME_NOREPLACE) } == 0 {
+        return Ok(());
+    }
+    let mut error = io::Error::last_os_error();
+    if matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOSYS)) {
+        // A file system without that flag; a folder replaces no folder that has anything in it all the same.
+        // SAFETY: as above.
+        if unsafe { libc::renameat(at, from.as_ptr(), at, to.as_ptr()) } == 0 {
+            return Ok(());
+        }
+        error = io::Error::last_os_error();
+    }
+    match error.raw_os_error() {
+        Some(libc::EEXIST | libc::ENOTEMPTY) => Err(Error::device(format!(
+            "{}: was created by another process at the same time; use that HSM as it is",
+            path.display()
+        ))),
+        _ => Err(failed(&path, "cannot be put in its place", &error)),
+    }
 }

@@ -19,7 +19,7 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 
 use check::{c_string, check_group, check_mode, failed, raised, read_capped, status};
-pub use home::open_home;
+pub use home::{open_home, put_in_place};
 pub use network::check_local;
 
 use crate::error::{Error, Result};

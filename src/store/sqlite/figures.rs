@@ -1,0 +1,91 @@
+//! Figures, on demand: `cargo test --release --lib figures -- --ignored --nocapture --test-threads=1`.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
+use std::time::Instant;
+
+use super::tests::{new_store, open};
+use super::*;
+use crate::store::Change;
+use crate::store::suite::{put, record, tag};
+
+fn filled(store: &SqliteStore, count: u64) {
+    for first in (1..=count).step_by(1000) {
+        let changes: Vec<Change> = (first..(first + 1000).min(count + 1))
+            .map(|id| {
+                let mut own = [0; 16];
+                for (to, from) in own.iter_mut().zip(id.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_le_bytes()) {
+                    *to = from;
+                }
+                put(Record { sealed: vec![3; 1500], ..record(Kind::Object, id, 1) }, 0, Some(&[Tag(own), tag(1)]))
+            })
+            .collect();
+        store.write(Durability::Lazy, &mut |_| Ok(Batch { changes: changes.clone() })).unwrap();
+    }
+}
+
+fn each(what: &str, times: u64, mut f: impl FnMut(u64)) {
+    let mut best = u128::MAX;
+    let mut all = Vec::new();
+    for round in 0..5 {
+        let start = Instant::now();
+        for n in 0..times {
+            f(round * times + n);
+        }
+        let took = start.elapsed().as_nanos() / u128::from(times);
+        best = best.min(took);
+        all.push(took);
+    }
+    all.sort_unstable();
+    println!("{what:38} median {:>9} ns, best {best:>9} ns", all.get(2).copied().unwrap_or(0));
+}
+
+#[test]
+#[ignore = "a measurement"]
+fn figures() {
+    for count in [10_u64, 100_000] {
+        let (home, store) = new_store();
+        filled(&store, count);
+        println!("{count} objects of 1500 bytes");
+        each("read, warm, one record", 2000, |_| drop(store.read(Kind::Object, 5).unwrap()));
+        each("read, records all over", 2000, |n| drop(store.read(Kind::Object, 1 + n * 7919 % count).unwrap()));
+        each("version, warm", 2000, |_| assert!(store.version(Kind::Object, 5).unwrap().is_some()));
+        let own = {
+            let mut own = [0; 16];
+            own.iter_mut()
+                .zip(5_u64.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_le_bytes())
+                .for_each(|(to, from)| *to = from);
+            Tag(own)
+        };
+        let all = Selection::all(Kind::Object);
+        each("find by one tag", 2000, |_| assert_eq!(store.find(&[own], &all).unwrap(), [5]));
+        each("find by a rare and a common tag", 1000, |_| assert_eq!(store.find(&[tag(1), own], &all).unwrap(), [5]));
+        let certificates = Selection { class: Some(1), ..all.clone() };
+        each("find by class, none", 1000, |_| assert!(store.find(&[], &certificates).unwrap().is_empty()));
+        each("count", 1000, |_| assert_eq!(store.count(Kind::Object).unwrap(), count));
+        each("generation, quiet", 1_000_000, |_| assert!(store.generation() > 0));
+        let next = AtomicU64::new(count + 1);
+        let write = |durability| {
+            let id = next.fetch_add(1, Ordering::Relaxed);
+            let change = put(Record { sealed: vec![3; 1500], ..record(Kind::Object, id, 1) }, 0, Some(&[tag(2)]));
+            store.write(durability, &mut |_| Ok(Batch { changes: vec![change.clone()] })).unwrap();
+        };
+        each("lazy commit", 200, |_| write(Durability::Lazy));
+        each("synced commit", 60, |_| write(Durability::Synced));
+        store.close();
+        drop(store);
+        each("open, read one, close", 40, |_| {
+            let store = open(&home).unwrap();
+            drop(store.read(Kind::Object, 5).unwrap().unwrap());
+        });
+        let mut opened = Vec::new();
+        for _ in 0..15 {
+            let start = Instant::now();
+            let store = open(&home).unwrap();
+            drop(store.read(Kind::Object, 5).unwrap().unwrap());
+            opened.push(start.elapsed().as_micros());
+        }
+        opened.sort_unstable();
+        println!("open and one read: median {} us, all {opened:?}", opened.get(7).copied().unwrap_or(0));
+    }
+}

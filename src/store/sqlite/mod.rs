@@ -1,0 +1,278 @@
+//! The store in SQLite: one file, one connection for each process, safe over forks and kills.
+//!
+//! SQLite is fast and durable but dangerous to a library that programs fork: a child that uses an inherited connection,
+//! or merely leaks it and opens another, destroys the database. Hence the rules, each kept in one place:
+//!
+//! 1. all use of a connection is inside the store gate, which a fork takes first ([`Inner::with`]);
+//! 2. a child closes every inherited connection before it opens any ([`close_inherited`]);
+//! 3. writers queue at the write lock, whose descriptor a child does not keep (`platform::flock`);
+//! 4. a write begins as a write (`BEGIN IMMEDIATE`), and never out of a read;
+//! 5. the settings that a connection can forget are made at each open (`connection`);
+//! 6. the WAL stays short, so that a cold start has little to recover;
+//! 7. file systems that machines share are refused;
+//! 8. SQLite is built with what the store needs (`.cargo/config.toml`).
+//!
+//! No other code of ours may open the database file: closing any descriptor of it drops this process's locks.
+
+mod connection;
+mod create;
+mod read;
+mod schema;
+mod write;
+
+#[cfg(test)]
+mod figures;
+#[cfg(test)]
+mod process_tests;
+#[cfg(test)]
+pub(crate) mod tests;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+
+pub use create::NewHsm;
+use rusqlite::Connection;
+
+use self::read::Reader;
+use self::write::Transaction;
+use super::{ATTEMPTS, Applied, Batch, Durability, Kind, Record, Selection, Store, Tag, View, check, conflict};
+use crate::error::{Error, Result};
+use crate::platform::files::{Access, Directory, check_local};
+use crate::platform::flock::{self, WriteLock};
+use crate::platform::fork::{self, store_gate};
+use crate::platform::generation::GenerationMap;
+use crate::platform::lock::Lock;
+use crate::platform::process;
+use crate::secret::Secret;
+
+/// The database's name in the folder of an HSM.
+const DATABASE: &str = "hsm.db";
+/// The device key's name in the folder of an HSM.
+const DEVICE_KEY: &str = "device.key";
+/// The longest device key file.
+const MAX_DEVICE_KEY: usize = 4096;
+
+/// What an administrator may decide about the store.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Options {
+    /// Whether the folder may be on a file system that other machines could use too.
+    pub allow_network_file_system: bool,
+}
+
+/// Every open store of this process, for the child of a fork. Taken inside the store gate only.
+static OPEN: Lock<Vec<Weak<Inner>>> = Lock::new(Vec::new());
+
+/// An HSM's store in its folder.
+pub struct SqliteStore(Arc<Inner>);
+
+struct Inner {
+    database: PathBuf,
+    map: GenerationMap,
+    lock: WriteLock,
+    /// The fork epoch in which the connection was opened.
+    epoch: u64,
+    /// Taken inside the store gate only, so it is free in every child.
+    connection: Lock<Option<Open>>,
+}
+
+/// The connection, and how its commits are set.
+struct Open {
+    connection: Connection,
+    durability: Durability,
+}
+
+impl SqliteStore {
+    /// Opens the store of the HSM whose folder is `dir`.
+    ///
+    /// In the child of a fork this first closes every connection that the child inherited.
+    ///
+    /// # Errors
+    /// `CKR_DEVICE_ERROR` naming the path, what is wrong and what cures it; `CKR_GENERAL_ERROR` in a process that was
+    /// made by a raw `clone`, where nothing is known about inherited connections.
+    pub fn open(dir: &Path, access: Access, options: Options) -> Result<Self> {
+        fork::install()?;
+        if !fork::is_tracked() {
+            return Err(Error::internal(
+                "this process was made by a raw clone system call, which no library can prepare for; use fork",
+            ));
+        }
+        let directory = Directory::open(dir, access)?;
+        if !options.allow_network_file_system {
+            check_local(&directory)?;
+        }
+        directory.check_file(DATABASE, access)?;
+        let lock = WriteLock::open(&directory, access)?;
+        let map = GenerationMap::open(&directory, access)?;
+        let database = directory.canonical_path().join(DATABASE);
+        close_inherited();
+        // From here to the end of the function no fork can come between opening and noting the connection.
+        let _gate = store_gate();
+        let connection = connection::open(&database)?;
+        let format = schema::format(&connection, &database)?;
+        if schema::is_older(format, schema::FORMAT, &database)? {
+            // This may sleep inside the gate, which nothing else does: once in the life of a format.
+            let _held = lock.acquire(process::now() + flock::PATIENCE, &map)?;
+            schema::upgrade(&connection, &directory, access, &database, schema::FORMAT, schema::STEPS)?;
+        }
+        connection::use_wal(&connection, &database)?;
+        repair(&lock, &map, Reader { connection: &connection, path: &database })?;
+        let open = Open { connection, durability: Durability::Synced };
+        let connection = Lock::new(Some(open));
+        let inner = Arc::new(Inner { database, map, lock, epoch: fork::epoch(), connection });
+        let mut all = OPEN.lock();
+        all.retain(|store| store.strong_count() > 0);
+        all.push(Arc::downgrade(&inner));
+        Ok(Self(inner))
+    }
+
+    /// Whether there is an HSM's folder at `dir`, or anything else of that name.
+    #[must_use]
+    pub fn exists(dir: &Path) -> bool {
+        std::fs::symlink_metadata(dir).is_ok()
+    }
+
+    /// The device key of the HSM whose folder is `dir`.
+    ///
+    /// # Errors
+    /// `CKR_DEVICE_ERROR` naming the path, what is wrong and what cures it.
+    pub fn device_key(dir: &Path, access: Access) -> Result<Secret> {
+        let bytes = Directory::open(dir, access)?.read_file(DEVICE_KEY, access, MAX_DEVICE_KEY)?;
+        Ok(Secret::new(bytes))
+    }
+}
+
+/// Closes every connection that this process inherited from the one that forked it.
+///
+/// Nothing to do in a process that opened all its connections itself. Must come before a child opens any file of an HSM.
+pub fn close_inherited() {
+    let _gate = store_gate();
+    let epoch = fork::epoch();
+    OPEN.lock().retain(|store| match store.upgrade() {
+        Some(store) if store.epoch != epoch => {
+            store.close();
+            false
+        }
+        Some(_) => true,
+        None => false,
+    });
+}
+
+/// Sets a map right that a killed writer, or a folder put back from a backup, has left wrong; if a writer is at work,
+/// that one will.
+fn repair(lock: &WriteLock, map: &GenerationMap, reader: Reader<'_>) -> Result<()> {
+    if map.current() != Some(reader.generation()?)
+        && let Some(_held) = lock.try_acquire()?
+    {
+        map.finish(reader.generation()?);
+    }
+    Ok(())
+}
+
+impl Inner {
+    /// Runs `f` on the connection, inside the store gate.
+    fn with<R>(&self, f: impl FnOnce(&mut Open) -> Result<R>) -> Result<R> {
+        let _gate = store_gate();
+        let Some(mut open) = self.connection.try_lock() else {
+            return Err(Error::internal("the store is used inside its own write"));
+        };
+        if self.epoch != fork::epoch() {
+            return Err(Error::internal("the store was opened before a fork; initialise again"));
+        }
+        f(open.as_mut().ok_or(Error::internal("the store is closed"))?)
+    }
+
+    /// Runs `f` on a reader.
+    fn reading<R>(&self, f: impl FnOnce(Reader<'_>) -> Result<R>) -> Result<R> {
+        self.with(|open| f(Reader { connection: &open.connection, path: &self.database }))
+    }
+
+    fn close(&self) {
+        let _gate = store_gate();
+        // Busy only inside the store's own write, which a fork or a panic may have cut off: then it stays open, and the
+        // process is not one that can go on anyway.
+        if let Some(mut open) = self.connection.try_lock() {
+            drop(open.take());
+        }
+    }
+
+    fn write(&self, open: &mut Open, durability: Durability, build: &mut Builder<'_>) -> Result<u64> {
+        let reader = Reader { connection: &open.connection, path: &self.database };
+        if open.durability != durability {
+            write::set_durability(reader, durability)?;
+            open.durability = durability;
+        }
+        for _ in 0..ATTEMPTS {
+            let transaction = Transaction::begin(reader)?;
+            let batch = build(&reader)?;
+            if batch.changes.is_empty() {
+                return reader.generation();
+            }
+            check(&batch, &self.database.display())?;
+            let (Applied::Done, generation) = write::apply(reader, &batch)? else { continue };
+            self.map.begin();
+            // If this fails nobody knows what a recovery will find: the map stays unequal, and readers ask the database.
+            transaction.commit()?;
+            self.map.finish(generation);
+            return Ok(generation);
+        }
+        Err(conflict(&self.database.display()))
+    }
+}
+
+/// What makes a batch from the newest state.
+type Builder<'a> = dyn FnMut(&dyn View) -> Result<Batch> + 'a;
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // Explicit, because the connection must go inside the gate.
+        self.close();
+    }
+}
+
+impl View for SqliteStore {
+    fn read(&self, kind: Kind, id: u64) -> Result<Option<Record>> {
+        self.0.reading(|reader| reader.read(kind, id))
+    }
+
+    fn version(&self, kind: Kind, id: u64) -> Result<Option<u64>> {
+        self.0.reading(|reader| reader.version(kind, id))
+    }
+
+    fn scan(&self, selection: &Selection) -> Result<Vec<Record>> {
+        self.0.reading(|reader| reader.scan(selection))
+    }
+
+    fn find(&self, tags: &[Tag], selection: &Selection) -> Result<Vec<u64>> {
+        self.0.reading(|reader| reader.find(tags, selection))
+    }
+
+    fn versions(&self, kind: Kind, after: u64, limit: usize) -> Result<Vec<(u64, u64)>> {
+        self.0.reading(|reader| reader.versions(kind, after, limit))
+    }
+
+    fn count(&self, kind: Kind) -> Result<u64> {
+        self.0.reading(|reader| reader.count(kind))
+    }
+}
+
+impl Store for SqliteStore {
+    fn write(&self, durability: Durability, build: &mut dyn FnMut(&dyn View) -> Result<Batch>) -> Result<u64> {
+        let inner = &*self.0;
+        // Checked first, so that a store which is closed or in use says so instead of waiting.
+        inner.with(|_| Ok(()))?;
+        let _held = inner.lock.acquire(process::now() + flock::PATIENCE, &inner.map)?;
+        inner.with(|open| inner.write(open, durability, build))
+    }
+
+    fn generation(&self) -> u64 {
+        static UNKNOWN: AtomicU64 = AtomicU64::new(u64::MAX);
+        self.0.map.current().unwrap_or_else(|| {
+            self.0.reading(|reader| reader.generation()).unwrap_or_else(|_| UNKNOWN.fetch_sub(1, Ordering::Relaxed))
+        })
+    }
+
+    fn close(&self) {
+        self.0.close();
+    }
+}

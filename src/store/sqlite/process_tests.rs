@@ -1,0 +1,202 @@
+//! Several processes: forks in the middle of commits, kills in the middle of commits, writers in competition.
+
+#![allow(clippy::unwrap_used)]
+
+use std::io::{Read, Write};
+use std::os::fd::FromRawFd;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+
+use super::tests::{integrity, new_store, open};
+use super::*;
+use crate::platform::fork::in_child;
+use crate::store::suite::{commit, put, record, tag};
+
+/// Writes `count` objects from `first` on, one commit each.
+fn rows(store: &SqliteStore, first: u64, count: u64, durability: Durability) -> Result<()> {
+    for id in first..first + count {
+        let changes = vec![put(record(Kind::Object, id, 1), 0, Some(&[tag(1)]))];
+        store.write(durability, &mut |_| Ok(Batch { changes: changes.clone() }))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_hundred_forks_while_a_thread_commits() {
+    const FORKS: u64 = 100;
+    let (home, store) = new_store();
+    let stop = AtomicBool::new(false);
+    let written = AtomicU64::new(0);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut id = 1_000_000;
+            while !stop.load(Ordering::Relaxed) {
+                rows(&store, id, 1, Durability::Synced).unwrap();
+                written.fetch_add(1, Ordering::Relaxed);
+                id += 1;
+            }
+        });
+        let bad: Vec<i32> = (0..FORKS)
+            .map(|n| {
+                in_child(|| {
+                    if store.read(Kind::Object, 1).is_ok()
+                        || store.write(Durability::Lazy, &mut |_| Ok(Batch::default())).is_ok()
+                    {
+                        return 1;
+                    }
+                    close_inherited();
+                    let Ok(own) = open(&home) else { return 2 };
+                    if rows(&own, 1 + n * 5, 5, Durability::Synced).is_err() {
+                        return 3;
+                    }
+                    own.close();
+                    0
+                })
+            })
+            .filter(|code| *code != 0)
+            .collect();
+        stop.store(true, Ordering::Relaxed);
+        assert_eq!(bad, [0_i32; 0]);
+    });
+    let total = written.load(Ordering::Relaxed) + FORKS * 5;
+    assert_eq!(store.count(Kind::Object).unwrap(), total);
+    let all = Selection::all(Kind::Object);
+    assert_eq!(store.find(&[tag(1)], &all).unwrap().len() as u64, total);
+    assert_eq!(store.versions(Kind::Object, 0, usize::MAX).unwrap().len() as u64, total);
+    assert_eq!(store.0.map.current(), Some(total + 1));
+    drop(store);
+    assert_eq!(integrity(&home), "ok");
+}
+
+#[test]
+fn an_open_in_a_child_closes_what_it_inherited_by_itself() {
+    let (home, store) = new_store();
+    rows(&store, 1, 3, Durability::Synced).unwrap();
+    let code = in_child(|| {
+        let Ok(own) = open(&home) else { return 1 };
+        if store.0.connection.try_lock().is_none_or(|open| open.is_some()) {
+            return 2;
+        }
+        let grandchild = in_child(|| {
+            let Ok(own) = open(&home) else { return 1 };
+            i32::from(rows(&own, 20, 5, Durability::Lazy).is_err())
+        });
+        if grandchild != 0 || rows(&own, 10, 5, Durability::Synced).is_err() {
+            return 3;
+        }
+        0
+    });
+    assert_eq!(code, 0);
+    rows(&store, 4, 3, Durability::Synced).unwrap();
+    assert_eq!(store.count(Kind::Object).unwrap(), 16);
+    drop(store);
+    assert_eq!(integrity(&home), "ok");
+}
+
+#[test]
+fn four_processes_lose_no_increment() {
+    const EACH: u64 = 40;
+    let (home, store) = new_store();
+    commit(&store, &[put(record(Kind::Meta, 1, 1), 0, None)]).unwrap();
+    let children: Vec<i32> = (0..4)
+        .map(|_| {
+            // SAFETY: the child opens its own store, writes and leaves by `_exit`.
+            #[allow(unsafe_code)]
+            let pid = unsafe { libc::fork() };
+            if pid == 0 {
+                let work = || -> Result<()> {
+                    let own = open(&home)?;
+                    for _ in 0..EACH {
+                        own.write(Durability::Synced, &mut |view| {
+                            let old = view.version(Kind::Meta, 1)?.unwrap_or(0);
+                            Ok(Batch { changes: vec![put(record(Kind::Meta, 1, old + 1), old, None)] })
+                        })?;
+                    }
+                    Ok(())
+                };
+                let code = i32::from(work().is_err());
+                // SAFETY: ends the child.
+                #[allow(unsafe_code)]
+                unsafe {
+                    libc::_exit(code)
+                };
+            }
+            pid
+        })
+        .collect();
+    for pid in children {
+        let mut status = 0;
+        // SAFETY: waits for a child made above.
+        #[allow(unsafe_code)]
+        unsafe {
+            libc::waitpid(pid, &raw mut status, 0)
+        };
+        assert!(libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0);
+    }
+    assert_eq!(store.version(Kind::Meta, 1).unwrap(), Some(1 + 4 * EACH));
+    assert_eq!(store.generation(), 2 + 4 * EACH);
+}
+
+#[test]
+fn a_killed_writer_has_committed_all_or_nothing() {
+    let (home, store) = new_store();
+    let mut next = 1_u64;
+    for round in 0..25_u32 {
+        let mut pipe = [0; 2];
+        // SAFETY: `pipe` has room for the two descriptors, which become files of ours, one in each process.
+        #[allow(unsafe_code)]
+        let (mut from, to, pid) = unsafe {
+            assert_eq!(libc::pipe(pipe.as_mut_ptr()), 0);
+            let [read, write] = pipe;
+            let pid = libc::fork();
+            (std::fs::File::from_raw_fd(read), std::fs::File::from_raw_fd(write), pid)
+        };
+        if pid == 0 {
+            let mut to = to;
+            let mut work = || -> Result<()> {
+                let own = open(&home)?;
+                for id in (next..).step_by(2) {
+                    let two = [
+                        put(record(Kind::Object, id, 1), 0, Some(&[tag(1)])),
+                        put(record(Kind::Object, id + 1, 1), 0, Some(&[tag(1)])),
+                    ];
+                    commit(&own, &two)?;
+                    drop(to.write(&id.to_le_bytes()));
+                }
+                Ok(())
+            };
+            let code = i32::from(work().is_err());
+            // SAFETY: ends the child.
+            #[allow(unsafe_code)]
+            unsafe {
+                libc::_exit(code)
+            };
+        }
+        drop(to);
+        thread::sleep(std::time::Duration::from_millis(u64::from(5 + round * 2)));
+        // SAFETY: kills and waits for the child made above.
+        #[allow(unsafe_code)]
+        unsafe {
+            libc::kill(pid, libc::SIGKILL);
+            libc::waitpid(pid, std::ptr::null_mut(), 0);
+        }
+        let mut acknowledged = Vec::new();
+        from.read_to_end(&mut acknowledged).unwrap();
+        let last = acknowledged.as_chunks::<8>().0.last().map_or(next.wrapping_sub(2), |id| u64::from_le_bytes(*id));
+        let ids: Vec<u64> =
+            store.versions(Kind::Object, 0, usize::MAX).unwrap().into_iter().map(|(id, _)| id).collect();
+        let count = ids.len() as u64;
+        assert!(count % 2 == 0, "half a batch");
+        assert!(count >= last.wrapping_add(1), "an acknowledged batch is missing");
+        assert_eq!(ids, (1..=count).collect::<Vec<_>>());
+        assert_eq!(store.count(Kind::Object).unwrap(), count);
+        assert_eq!(store.find(&[tag(1)], &Selection::all(Kind::Object)).unwrap(), ids);
+        next = count + 1;
+        // The next writer repairs the map.
+        commit(&store, &[put(record(Kind::Meta, u64::from(round) + 1, 1), 0, None)]).unwrap();
+        assert!(store.0.map.current().is_some());
+    }
+    assert!(next > 25, "the writers wrote: {next}");
+    drop(store);
+    assert_eq!(integrity(&home), "ok");
+}
