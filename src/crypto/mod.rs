@@ -1,1 +1,25 @@
-//! (placeholder)
+//! Cryptography: our names over the cryptographic libraries.
+//!
+//! Nothing here knows of objects, mechanisms or sessions: a function takes bytes and a prepared key and gives bytes or
+//! one [`Error`](crate::error::Error). Which library does what was decided by measurement (ARCHITECTURE.md,
+//! "Cryptography"): AWS-LC for RSA, elliptic curves and AES-GCM, RustCrypto for digests, HMAC and the other AES modes.
+//!
+//! Rules of the layer:
+//! - A key is prepared once ([`aes::AesKey`], [`gcm::GcmKey`], [`hmac::HmacKey`]) and used by reference, so that no
+//!   operation parses or expands it again.
+//! - A one-shot operation allocates nothing and makes no system call; where one must, its documentation says so.
+//! - Everything that holds key material zeroes it when dropped.
+//! - Calls into C stand in `ffi` alone, each behind one safe function.
+
+mod ffi;
+
+pub mod aes;
+pub mod cmac;
+pub mod ctr;
+pub mod digest;
+pub mod gcm;
+pub mod hmac;
+pub mod kdf;
+pub mod pad;
+pub mod random;
+pub mod seal;

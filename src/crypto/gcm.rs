@@ -1,0 +1,246 @@
+//! AES-GCM (SP 800-38D): one-shot with a key prepared once, and in parts.
+//!
+//! One-shot sealing and opening run on AWS-LC's `EVP_AEAD` straight from the caller's input to the caller's output.
+//! What that interface cannot do goes through a stream, which costs two small allocations: data in parts, opening with
+//! a tag shorter than 16 bytes, and opening more than 4 KiB in place.
+
+use super::ffi::aead::{Context, TAG};
+use super::ffi::cipher::{Stream, Way};
+use crate::ck;
+use crate::error::{Error, Result};
+use crate::exchange::Exchange;
+use crate::secret::Secret;
+
+/// The longest nonce, in bytes: `CK_GCM_PARAMS` allows 1 to 256 (PKCS#11 3.2 section 6.13.1).
+pub const MAX_NONCE: usize = 256;
+
+/// A prepared AES-GCM key. Zeroed when dropped.
+pub struct GcmKey {
+    context: Context,
+    bytes: Secret,
+}
+
+impl GcmKey {
+    /// Prepares a key of 16, 24 or 32 bytes.
+    ///
+    /// # Errors
+    /// `CKR_KEY_SIZE_RANGE` for another length.
+    pub fn new(key: &[u8]) -> Result<Self> {
+        Ok(Self { context: Context::new(key)?, bytes: Secret::copy(key) })
+    }
+
+    /// Encrypts the input, writes ciphertext and tag to the output and returns their length. A pair of key and nonce
+    /// must never be used twice; that is the caller's to ensure.
+    ///
+    /// # Errors
+    /// `CKR_MECHANISM_PARAM_INVALID` for a nonce of no or over 256 bytes or a tag length that SP 800-38D section
+    /// 5.2.1.2 does not list, `CKR_BUFFER_TOO_SMALL` if the output has no room for both (nothing is written),
+    /// `CKR_DATA_LEN_RANGE` for over 2^36 - 32 bytes.
+    #[inline]
+    pub fn seal(&self, nonce: &[u8], aad: &[u8], tag_length: usize, io: Exchange<'_>) -> Result<usize> {
+        check_parameters(nonce, tag_length)?;
+        let length = io.input().len();
+        let total = length.checked_add(tag_length).filter(|total| *total <= io.room()).ok_or_else(no_room)?;
+        let (tag, place) = match io {
+            Exchange::Apart { input, output } => {
+                let (text, rest) = output.split_at_mut_checked(length).ok_or_else(no_room)?;
+                (self.context.seal_apart(nonce, aad, input, text)?, rest)
+            }
+            Exchange::InPlace { buffer, length } => {
+                let (text, rest) = buffer.split_at_mut_checked(length).ok_or_else(no_room)?;
+                (self.context.seal_in_place(nonce, aad, text)?, rest)
+            }
+        };
+        // A shorter tag is the front of the full one (SP 800-38D section 7.1, step 6).
+        for (to, from) in place.iter_mut().zip(tag).take(tag_length) {
+            *to = from;
+        }
+        Ok(total)
+    }
+
+    /// Opens ciphertext and tag, writes the plaintext to the output and returns its length.
+    ///
+    /// AWS-LC decrypts first and checks the tag afterwards. If the tag is wrong, no plaintext stays: an output apart
+    /// from the input is zero as far as the plaintext would reach, and **in place the input is what it was before the
+    /// call**. For that, up to 4 KiB are decrypted from a copy on the stack and more is decrypted in place and
+    /// encrypted back; so in place, while the call runs, another thread can see unverified plaintext in the buffer.
+    ///
+    /// # Errors
+    /// `CKR_MECHANISM_PARAM_INVALID` as in [`Self::seal`], `CKR_ENCRYPTED_DATA_LEN_RANGE` for an input shorter than
+    /// the tag, `CKR_BUFFER_TOO_SMALL` if the output has no room (nothing is written), `CKR_ENCRYPTED_DATA_INVALID` if
+    /// the tag is wrong.
+    #[inline]
+    pub fn open(&self, nonce: &[u8], aad: &[u8], tag_length: usize, io: Exchange<'_>) -> Result<usize> {
+        check_parameters(nonce, tag_length)?;
+        let Some(length) = io.input().len().checked_sub(tag_length) else {
+            return Err(Error::new(ck::CKR_ENCRYPTED_DATA_LEN_RANGE, "AES-GCM: the input is shorter than its tag"));
+        };
+        match io {
+            Exchange::Apart { input, output } => {
+                let (text, tag) = input.split_at_checked(length).ok_or_else(no_room)?;
+                let output = output.get_mut(..length).ok_or_else(no_room)?;
+                if tag_length == TAG {
+                    self.context.open_apart(nonce, aad, text, tag, output)?;
+                } else {
+                    self.open_short(nonce, aad, text, tag, output)?;
+                }
+            }
+            Exchange::InPlace { buffer, length: total } => {
+                let both = buffer.get_mut(..total).ok_or_else(no_room)?;
+                let (text, tag) = both.split_at_mut_checked(length).ok_or_else(no_room)?;
+                match length {
+                    0..=256 if tag_length == TAG => self.open_copied::<256>(nonce, aad, text, tag)?,
+                    0..=4096 if tag_length == TAG => self.open_copied::<4096>(nonce, aad, text, tag)?,
+                    _ => self.open_in_place(nonce, aad, text, tag)?,
+                }
+            }
+        }
+        Ok(length)
+    }
+
+    /// Opens `text` to `output` with a tag of any legal length.
+    fn open_short(&self, nonce: &[u8], aad: &[u8], text: &[u8], tag: &[u8], output: &mut [u8]) -> Result<()> {
+        let mut stream = Stream::start(Way::Open, self.bytes.expose(), nonce, aad)?;
+        stream.apart(text, output).and_then(|()| stream.check(tag)).inspect_err(|_| output.fill(0))
+    }
+
+    /// Opens `text` in place by way of a copy of the ciphertext on the stack, with which it is restored.
+    fn open_copied<const N: usize>(&self, nonce: &[u8], aad: &[u8], text: &mut [u8], tag: &[u8]) -> Result<()> {
+        let mut room = [0; N];
+        let copy = room.get_mut(..text.len()).ok_or_else(no_room)?;
+        copy.copy_from_slice(text);
+        self.context.open_apart(nonce, aad, copy, tag, text).inspect_err(|_| text.copy_from_slice(copy))
+    }
+
+    /// Opens `text` in place, and encrypts it back if the tag is wrong.
+    fn open_in_place(&self, nonce: &[u8], aad: &[u8], text: &mut [u8], tag: &[u8]) -> Result<()> {
+        let mut stream = Stream::start(Way::Open, self.bytes.expose(), nonce, aad)?;
+        stream.in_place(text)?;
+        let Err(refusal) = stream.check(tag) else { return Ok(()) };
+        let restored =
+            Stream::start(Way::Seal, self.bytes.expose(), nonce, &[]).and_then(|mut back| back.in_place(text));
+        if restored.is_err() {
+            // Without memory for a stream the input is lost, but the unverified plaintext must not stay.
+            text.fill(0);
+        }
+        Err(refusal)
+    }
+}
+
+/// An encryption of data that comes in parts.
+pub struct GcmSealer(Stream);
+
+impl GcmSealer {
+    /// Starts a message.
+    ///
+    /// # Errors
+    /// `CKR_MECHANISM_PARAM_INVALID` for a nonce of no or over 256 bytes, `CKR_HOST_MEMORY`.
+    pub fn start(key: &GcmKey, nonce: &[u8], aad: &[u8]) -> Result<Self> {
+        check_parameters(nonce, TAG)?;
+        Ok(Self(Stream::start(Way::Seal, key.bytes.expose(), nonce, aad)?))
+    }
+
+    /// Encrypts the input; the output gets as many bytes, whatever the length.
+    ///
+    /// # Errors
+    /// `CKR_BUFFER_TOO_SMALL` (nothing is written), `CKR_DATA_LEN_RANGE` for over 2^36 - 32 bytes in total.
+    pub fn update(&mut self, io: Exchange<'_>) -> Result<()> {
+        match io {
+            Exchange::Apart { input, output } => {
+                self.0.apart(input, output.get_mut(..input.len()).ok_or_else(no_room)?)
+            }
+            Exchange::InPlace { buffer, length } => {
+                self.0.in_place(buffer.get_mut(..length).ok_or_else(no_room)?)
+            }
+        }
+    }
+
+    /// Ends the message: writes the tag, whose length is that of `tag`.
+    ///
+    /// # Errors
+    /// `CKR_MECHANISM_PARAM_INVALID` for a length that SP 800-38D does not list.
+    pub fn finish(self, tag: &mut [u8]) -> Result<()> {
+        check_tag_length(tag.len())?;
+        for (to, from) in tag.iter_mut().zip(self.0.tag()?) {
+            *to = from;
+        }
+        Ok(())
+    }
+}
+
+/// A decryption of data that comes in parts: collects the ciphertext and gives the plaintext only when the tag has
+/// been checked, because plaintext released earlier is unverified plaintext released (SP 800-38D section 7.2 gives
+/// FAIL alone). The memory grows with the message; the caller limits it by [`Self::collected`].
+pub struct GcmOpener {
+    nonce: Box<[u8]>,
+    aad: Box<[u8]>,
+    tag_length: usize,
+    collected: Vec<u8>,
+}
+
+impl GcmOpener {
+    /// Starts a message.
+    ///
+    /// # Errors
+    /// `CKR_MECHANISM_PARAM_INVALID` as in [`GcmKey::seal`].
+    pub fn start(nonce: &[u8], aad: &[u8], tag_length: usize) -> Result<Self> {
+        check_parameters(nonce, tag_length)?;
+        Ok(Self { nonce: nonce.into(), aad: aad.into(), tag_length, collected: Vec::new() })
+    }
+
+    /// Appends a part of ciphertext and tag.
+    ///
+    /// # Errors
+    /// `CKR_HOST_MEMORY` if there is no room for it.
+    pub fn update(&mut self, part: &[u8]) -> Result<()> {
+        self.collected
+            .try_reserve(part.len())
+            .map_err(|_| Error::new(ck::CKR_HOST_MEMORY, "AES-GCM: no memory for the ciphertext"))?;
+        self.collected.extend_from_slice(part);
+        Ok(())
+    }
+
+    /// Bytes held so far, the tag's included.
+    #[must_use]
+    pub const fn collected(&self) -> usize {
+        self.collected.len()
+    }
+
+    /// The room that [`Self::finish`] needs.
+    #[must_use]
+    pub const fn plaintext_length(&self) -> usize {
+        self.collected.len().saturating_sub(self.tag_length)
+    }
+
+    /// Ends the message: opens all of it under `key` into `output` and returns the plaintext's length. After
+    /// `CKR_BUFFER_TOO_SMALL` it can be called again.
+    ///
+    /// # Errors
+    /// As [`GcmKey::open`].
+    pub fn finish(&self, key: &GcmKey, output: &mut [u8]) -> Result<usize> {
+        key.open(&self.nonce, &self.aad, self.tag_length, Exchange::Apart { input: &self.collected, output })
+    }
+}
+
+#[inline]
+const fn check_parameters(nonce: &[u8], tag_length: usize) -> Result<()> {
+    if nonce.is_empty() || nonce.len() > MAX_NONCE {
+        return Err(Error::new(ck::CKR_MECHANISM_PARAM_INVALID, "AES-GCM: a nonce has 1 to 256 bytes"));
+    }
+    check_tag_length(tag_length)
+}
+
+const fn check_tag_length(length: usize) -> Result<()> {
+    match length {
+        4 | 8 | 12..=16 => Ok(()),
+        _ => Err(Error::new(ck::CKR_MECHANISM_PARAM_INVALID, "AES-GCM: a tag has 4, 8 or 12 to 16 bytes")),
+    }
+}
+
+const fn no_room() -> Error {
+    Error::new(ck::CKR_BUFFER_TOO_SMALL, "AES-GCM: the output is too small")
+}
+
+#[cfg(test)]
+#[path = "gcm_tests.rs"]
+mod tests;
