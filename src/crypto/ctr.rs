@@ -1,16 +1,11 @@
 //! AES-CTR (SP 800-38A section 6.5) with a counter of any width, because `CK_AES_CTR_PARAMS` says how many bits of the
-//! block count; the `ctr` crate knows 32, 64 and 128.
+//! block count; the libraries know 32, 64 and 128.
 //!
 //! Between two wraps a counter of any width behaves as one of 128 bits: so the data is cut where the counter wraps, and
-//! each run is the crate's.
+//! each run is AWS-LC's.
 
-use aes::cipher::inout::InOutBuf;
-use aes::cipher::{InnerIvInit as _, StreamCipherCore as _};
-use ctr::CtrCore;
-use ctr::flavors::Ctr128BE;
-use zeroize::Zeroize as _;
-
-use super::aes::{AesKey, BLOCK, in_out, with};
+use super::aes::{AesKey, BLOCK};
+use super::ffi::aes::wipe;
 use crate::ck;
 use crate::error::{Error, Result};
 use crate::exchange::Exchange;
@@ -62,45 +57,62 @@ impl AesKey {
     /// # Errors
     /// `CKR_DATA_LEN_RANGE` if the counter has too few values left, `CKR_BUFFER_TOO_SMALL`.
     pub fn ctr(&self, counter: &mut Counter, io: Exchange<'_>) -> Result<()> {
-        let data = in_out(io)?;
-        let touched = (counter.used as u128).saturating_add(data.len() as u128).div_ceil(BLOCK as u128);
+        let length = io.input().len();
+        if io.room() < length {
+            return Err(Error::new(ck::CKR_BUFFER_TOO_SMALL, "AES-CTR: the output is too small"));
+        }
+        let touched = (counter.used as u128).saturating_add(length as u128).div_ceil(BLOCK as u128);
         if touched > counter.left {
             return Err(Error::new(ck::CKR_DATA_LEN_RANGE, "AES-CTR: the counter would repeat"));
         }
-        let head = if counter.used == 0 { 0 } else { data.len().min(BLOCK - counter.used) };
-        let (head, rest) = data.split_at(head);
-        self.partial(counter, head);
-        let (mut blocks, tail) = rest.into_chunks();
-        while !blocks.is_empty() {
-            let run = usize::try_from(counter.before_wrap()).unwrap_or(usize::MAX).min(blocks.len());
-            let (now, later) = blocks.split_at(run);
-            with!(self, cipher => CtrCore::<_, Ctr128BE>::inner_iv_init(cipher, (&counter.block).into())
-                .apply_keystream_blocks_inout(now));
-            counter.advance(run as u128);
-            blocks = later;
+        let mut rest = io;
+        if counter.used != 0 {
+            let (now, later) = split(rest, length.min(BLOCK.saturating_sub(counter.used)))?;
+            self.head(counter, now);
+            rest = later;
         }
-        self.partial(counter, tail);
+        while !rest.input().is_empty() {
+            let before_wrap = counter.before_wrap().saturating_mul(BLOCK as u128);
+            let run = usize::try_from(before_wrap).unwrap_or(usize::MAX).min(rest.input().len());
+            let (now, later) = split(rest, run)?;
+            self.chained.ctr(counter.block, now)?;
+            counter.advance((run / BLOCK) as u128);
+            counter.used = run % BLOCK;
+            rest = later;
+        }
         Ok(())
     }
 
-    /// Transforms `data`, which ends before or with the current block's key stream.
-    fn partial(&self, counter: &mut Counter, data: InOutBuf<'_, '_, u8>) {
-        if data.is_empty() {
-            return;
-        }
-        let length = data.len();
+    /// Transforms what the rest of the current block's key stream is for. That block is encrypted a second time, so
+    /// that no key stream is kept between calls.
+    fn head(&self, counter: &mut Counter, mut io: Exchange<'_>) {
+        let length = io.input().len();
         let mut stream = counter.block;
         self.encrypt_block(&mut stream);
-        for (mut byte, key) in data.into_iter().zip(stream.iter().skip(counter.used)) {
-            *byte.get_out() = *byte.get_in() ^ key;
+        let stream_left = stream.iter().skip(counter.used);
+        match &mut io {
+            Exchange::Apart { input, output } => {
+                for ((to, from), key) in output.iter_mut().zip(input.iter()).zip(stream_left) {
+                    *to = from ^ key;
+                }
+            }
+            Exchange::InPlace { buffer, length } => {
+                for (byte, key) in buffer.iter_mut().take(*length).zip(stream_left) {
+                    *byte ^= key;
+                }
+            }
         }
-        stream.zeroize();
+        wipe(&mut stream);
         counter.used += length;
         if counter.used >= BLOCK {
             counter.used = 0;
             counter.advance(1);
         }
     }
+}
+
+fn split(io: Exchange<'_>, count: usize) -> Result<(Exchange<'_>, Exchange<'_>)> {
+    io.split(count).ok_or_else(|| Error::internal("AES-CTR: input and output do not fit"))
 }
 
 #[cfg(test)]

@@ -41,19 +41,15 @@ impl GcmKey {
         check_parameters(nonce, tag_length)?;
         let length = io.input().len();
         let total = length.checked_add(tag_length).filter(|total| *total <= io.room()).ok_or_else(no_room)?;
-        let (tag, place) = match io {
+        match io {
             Exchange::Apart { input, output } => {
-                let (text, rest) = output.split_at_mut_checked(length).ok_or_else(no_room)?;
-                (self.context.seal_apart(nonce, aad, input, text)?, rest)
+                let (text, place) = output.split_at_mut_checked(length).ok_or_else(no_room)?;
+                with_tag(place, tag_length, |tag| self.context.seal_apart(nonce, aad, input, text, tag))?;
             }
             Exchange::InPlace { buffer, length } => {
-                let (text, rest) = buffer.split_at_mut_checked(length).ok_or_else(no_room)?;
-                (self.context.seal_in_place(nonce, aad, text)?, rest)
+                let (text, place) = buffer.split_at_mut_checked(length).ok_or_else(no_room)?;
+                with_tag(place, tag_length, |tag| self.context.seal_in_place(nonce, aad, text, tag))?;
             }
-        };
-        // A shorter tag is the front of the full one (SP 800-38D section 7.1, step 6).
-        for (to, from) in place.iter_mut().zip(tag).take(tag_length) {
-            *to = from;
         }
         Ok(total)
     }
@@ -220,6 +216,20 @@ impl GcmOpener {
     pub fn finish(&self, key: &GcmKey, output: &mut [u8]) -> Result<usize> {
         key.open(&self.nonce, &self.aad, self.tag_length, Exchange::Apart { input: &self.collected, output })
     }
+}
+
+/// Lets `seal` write the tag straight to the front of `place`, or by way of a copy if it is to be shorter: then it is
+/// the front of the full one (SP 800-38D section 7.1, step 6).
+#[inline]
+fn with_tag(place: &mut [u8], length: usize, seal: impl FnOnce(&mut [u8; TAG]) -> Result<()>) -> Result<()> {
+    let place = place.get_mut(..length).ok_or_else(no_room)?;
+    if let Ok(whole) = <&mut [u8; TAG]>::try_from(&mut *place) {
+        return seal(whole);
+    }
+    let mut tag = [0; TAG];
+    seal(&mut tag)?;
+    place.copy_from_slice(tag.get(..length).ok_or_else(no_room)?);
+    Ok(())
 }
 
 #[inline]

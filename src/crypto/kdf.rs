@@ -1,15 +1,16 @@
 //! Keys from passwords (Argon2id, PBKDF2) and from keys (HKDF).
 
-use argon2::{Algorithm, Argon2, Block, Params, Version};
+use argon2::{Algorithm, Argon2, Params, Version};
 use sha2::Sha256;
 use zeroize::Zeroize as _;
 
 use super::digest::Hash;
+use super::ffi::memory::Blocks;
 use super::hmac::HmacKey;
 use crate::error::{Error, Result};
 
-/// Argon2id, version 0x13, one lane (RFC 9106), into `out`. Takes `memory_kib` KiB while it runs, which are zeroed and
-/// given back.
+/// Argon2id, version 0x13, one lane (RFC 9106), into `out`. Takes `memory_kib` KiB while it runs, which are then zeroed and
+/// given back to the system.
 ///
 /// # Errors
 /// `CKR_GENERAL_ERROR` for parameters that RFC 9106 section 3.1 does not allow (salt under 8 bytes, output under 4,
@@ -17,30 +18,10 @@ use crate::error::{Error, Result};
 pub fn argon2id(password: &[u8], salt: &[u8], memory_kib: u32, passes: u32, out: &mut [u8]) -> Result<()> {
     let refused = |_| Error::internal("Argon2id: parameters out of range");
     let params = Params::new(memory_kib, passes, 1, Some(out.len())).map_err(refused)?;
-    let mut memory = Memory::new(params.block_count())?;
+    let mut memory = Blocks::new(params.block_count())?;
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-        .hash_password_into_with_memory(password, salt, out, &mut memory.0)
+        .hash_password_into_with_memory(password, salt, out, memory.as_mut_slice())
         .map_err(refused)
-}
-
-/// Argon2's blocks, zeroed when dropped.
-struct Memory(Vec<Block>);
-
-impl Memory {
-    fn new(blocks: usize) -> Result<Self> {
-        let mut memory = Vec::new();
-        memory
-            .try_reserve_exact(blocks)
-            .map_err(|_| Error::new(crate::ck::CKR_HOST_MEMORY, "Argon2id: no memory"))?;
-        memory.resize(blocks, Block::new());
-        Ok(Self(memory))
-    }
-}
-
-impl Drop for Memory {
-    fn drop(&mut self) {
-        self.0.zeroize();
-    }
 }
 
 /// PBKDF2 with HMAC-SHA-256 (RFC 8018 section 5.2, SP 800-132), into `out`.

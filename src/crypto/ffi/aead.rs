@@ -52,7 +52,7 @@ impl Context {
         Ok(context)
     }
 
-    /// Encrypts `length` bytes from `input` to `output`, which may be the same address, and returns the tag.
+    /// Encrypts `length` bytes from `input` to `output`, which may be the same address, and writes the tag.
     fn seal(
         &self,
         nonce: &[u8],
@@ -60,13 +60,13 @@ impl Context {
         input: *const u8,
         output: *mut u8,
         length: usize,
-    ) -> Result<[u8; TAG]> {
-        let mut tag = [0; TAG];
+        tag: &mut [u8; TAG],
+    ) -> Result<()> {
         let mut tag_length = 0;
         // SAFETY: `self.0` was initialised by `new` and is only read. The callers in this file guarantee that `input`
         // is readable and `output` writable for `length` bytes and that both are equal or disjoint, which are the two
-        // cases that the function allows; `tag` is a local of the length given, disjoint from everything; nonce and
-        // associated data are slices; no extra input.
+        // cases that the function allows; `tag` is an exclusive reference to as many bytes as are announced, so
+        // disjoint from everything; nonce and associated data are slices; no extra input.
         let done = unsafe {
             lc::EVP_AEAD_CTX_seal_scatter(
                 self.0.get(),
@@ -88,13 +88,13 @@ impl Context {
             clear_errors();
             return Err(Error::new(ck::CKR_DATA_LEN_RANGE, "AES-GCM: the message is longer than the mode allows"));
         }
-        Ok(tag)
+        Ok(())
     }
 
-    /// Encrypts `input` to `output` of the same length and returns the tag.
+    /// Encrypts `input` to `output` of the same length and writes the tag.
     ///
     /// # Errors
-    /// `CKR_DATA_LEN_RANGE` if the message is longer than the mode allows; then `output` is zero.
+    /// `CKR_DATA_LEN_RANGE` if the message is longer than the mode allows; then output and tag are zero.
     #[inline]
     pub(in crate::crypto) fn seal_apart(
         &self,
@@ -102,21 +102,28 @@ impl Context {
         aad: &[u8],
         input: &[u8],
         output: &mut [u8],
-    ) -> Result<[u8; TAG]> {
+        tag: &mut [u8; TAG],
+    ) -> Result<()> {
         if input.len() != output.len() {
             return Err(Error::internal("AES-GCM: input and output differ in length"));
         }
-        self.seal(nonce, aad, input.as_ptr(), output.as_mut_ptr(), output.len())
+        self.seal(nonce, aad, input.as_ptr(), output.as_mut_ptr(), output.len(), tag)
     }
 
-    /// Encrypts `buffer` in place and returns the tag.
+    /// Encrypts `buffer` in place and writes the tag.
     ///
     /// # Errors
     /// As [`Self::seal_apart`].
     #[inline]
-    pub(in crate::crypto) fn seal_in_place(&self, nonce: &[u8], aad: &[u8], buffer: &mut [u8]) -> Result<[u8; TAG]> {
+    pub(in crate::crypto) fn seal_in_place(
+        &self,
+        nonce: &[u8],
+        aad: &[u8],
+        buffer: &mut [u8],
+        tag: &mut [u8; TAG],
+    ) -> Result<()> {
         let pointer = buffer.as_mut_ptr();
-        self.seal(nonce, aad, pointer, pointer, buffer.len())
+        self.seal(nonce, aad, pointer, pointer, buffer.len(), tag)
     }
 
     /// Decrypts `input` to `output` of the same length if `tag`, of full length, is right.
