@@ -69,7 +69,7 @@ impl<'a> Exchange<'a> {
     /// Splits off what lies behind the first `count` bytes of input and of output.
     /// `None` if the input or the room is shorter.
     #[must_use]
-    pub fn split(self, count: usize) -> Option<(Exchange<'a>, Exchange<'a>)> {
+    pub fn split(self, count: usize) -> Option<(Self, Self)> {
         match self {
             Self::Apart { input, output } => {
                 let (input_front, input_back) = input.split_at_checked(count)?;
