@@ -25,7 +25,7 @@ pub struct AesKey {
     pub(super) chained: Schedules,
 }
 
-/// The key as RustCrypto expands it. On the heap with the rest of the object that holds the key, never copied.
+/// The key as RustCrypto expands it, which zeroes itself.
 enum Blocks {
     Aes128(Aes128),
     Aes192(Aes192),
@@ -54,8 +54,7 @@ impl AesKey {
             24 => Aes192::new_from_slice(key).map(Blocks::Aes192),
             _ => Aes256::new_from_slice(key).map(Blocks::Aes256),
         };
-        let blocks =
-            blocks.map_err(|_| Error::new(ck::CKR_KEY_SIZE_RANGE, "an AES key has 16, 24 or 32 bytes"))?;
+        let blocks = blocks.map_err(|_| Error::new(ck::CKR_KEY_SIZE_RANGE, "an AES key has 16, 24 or 32 bytes"))?;
         Ok(Self { blocks, chained: Schedules::new(key)? })
     }
 

@@ -89,6 +89,7 @@ impl Hash {
 
     /// The digest of `data` as a value.
     #[must_use]
+    #[inline]
     pub fn value(self, data: &[u8]) -> DigestValue {
         let mut bytes = [0; MAX_DIGEST];
         let length = self.digest(data, &mut bytes);

@@ -145,9 +145,7 @@ impl GcmSealer {
             Exchange::Apart { input, output } => {
                 self.0.apart(input, output.get_mut(..input.len()).ok_or_else(no_room)?)
             }
-            Exchange::InPlace { buffer, length } => {
-                self.0.in_place(buffer.get_mut(..length).ok_or_else(no_room)?)
-            }
+            Exchange::InPlace { buffer, length } => self.0.in_place(buffer.get_mut(..length).ok_or_else(no_room)?),
         }
     }
 

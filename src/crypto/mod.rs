@@ -2,7 +2,7 @@
 //!
 //! Nothing here knows of objects, mechanisms or sessions: a function takes bytes and a prepared key and gives bytes or
 //! one [`Error`](crate::error::Error). Which library does what was decided by measurement (ARCHITECTURE.md,
-//! "Cryptography"): AWS-LC for RSA, elliptic curves and AES-GCM, RustCrypto for digests, HMAC and the other AES modes.
+//! "Cryptography"): AWS-LC for RSA, elliptic curves and most modes of AES, RustCrypto for digests, HMAC and AES-ECB.
 //!
 //! Rules of the layer:
 //! - A key is prepared once ([`aes::AesKey`], [`gcm::GcmKey`], [`hmac::HmacKey`]) and used by reference, so that no
@@ -23,3 +23,6 @@ pub mod kdf;
 pub mod pad;
 pub mod random;
 pub mod seal;
+
+#[cfg(test)]
+mod testing;

@@ -18,14 +18,16 @@ pub(in crate::crypto) const TAG: usize = 16;
 /// A prepared AES-GCM key with full-length tags.
 ///
 /// On the heap, so that moving the value leaves no copy of the key schedule behind.
-pub(in crate::crypto) struct Context(Box<UnsafeCell<lc::EVP_AEAD_CTX>>);
+pub(in crate::crypto) struct Context(Box<Prepared>);
+
+struct Prepared(UnsafeCell<lc::EVP_AEAD_CTX>);
 
 // SAFETY: the structure holds the key schedule and tables by value and a pointer to a static method table; nothing in
 // it belongs to the thread that made it.
-unsafe impl Send for Context {}
+unsafe impl Send for Prepared {}
 // SAFETY: after `new` the structure is only passed as `const EVP_AEAD_CTX *` to the seal and open functions, which
 // aead.h documents as safe to call concurrently on one context (and which, for AES-GCM, only read it).
-unsafe impl Sync for Context {}
+unsafe impl Sync for Prepared {}
 
 impl Context {
     /// Prepares a key of 16, 24 or 32 bytes.
@@ -33,18 +35,20 @@ impl Context {
     /// # Errors
     /// `CKR_KEY_SIZE_RANGE` for another length.
     pub(in crate::crypto) fn new(key: &[u8]) -> Result<Self> {
-        // SAFETY: these functions take nothing and return a pointer to a static.
-        let algorithm = match key.len() {
-            16 => unsafe { lc::EVP_aead_aes_128_gcm() },
-            24 => unsafe { lc::EVP_aead_aes_192_gcm() },
-            32 => unsafe { lc::EVP_aead_aes_256_gcm() },
+        let method: unsafe extern "C" fn() -> *const lc::EVP_AEAD = match key.len() {
+            16 => lc::EVP_aead_aes_128_gcm,
+            24 => lc::EVP_aead_aes_192_gcm,
+            32 => lc::EVP_aead_aes_256_gcm,
             _ => return Err(Error::new(ck::CKR_KEY_SIZE_RANGE, "an AES key has 16, 24 or 32 bytes")),
         };
-        let context = Self(Box::new(UnsafeCell::new(lc::EVP_AEAD_CTX::default())));
+        // SAFETY: takes nothing and returns a pointer to a static.
+        let algorithm = unsafe { method() };
+        let context = Self(Box::new(Prepared(UnsafeCell::new(lc::EVP_AEAD_CTX::default()))));
         // SAFETY: the context is zeroed memory, as EVP_AEAD_CTX_zero leaves it, owned exclusively here; `key` is a
         // slice of the length that the algorithm asks for; no engine.
-        let done =
-            unsafe { lc::EVP_AEAD_CTX_init(context.0.get(), algorithm, key.as_ptr(), key.len(), TAG, ptr::null_mut()) };
+        let done = unsafe {
+            lc::EVP_AEAD_CTX_init(context.0.0.get(), algorithm, key.as_ptr(), key.len(), TAG, ptr::null_mut())
+        };
         if done != 1 {
             clear_errors();
             return Err(Error::internal("AES-GCM: the key could not be prepared"));
@@ -69,7 +73,7 @@ impl Context {
         // disjoint from everything; nonce and associated data are slices; no extra input.
         let done = unsafe {
             lc::EVP_AEAD_CTX_seal_scatter(
-                self.0.get(),
+                self.0.0.get(),
                 output,
                 tag.as_mut_ptr(),
                 &raw mut tag_length,
@@ -147,7 +151,7 @@ impl Context {
         // function compares the tag's length with the context's.
         let done = unsafe {
             lc::EVP_AEAD_CTX_open_gather(
-                self.0.get(),
+                self.0.0.get(),
                 output.as_mut_ptr(),
                 nonce.as_ptr(),
                 nonce.len(),
@@ -167,7 +171,7 @@ impl Context {
     }
 }
 
-impl Drop for Context {
+impl Drop for Prepared {
     fn drop(&mut self) {
         // SAFETY: the context was initialised or is zero, which cleanup accepts, and is not used afterwards. Cleanup
         // does nothing for AES-GCM, so the key schedule is wiped here; all-zero bytes are a valid value of the type.
@@ -188,3 +192,7 @@ pub(super) fn clear_errors() {
     // SAFETY: takes nothing and touches only the calling thread's queue.
     unsafe { lc::ERR_clear_error() };
 }
+
+#[cfg(test)]
+#[path = "zero_tests.rs"]
+mod tests;

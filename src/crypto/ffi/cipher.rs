@@ -38,13 +38,14 @@ impl Stream {
     /// # Errors
     /// `CKR_KEY_SIZE_RANGE` for another key length, `CKR_HOST_MEMORY` if there is no memory.
     pub(in crate::crypto) fn start(way: Way, key: &[u8], nonce: &[u8], aad: &[u8]) -> Result<Self> {
-        // SAFETY: these functions take nothing and return a pointer to a static.
-        let cipher = match key.len() {
-            16 => unsafe { lc::EVP_aes_128_gcm() },
-            24 => unsafe { lc::EVP_aes_192_gcm() },
-            32 => unsafe { lc::EVP_aes_256_gcm() },
+        let method: unsafe extern "C" fn() -> *const lc::EVP_CIPHER = match key.len() {
+            16 => lc::EVP_aes_128_gcm,
+            24 => lc::EVP_aes_192_gcm,
+            32 => lc::EVP_aes_256_gcm,
             _ => return Err(Error::new(ck::CKR_KEY_SIZE_RANGE, "an AES key has 16, 24 or 32 bytes")),
         };
+        // SAFETY: takes nothing and returns a pointer to a static.
+        let cipher = unsafe { method() };
         let nonce_length = int(nonce.len())?;
         let encrypt = c_int::from(way == Way::Seal);
         // SAFETY: takes nothing; the result is owned by `stream`, which frees it.
