@@ -12,16 +12,21 @@
 //! - Calls into C stand in `ffi` alone, each behind one safe function.
 
 mod ffi;
+mod rsa_rejection;
 
 pub mod aes;
 pub mod cmac;
 pub mod ctr;
 pub mod digest;
+pub mod ec;
+pub mod ec_material;
 pub mod gcm;
 pub mod hmac;
 pub mod kdf;
 pub mod pad;
 pub mod random;
+pub mod rsa;
+pub mod rsa_material;
 pub mod seal;
 
 #[cfg(test)]
