@@ -129,9 +129,7 @@ impl BigNum {
     pub(crate) fn times(&self, other: &Self, context: &Context) -> Checked<Self> {
         let result = Self::new()?;
         // SAFETY: all objects are live; only the result and the context are written, and this thread alone has them.
-        checked(unsafe {
-            aws_lc_sys::BN_mul(result.0.as_ptr(), self.as_ptr(), other.as_ptr(), context.as_mut_ptr())
-        })?;
+        checked(unsafe { aws_lc_sys::BN_mul(result.0.as_ptr(), self.as_ptr(), other.as_ptr(), context.as_mut_ptr()) })?;
         Ok(result)
     }
 
@@ -192,9 +190,7 @@ impl BigNum {
     pub(crate) fn gcd(&self, other: &Self, context: &Context) -> Checked<Self> {
         let result = Self::new()?;
         // SAFETY: all objects are live; only the result and the context are written.
-        checked(unsafe {
-            aws_lc_sys::BN_gcd(result.0.as_ptr(), self.as_ptr(), other.as_ptr(), context.as_mut_ptr())
-        })?;
+        checked(unsafe { aws_lc_sys::BN_gcd(result.0.as_ptr(), self.as_ptr(), other.as_ptr(), context.as_mut_ptr()) })?;
         Ok(result)
     }
 }

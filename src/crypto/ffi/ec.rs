@@ -6,7 +6,7 @@ use std::ptr::{self, NonNull};
 use aws_lc_sys::{EC_GROUP, EC_KEY, EC_POINT, ECDSA_SIG};
 
 use super::bignum::{BigNum, write_padded};
-use super::{Checked, Refused, checked, fresh, refused};
+use super::{Checked, Refused, checked, drawing, fresh, refused};
 use crate::crypto::ec::Curve;
 use crate::platform::fork::random_gate;
 
@@ -76,13 +76,7 @@ impl Point {
         let point = Self::new(group)?;
         // SAFETY: group and point are live and belong together; the slice is only read; a null context is allowed.
         checked(unsafe {
-            aws_lc_sys::EC_POINT_oct2point(
-                group,
-                point.0.as_ptr(),
-                encoded.as_ptr(),
-                encoded.len(),
-                ptr::null_mut(),
-            )
+            aws_lc_sys::EC_POINT_oct2point(group, point.0.as_ptr(), encoded.as_ptr(), encoded.len(), ptr::null_mut())
         })?;
         Ok(point)
     }
@@ -111,7 +105,7 @@ impl EcKey {
     pub(crate) fn generate(curve: Curve) -> Checked<Self> {
         let key = Self::empty(curve)?;
         // SAFETY: the key is live, has its group, and nobody else has it.
-        random_gate(|| checked(unsafe { aws_lc_sys::EC_KEY_generate_key(key.0.as_ptr()) }))?;
+        drawing(|| unsafe { aws_lc_sys::EC_KEY_generate_key(key.0.as_ptr()) })?;
         Ok(key)
     }
 
@@ -209,13 +203,7 @@ impl EcKey {
         // SAFETY: point and key are live, of one group, and only read; at most `out.len()` bytes are written to `out`;
         // without a derivation function the x coordinate itself is copied.
         let length = unsafe {
-            aws_lc_sys::ECDH_compute_key(
-                out.as_mut_ptr().cast(),
-                out.len(),
-                peer.0.as_ptr(),
-                self.0.as_ptr(),
-                None,
-            )
+            aws_lc_sys::ECDH_compute_key(out.as_mut_ptr().cast(), out.len(), peer.0.as_ptr(), self.0.as_ptr(), None)
         };
         if usize::try_from(length) == Ok(out.len()) { Ok(()) } else { Err(refused()) }
     }

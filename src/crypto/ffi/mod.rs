@@ -6,12 +6,14 @@
 //! [`Refused`], and the modules above say which return value of PKCS#11 it is.
 //!
 //! AWS-LC draws random numbers inside signing, blinding and padding, under a lock that a forked child would find held.
-//! Each wrapper of a function that may draw enters [`random_gate`](crate::platform::fork::random_gate) itself, so
+//! Each wrapper of a function that may draw enters [`random_gate`] itself, so
 //! no caller can forget it. RSA key generation alone does not: it lasts seconds, and a fork would wait for it.
 #![allow(unsafe_code)]
 
 use std::ffi::c_int;
 use std::ptr::NonNull;
+
+use crate::platform::fork::random_gate;
 
 pub(super) mod aead;
 pub(super) mod aes;
@@ -21,6 +23,7 @@ pub(crate) mod ec;
 pub(super) mod memory;
 pub(super) mod random;
 pub(crate) mod rsa;
+pub(crate) mod rsa_padding;
 
 /// AWS-LC would not do it. The reason is not kept: the caller knows what the operation can fail of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +35,11 @@ pub(crate) type Checked<T> = Result<T, Refused>;
 /// AWS-LC's 1 for success as a `Result`; a failure leaves the thread's error queue empty.
 fn checked(returned: c_int) -> Checked<()> {
     if returned == 1 { Ok(()) } else { Err(refused()) }
+}
+
+/// The same for a call that may draw random numbers: no fork happens meanwhile.
+fn drawing(call: impl FnOnce() -> c_int) -> Checked<()> {
+    checked(random_gate(call))
 }
 
 /// A fresh C object, or the failure to make one.

@@ -1,15 +1,13 @@
-//! AWS-LC's RSA keys: generation, raw operations, the paddings, and the consistency check.
+//! AWS-LC's RSA keys: generation, the raw operations, PKCS#1 v1.5, and the consistency check.
 #![allow(unsafe_code)]
 
 use std::ffi::c_int;
 use std::ptr::{self, NonNull};
 
-use aws_lc_sys::{EVP_MD, EVP_PKEY, EVP_PKEY_CTX, RSA, RSA_NO_PADDING, RSA_PKCS1_OAEP_PADDING, RSA_PKCS1_PADDING};
+use aws_lc_sys::{RSA, RSA_NO_PADDING, RSA_PKCS1_PADDING};
 
 use super::bignum::{BigNum, secret_of};
-use super::{Checked, Refused, checked, fresh, refused};
-use crate::crypto::digest::Hash;
-use crate::platform::fork::random_gate;
+use super::{Checked, Refused, checked, drawing, fresh};
 use crate::secret::Secret;
 
 /// The longest public exponent of an ordinary key; AWS-LC keeps longer ones apart, because they make every check of a
@@ -17,7 +15,7 @@ use crate::secret::Secret;
 const ORDINARY_EXPONENT_BITS: u32 = 33;
 
 /// An owned key, public or private.
-pub(crate) struct Rsa(NonNull<RSA>);
+pub(crate) struct Rsa(pub(super) NonNull<RSA>);
 
 // SAFETY: an RSA object belongs to no thread; it may be used and freed from any (rsa.h, "Allocation and destruction").
 unsafe impl Send for Rsa {}
@@ -31,40 +29,6 @@ impl Drop for Rsa {
     fn drop(&mut self) {
         // SAFETY: the pointer came from AWS-LC, this value owns one reference, and it is released once.
         unsafe { aws_lc_sys::RSA_free(self.0.as_ptr()) };
-    }
-}
-
-/// An owned envelope around a key, for the functions that exist for envelopes only.
-struct Envelope(NonNull<EVP_PKEY>);
-
-impl Drop for Envelope {
-    fn drop(&mut self) {
-        // SAFETY: as for Rsa; the key inside loses the envelope's reference.
-        unsafe { aws_lc_sys::EVP_PKEY_free(self.0.as_ptr()) };
-    }
-}
-
-/// An owned operation on an envelope.
-struct Operation(NonNull<EVP_PKEY_CTX>);
-
-impl Drop for Operation {
-    fn drop(&mut self) {
-        // SAFETY: as for Rsa; buffers and label inside go with it.
-        unsafe { aws_lc_sys::EVP_PKEY_CTX_free(self.0.as_ptr()) };
-    }
-}
-
-/// AWS-LC's static description of a hash.
-fn md(hash: Hash) -> *const EVP_MD {
-    // SAFETY: the functions take nothing and return pointers to constants that live as long as the process.
-    unsafe {
-        match hash {
-            Hash::Sha1 => aws_lc_sys::EVP_sha1(),
-            Hash::Sha224 => aws_lc_sys::EVP_sha224(),
-            Hash::Sha256 => aws_lc_sys::EVP_sha256(),
-            Hash::Sha384 => aws_lc_sys::EVP_sha384(),
-            Hash::Sha512 => aws_lc_sys::EVP_sha512(),
-        }
     }
 }
 
@@ -102,16 +66,7 @@ impl Rsa {
         let Integers { n, e, d, p, q, dp, dq, qinv } = integers;
         // SAFETY: all integers are live; the key copies them.
         Ok(Self(fresh(unsafe {
-            make(
-                n.as_ptr(),
-                e.as_ptr(),
-                d.as_ptr(),
-                p.as_ptr(),
-                q.as_ptr(),
-                dp.as_ptr(),
-                dq.as_ptr(),
-                qinv.as_ptr(),
-            )
+            make(n.as_ptr(), e.as_ptr(), d.as_ptr(), p.as_ptr(), q.as_ptr(), dp.as_ptr(), dq.as_ptr(), qinv.as_ptr())
         })?))
     }
 
@@ -153,12 +108,6 @@ impl Rsa {
         }
     }
 
-    /// The modulus' length in bytes.
-    pub(crate) fn size(&self) -> usize {
-        // SAFETY: the key is live, has a modulus, and is only read.
-        unsafe { aws_lc_sys::RSA_size(self.0.as_ptr()) as usize }
-    }
-
     /// The modulus' length in bits.
     pub(crate) fn bits(&self) -> u32 {
         // SAFETY: the key is live, has a modulus, and is only read.
@@ -171,13 +120,20 @@ impl Rsa {
         checked(unsafe { aws_lc_sys::RSA_check_key(self.0.as_ptr()) })
     }
 
+    /// The tests of FIPS 140 on a new key: the public key's plausibility, and a signature. Part of generation, and so
+    /// outside the random gate too.
+    pub(crate) fn check_fips(&self) -> Checked<()> {
+        // SAFETY: the key is live; nothing but its reference count and its caches changes, under its own lock.
+        checked(unsafe { aws_lc_sys::RSA_check_fips(self.0.as_ptr()) })
+    }
+
     /// EMSA-PKCS1-v1_5 with `t` as the encoded digest, and the private operation.
     pub(crate) fn sign_pkcs1(&self, t: &[u8], out: &mut [u8]) -> Checked<usize> {
         let mut length = 0;
-        // SAFETY: key and slices are live; at most `out.len()` bytes are written to `out`, and their number to
-        // `length`; the function is non-mutating (see Sync).
-        random_gate(|| {
-            checked(unsafe {
+        drawing(|| {
+            // SAFETY: key and slices are live; at most `out.len()` bytes are written to `out`, and their number to
+            // `length`; the function is non-mutating (see Sync).
+            unsafe {
                 aws_lc_sys::RSA_sign_raw(
                     self.0.as_ptr(),
                     &raw mut length,
@@ -187,59 +143,17 @@ impl Rsa {
                     t.len(),
                     RSA_PKCS1_PADDING,
                 )
-            })
+            }
         })?;
         Ok(length)
-    }
-
-    /// EMSA-PSS with a fresh salt, and the private operation.
-    pub(crate) fn sign_pss(&self, hash: Hash, mgf: Hash, salt: usize, digest: &[u8], out: &mut [u8]) -> Checked<usize> {
-        // A negative length would mean "as long as possible" to AWS-LC; a c_int from an unsigned value never is.
-        let salt = c_int::try_from(salt).map_err(|_| Refused)?;
-        let mut length = 0;
-        // SAFETY: as in sign_pkcs1; AWS-LC refuses a digest whose length is not the hash's.
-        random_gate(|| {
-            checked(unsafe {
-                aws_lc_sys::RSA_sign_pss_mgf1(
-                    self.0.as_ptr(),
-                    &raw mut length,
-                    out.as_mut_ptr(),
-                    out.len(),
-                    digest.as_ptr(),
-                    digest.len(),
-                    md(hash),
-                    md(mgf),
-                    salt,
-                )
-            })
-        })?;
-        Ok(length)
-    }
-
-    /// Verifies an RSASSA-PSS signature whose salt has exactly the length `salt`.
-    pub(crate) fn verify_pss(&self, hash: Hash, mgf: Hash, salt: usize, digest: &[u8], signature: &[u8]) -> Checked<()> {
-        let salt = c_int::try_from(salt).map_err(|_| Refused)?;
-        // SAFETY: key and slices are live; the slices are only read; the function is non-mutating (see Sync).
-        checked(unsafe {
-            aws_lc_sys::RSA_verify_pss_mgf1(
-                self.0.as_ptr(),
-                digest.as_ptr(),
-                digest.len(),
-                md(hash),
-                md(mgf),
-                salt,
-                signature.as_ptr(),
-                signature.len(),
-            )
-        })
     }
 
     /// The private operation alone, blinded; `input` and `out` have the modulus' length.
     pub(crate) fn private_raw(&self, input: &[u8], out: &mut [u8]) -> Checked<()> {
         let mut length = 0;
-        // SAFETY: as in sign_pkcs1; with no padding AWS-LC asks for exactly the modulus' length of input.
-        random_gate(|| {
-            checked(unsafe {
+        drawing(|| {
+            // SAFETY: as in sign_pkcs1; with no padding AWS-LC asks for exactly the modulus' length of input.
+            unsafe {
                 aws_lc_sys::RSA_decrypt(
                     self.0.as_ptr(),
                     &raw mut length,
@@ -249,7 +163,7 @@ impl Rsa {
                     input.len(),
                     RSA_NO_PADDING,
                 )
-            })
+            }
         })?;
         if length == out.len() { Ok(()) } else { Err(Refused) }
     }
@@ -275,9 +189,9 @@ impl Rsa {
     /// RSAES-PKCS1-v1_5 encryption.
     pub(crate) fn encrypt_pkcs1(&self, message: &[u8], out: &mut [u8]) -> Checked<usize> {
         let mut length = 0;
-        // SAFETY: as in sign_pkcs1.
-        random_gate(|| {
-            checked(unsafe {
+        drawing(|| {
+            // SAFETY: as in sign_pkcs1.
+            unsafe {
                 aws_lc_sys::RSA_encrypt(
                     self.0.as_ptr(),
                     &raw mut length,
@@ -287,80 +201,8 @@ impl Rsa {
                     message.len(),
                     RSA_PKCS1_PADDING,
                 )
-            })
-        })?;
-        Ok(length)
-    }
-
-    /// RSAES-OAEP decryption; `out` holds the modulus' length. AWS-LC checks the encoding in constant time and has one
-    /// error for all that can be wrong with it.
-    pub(crate) fn decrypt_oaep(
-        &self,
-        hash: Hash,
-        mgf: Hash,
-        label: &[u8],
-        ciphertext: &[u8],
-        out: &mut [u8],
-    ) -> Checked<usize> {
-        // SAFETY: takes nothing; null is handled.
-        let envelope = Envelope(fresh(unsafe { aws_lc_sys::EVP_PKEY_new() })?);
-        // SAFETY: both objects are live; the envelope takes a reference of its own, counted atomically.
-        checked(unsafe { aws_lc_sys::EVP_PKEY_set1_RSA(envelope.0.as_ptr(), self.0.as_ptr()) })?;
-        // SAFETY: the envelope is live, and the operation takes a reference of its own; no engine.
-        let operation =
-            Operation(fresh(unsafe { aws_lc_sys::EVP_PKEY_CTX_new(envelope.0.as_ptr(), ptr::null_mut()) })?);
-        let context = operation.0.as_ptr();
-        // SAFETY: the operation is live and ours alone; the hashes are static.
-        unsafe {
-            checked(aws_lc_sys::EVP_PKEY_decrypt_init(context))?;
-            checked(aws_lc_sys::EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_OAEP_PADDING))?;
-            checked(aws_lc_sys::EVP_PKEY_CTX_set_rsa_oaep_md(context, md(hash)))?;
-            checked(aws_lc_sys::EVP_PKEY_CTX_set_rsa_mgf1_md(context, md(mgf)))?;
-        }
-        if !label.is_empty() {
-            // SAFETY: the slice is live and only read; the copy is AWS-LC's own kind of memory.
-            let copy = unsafe { aws_lc_sys::OPENSSL_memdup(label.as_ptr().cast(), label.len()) };
-            let copy = fresh(copy.cast::<u8>())?;
-            // SAFETY: on success the operation owns the copy and frees it.
-            let taken = unsafe { aws_lc_sys::EVP_PKEY_CTX_set0_rsa_oaep_label(context, copy.as_ptr(), label.len()) };
-            if taken != 1 {
-                // SAFETY: the operation did not take the copy, so it is still ours, and this is its only release.
-                unsafe { aws_lc_sys::OPENSSL_free(copy.as_ptr().cast()) };
-                return Err(refused());
             }
-        }
-        let mut length = out.len();
-        // SAFETY: operation and slices are live; at most `length` bytes are written to `out`.
-        random_gate(|| {
-            checked(unsafe {
-                aws_lc_sys::EVP_PKEY_decrypt(
-                    context,
-                    out.as_mut_ptr(),
-                    &raw mut length,
-                    ciphertext.as_ptr(),
-                    ciphertext.len(),
-                )
-            })
         })?;
         Ok(length)
     }
-}
-
-/// EME-OAEP with a fresh seed; `out` is the whole encoded message, as long as the modulus.
-pub(crate) fn pad_oaep(hash: Hash, mgf: Hash, label: &[u8], message: &[u8], out: &mut [u8]) -> Checked<()> {
-    // SAFETY: all slices are live; exactly `out.len()` bytes are written to `out`, or it is refused.
-    random_gate(|| {
-        checked(unsafe {
-            aws_lc_sys::RSA_padding_add_PKCS1_OAEP_mgf1(
-                out.as_mut_ptr(),
-                out.len(),
-                message.as_ptr(),
-                message.len(),
-                label.as_ptr(),
-                label.len(),
-                md(hash),
-                md(mgf),
-            )
-        })
-    })
 }
