@@ -125,6 +125,15 @@ impl BigNum {
         Ok(result)
     }
 
+    /// The sum.
+    #[cfg(test)]
+    pub(crate) fn plus(&self, other: &Self) -> Checked<Self> {
+        let result = Self::new()?;
+        // SAFETY: all objects are live; only the result is written, and it is ours.
+        checked(unsafe { aws_lc_sys::BN_add(result.0.as_ptr(), self.as_ptr(), other.as_ptr()) })?;
+        Ok(result)
+    }
+
     /// The product.
     pub(crate) fn times(&self, other: &Self, context: &Context) -> Checked<Self> {
         let result = Self::new()?;
