@@ -60,6 +60,7 @@ fn figures() {
         let all = Selection::all(Kind::Object);
         each("find by one tag", 2000, |_| assert_eq!(store.find(&[own], &all).unwrap(), [5]));
         each("find by a rare and a common tag", 1000, |_| assert_eq!(store.find(&[tag(1), own], &all).unwrap(), [5]));
+        each("the same, rare one first", 1000, |_| assert_eq!(store.find(&[own, tag(1)], &all).unwrap(), [5]));
         let certificates = Selection { class: Some(1), ..all.clone() };
         each("find by class, none", 1000, |_| assert!(store.find(&[], &certificates).unwrap().is_empty()));
         each("count", 1000, |_| assert_eq!(store.count(Kind::Object).unwrap(), count));
@@ -88,4 +89,73 @@ fn figures() {
         opened.sort_unstable();
         println!("open and one read: median {} us, all {opened:?}", opened.get(7).copied().unwrap_or(0));
     }
+}
+
+/// Opens and reads one record as the first thing that a fresh process does with SQLite.
+#[test]
+#[ignore = "a measurement"]
+fn cold() {
+    const VARIABLE: &str = "CLOUDHSM_TEST_COLD";
+    if let Some(folder) = std::env::var_os(VARIABLE) {
+        let start = Instant::now();
+        let store = SqliteStore::open(Path::new(&folder), Access::default(), Options::default()).unwrap();
+        drop(store.read(Kind::Object, 5).unwrap().unwrap());
+        println!("cold: {} us", start.elapsed().as_micros());
+        return;
+    }
+    let (home, store) = new_store();
+    filled(&store, 100_000);
+    drop(store);
+    for _ in 0..15 {
+        let output = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--ignored", "--nocapture", "--exact", "store::sqlite::figures::cold"])
+            .env(VARIABLE, home.path().join("hsm1"))
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        println!("{}", text.lines().find_map(|line| line.split_once("cold: ")).map_or("?", |(_, time)| time));
+    }
+}
+
+/// For `strace -f -e trace=fsync,fdatasync,write -s 40`: the marks on standard output say what follows.
+#[test]
+#[ignore = "to be watched with strace"]
+fn syncs() {
+    let mark = |text: &str| {
+        let mut out = std::io::stdout();
+        std::io::Write::write_all(&mut out, format!("== {text}\n").as_bytes()).unwrap();
+        std::io::Write::flush(&mut out).unwrap();
+    };
+    let write = |store: &SqliteStore, id, durability| {
+        let change = put(Record { sealed: vec![3; 1500], ..record(Kind::Object, id, 1) }, 0, Some(&[tag(2)]));
+        store.write(durability, &mut |_| Ok(Batch { changes: vec![change.clone()] })).unwrap();
+    };
+    mark("create");
+    let (home, store) = new_store();
+    mark("first commit");
+    write(&store, 1, Durability::Synced);
+    for id in 2..6 {
+        mark("synced commit");
+        write(&store, id, Durability::Synced);
+    }
+    for id in 6..9 {
+        mark("lazy commit");
+        write(&store, id, Durability::Lazy);
+    }
+    mark("synced commit");
+    write(&store, 9, Durability::Synced);
+    mark("close after writing");
+    drop(store);
+    mark("open and read");
+    let store = open(&home).unwrap();
+    drop(store.read(Kind::Object, 5).unwrap().unwrap());
+    mark("close after reading");
+    drop(store);
+    mark("open again");
+    let store = open(&home).unwrap();
+    mark("a thousand commits");
+    for id in 10..1010 {
+        write(&store, id, Durability::Synced);
+    }
+    mark("the end");
 }

@@ -14,6 +14,7 @@
 //!
 //! No other code of ours may open the database file: closing any descriptor of it drops this process's locks.
 
+mod care;
 mod connection;
 mod create;
 mod read;

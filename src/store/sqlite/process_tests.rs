@@ -7,9 +7,10 @@ use std::os::fd::FromRawFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
-use super::tests::{integrity, new_store, open};
+use super::tests::{OPTIONS, PLAIN, initial, integrity, new_store, open};
 use super::*;
 use crate::platform::fork::in_child;
+use crate::platform::process::temporary;
 use crate::store::suite::{commit, put, record, tag};
 
 /// Writes `count` objects from `first` on, one commit each.
@@ -186,7 +187,7 @@ fn a_killed_writer_has_committed_all_or_nothing() {
         let ids: Vec<u64> =
             store.versions(Kind::Object, 0, usize::MAX).unwrap().into_iter().map(|(id, _)| id).collect();
         let count = ids.len() as u64;
-        assert!(count % 2 == 0, "half a batch");
+        assert!(count.is_multiple_of(2), "half a batch");
         assert!(count >= last.wrapping_add(1), "an acknowledged batch is missing");
         assert_eq!(ids, (1..=count).collect::<Vec<_>>());
         assert_eq!(store.count(Kind::Object).unwrap(), count);
@@ -199,4 +200,68 @@ fn a_killed_writer_has_committed_all_or_nothing() {
     assert!(next > 25, "the writers wrote: {next}");
     drop(store);
     assert_eq!(integrity(&home), "ok");
+}
+
+#[test]
+#[allow(unsafe_code)]
+fn root_creates_in_the_name_of_the_folder_s_owner() {
+    use std::os::unix::fs::{MetadataExt, chown};
+    const NOBODY: u32 = 65534;
+    if process::effective_user() != 0 {
+        return;
+    }
+    let home = temporary();
+    chown(home.path(), Some(NOBODY), Some(NOBODY)).unwrap();
+    let store = SqliteStore::create(home.path(), "hsm1", PLAIN, OPTIONS, &mut initial).unwrap();
+    rows(&store, 1, 1, Durability::Synced).unwrap();
+    let folder = home.path().join("hsm1");
+    let mut seen = 0;
+    for entry in std::fs::read_dir(&folder).unwrap() {
+        let status = entry.unwrap().metadata().unwrap();
+        assert_eq!((status.uid(), status.gid(), status.mode() & 0o777), (NOBODY, NOBODY, 0o600));
+        seen += 1;
+    }
+    assert_eq!(seen, 6);
+    let code = in_child(|| {
+        // SAFETY: gives up privileges, which cannot harm the test that waits for this child.
+        if unsafe { libc::setgid(NOBODY) != 0 || libc::setuid(NOBODY) != 0 } {
+            return 1;
+        }
+        let Ok(own) = open(&home) else { return 2 };
+        i32::from(rows(&own, 2, 2, Durability::Synced).is_err()) * 3
+    });
+    assert_eq!(code, 0);
+    assert_eq!(store.count(Kind::Object).unwrap(), 3);
+    let stranger = in_child(|| {
+        // SAFETY: as above.
+        if unsafe { libc::setuid(12345) } != 0 {
+            return 1;
+        }
+        i32::from(open(&home).is_ok()) * 2
+    });
+    assert_eq!(stranger, 0);
+}
+
+#[test]
+#[allow(unsafe_code)]
+fn no_state_file_takes_the_place_of_a_standard_stream() {
+    let (home, store) = new_store();
+    rows(&store, 1, 1, Durability::Synced).unwrap();
+    let code = in_child(|| {
+        // SAFETY: the child has no further use for its standard streams.
+        unsafe {
+            libc::close(0);
+            libc::close(1);
+            libc::close(2);
+        }
+        let Ok(own) = open(&home) else { return 1 };
+        if rows(&own, 2, 2, Durability::Synced).is_err() {
+            return 2;
+        }
+        // SQLite fills the low ones with /dev/null.
+        let taken = (0..3)
+            .any(|n| std::fs::read_link(format!("/proc/self/fd/{n}")).is_ok_and(|to| to.starts_with(home.path())));
+        i32::from(taken) * 3
+    });
+    assert_eq!(code, 0);
 }

@@ -12,6 +12,8 @@ use crate::store::{Kind, MAX_TAGS, Record, Selection, Tag, View};
 
 /// How many entries of a tag are counted to see which of several is rarest.
 const PROBE: i64 = 64;
+/// A tag with fewer entries than this is rare enough to look no further.
+const RARE: i64 = 8;
 
 /// A connection in use, and the file that its errors name.
 #[derive(Clone, Copy)]
@@ -96,6 +98,10 @@ impl Reader<'_> {
             let count: i64 = statement
                 .query_row((&tag.0[..], kind as u8, PROBE), |row| row.get(0))
                 .map_err(|error| self.failed(error))?;
+            if count < RARE {
+                // Good enough, whatever the others are: callers name the most telling tag first.
+                return Ok([*tag].into_iter().chain(tags.iter().copied().filter(|other| other != tag)).collect());
+            }
             counted.push((count, *tag));
         }
         counted.sort_unstable();
