@@ -236,7 +236,8 @@ impl Drop for WriteLock {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::platform::fork::{in_child, install};
+    use crate::platform::fork::children::in_child;
+    use crate::platform::fork::install;
     use crate::platform::process::{Temporary, temporary};
 
     fn folder() -> (Temporary, Directory, GenerationMap) {

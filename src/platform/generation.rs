@@ -182,7 +182,7 @@ mod tests {
         GenerationMap::create(&directory, Access::default()).unwrap();
         let map = GenerationMap::open(&directory, Access::default()).unwrap();
         map.finish(7);
-        let code = crate::platform::fork::in_child(|| {
+        let code = crate::platform::fork::children::in_child(|| {
             let ok = map.current() == Some(7);
             map.finish(8);
             i32::from(!ok)

@@ -127,7 +127,7 @@ mod tests {
     use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 
     use super::*;
-    use crate::platform::fork::in_child;
+    use crate::platform::fork::children::in_child;
 
     static NEXT: AtomicU8 = AtomicU8::new(1);
 

@@ -4,6 +4,8 @@
 
 #![allow(unsafe_code)]
 
+#[cfg(test)]
+pub(crate) mod children;
 mod pointer;
 mod random_gate;
 mod store_gate;
@@ -83,28 +85,10 @@ extern "C" fn child() {
     store_gate::reopen_in_child();
 }
 
-/// Runs `body` in a forked child and returns its exit status; a child that hangs is killed after ten seconds.
-#[cfg(test)]
-#[allow(clippy::panic)]
-pub(crate) fn in_child(body: impl FnOnce() -> i32) -> i32 {
-    // SAFETY: the child calls `body`, which the tests keep free of threads, and leaves by `_exit`.
-    let pid = unsafe { libc::fork() };
-    if pid == 0 {
-        // SAFETY: plain system calls; `alarm` ends a child that hangs.
-        unsafe { libc::alarm(10) };
-        let code = std::panic::catch_unwind(std::panic::AssertUnwindSafe(body)).unwrap_or(99);
-        // SAFETY: ends the child without running the test harness's own exit handlers.
-        unsafe { libc::_exit(code) };
-    }
-    let mut status = 0;
-    // SAFETY: `pid` is our child and `status` is ours to write.
-    assert_eq!(unsafe { libc::waitpid(pid, &raw mut status, 0) }, pid);
-    if libc::WIFEXITED(status) { libc::WEXITSTATUS(status) } else { 1000 + libc::WTERMSIG(status) }
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use super::children::in_child;
     use super::*;
 
     #[test]

@@ -120,7 +120,8 @@ pub(super) fn clear_all() {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::platform::fork::{in_child, install};
+    use crate::platform::fork::children::in_child;
+    use crate::platform::fork::install;
 
     #[test]
     fn a_child_reads_nothing() {

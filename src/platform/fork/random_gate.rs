@@ -104,7 +104,8 @@ mod tests {
     use std::thread;
 
     use super::*;
-    use crate::platform::fork::{in_child, install};
+    use crate::platform::fork::children::in_child;
+    use crate::platform::fork::install;
 
     #[test]
     fn children_find_it_open_while_threads_draw() {

@@ -159,3 +159,43 @@ fn syncs() {
     }
     mark("the end");
 }
+
+/// Four processes that commit without a pause, three seconds long: commits and waits of each.
+#[test]
+#[ignore = "a measurement"]
+fn competition() {
+    const VARIABLE: &str = "CLOUDHSM_TEST_COMPETITION";
+    if let Some(folder) = std::env::var_os(VARIABLE) {
+        let store = SqliteStore::open(Path::new(&folder), Access::default(), Options::default()).unwrap();
+        let start = Instant::now();
+        let mut waits = Vec::new();
+        while start.elapsed().as_secs() < 3 {
+            let begin = Instant::now();
+            let written = store.write(Durability::Synced, &mut |view| {
+                let old = view.version(Kind::Meta, 1)?.unwrap_or(0);
+                Ok(Batch { changes: vec![put(record(Kind::Meta, 1, old + 1), old, None)] })
+            });
+            written.unwrap();
+            waits.push(begin.elapsed().as_micros());
+        }
+        waits.sort_unstable();
+        let at = |part: usize| waits.get((waits.len() * part / 100).min(waits.len() - 1)).copied().unwrap_or(0);
+        println!("wait: {} commits, us: p50 {} p95 {} max {}", waits.len(), at(50), at(95), at(100));
+        return;
+    }
+    let (home, _store) = new_store();
+    let start = || {
+        std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--ignored", "--nocapture", "--exact", "store::sqlite::figures::competition"])
+            .env(VARIABLE, home.path().join("hsm1"))
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap()
+    };
+    let children: Vec<_> = (0..4).map(|_| start()).collect();
+    for child in children {
+        let output = child.wait_with_output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        println!("{}", text.lines().find_map(|line| line.split_once("wait: ")).map_or("?", |(_, rest)| rest));
+    }
+}

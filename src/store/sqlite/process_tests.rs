@@ -3,13 +3,12 @@
 #![allow(clippy::unwrap_used)]
 
 use std::io::{Read, Write};
-use std::os::fd::FromRawFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
 use super::tests::{OPTIONS, PLAIN, initial, integrity, new_store, open};
 use super::*;
-use crate::platform::fork::in_child;
+use crate::platform::fork::children::{become_user, close_standard_streams, in_child, start};
 use crate::platform::process::temporary;
 use crate::store::suite::{commit, put, record, tag};
 
@@ -99,40 +98,19 @@ fn four_processes_lose_no_increment() {
     const EACH: u64 = 40;
     let (home, store) = new_store();
     commit(&store, &[put(record(Kind::Meta, 1, 1), 0, None)]).unwrap();
-    let children: Vec<i32> = (0..4)
-        .map(|_| {
-            // SAFETY: the child opens its own store, writes and leaves by `_exit`.
-            #[allow(unsafe_code)]
-            let pid = unsafe { libc::fork() };
-            if pid == 0 {
-                let work = || -> Result<()> {
-                    let own = open(&home)?;
-                    for _ in 0..EACH {
-                        own.write(Durability::Synced, &mut |view| {
-                            let old = view.version(Kind::Meta, 1)?.unwrap_or(0);
-                            Ok(Batch { changes: vec![put(record(Kind::Meta, 1, old + 1), old, None)] })
-                        })?;
-                    }
-                    Ok(())
-                };
-                let code = i32::from(work().is_err());
-                // SAFETY: ends the child.
-                #[allow(unsafe_code)]
-                unsafe {
-                    libc::_exit(code)
-                };
-            }
-            pid
-        })
-        .collect();
-    for pid in children {
-        let mut status = 0;
-        // SAFETY: waits for a child made above.
-        #[allow(unsafe_code)]
-        unsafe {
-            libc::waitpid(pid, &raw mut status, 0)
-        };
-        assert!(libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0);
+    let work = || -> Result<()> {
+        let own = open(&home)?;
+        for _ in 0..EACH {
+            own.write(Durability::Synced, &mut |view| {
+                let old = view.version(Kind::Meta, 1)?.unwrap_or(0);
+                Ok(Batch { changes: vec![put(record(Kind::Meta, 1, old + 1), old, None)] })
+            })?;
+        }
+        Ok(())
+    };
+    let children: Vec<_> = (0..4).map(|_| start(|| i32::from(work().is_err()))).collect();
+    for child in children {
+        assert_eq!(child.wait(), 0);
     }
     assert_eq!(store.version(Kind::Meta, 1).unwrap(), Some(1 + 4 * EACH));
     assert_eq!(store.generation(), 2 + 4 * EACH);
@@ -143,44 +121,20 @@ fn a_killed_writer_has_committed_all_or_nothing() {
     let (home, store) = new_store();
     let mut next = 1_u64;
     for round in 0..25_u32 {
-        let mut pipe = [0; 2];
-        // SAFETY: `pipe` has room for the two descriptors, which become files of ours, one in each process.
-        #[allow(unsafe_code)]
-        let (mut from, to, pid) = unsafe {
-            assert_eq!(libc::pipe(pipe.as_mut_ptr()), 0);
-            let [read, write] = pipe;
-            let pid = libc::fork();
-            (std::fs::File::from_raw_fd(read), std::fs::File::from_raw_fd(write), pid)
+        let (mut from, mut to) = std::io::pipe().unwrap();
+        let mut work = || -> Result<()> {
+            let own = open(&home)?;
+            for id in (next..).step_by(2) {
+                let object = |id| put(record(Kind::Object, id, 1), 0, Some(&[tag(1)]));
+                commit(&own, &[object(id), object(id + 1)])?;
+                drop(to.write(&id.to_le_bytes()));
+            }
+            Ok(())
         };
-        if pid == 0 {
-            let mut to = to;
-            let mut work = || -> Result<()> {
-                let own = open(&home)?;
-                for id in (next..).step_by(2) {
-                    let two = [
-                        put(record(Kind::Object, id, 1), 0, Some(&[tag(1)])),
-                        put(record(Kind::Object, id + 1, 1), 0, Some(&[tag(1)])),
-                    ];
-                    commit(&own, &two)?;
-                    drop(to.write(&id.to_le_bytes()));
-                }
-                Ok(())
-            };
-            let code = i32::from(work().is_err());
-            // SAFETY: ends the child.
-            #[allow(unsafe_code)]
-            unsafe {
-                libc::_exit(code)
-            };
-        }
+        let child = start(|| i32::from(work().is_err()));
         drop(to);
         thread::sleep(std::time::Duration::from_millis(u64::from(5 + round * 2)));
-        // SAFETY: kills and waits for the child made above.
-        #[allow(unsafe_code)]
-        unsafe {
-            libc::kill(pid, libc::SIGKILL);
-            libc::waitpid(pid, std::ptr::null_mut(), 0);
-        }
+        child.kill();
         let mut acknowledged = Vec::new();
         from.read_to_end(&mut acknowledged).unwrap();
         let last = acknowledged.as_chunks::<8>().0.last().map_or(next.wrapping_sub(2), |id| u64::from_le_bytes(*id));
@@ -203,7 +157,6 @@ fn a_killed_writer_has_committed_all_or_nothing() {
 }
 
 #[test]
-#[allow(unsafe_code)]
 fn root_creates_in_the_name_of_the_folder_s_owner() {
     use std::os::unix::fs::{MetadataExt, chown};
     const NOBODY: u32 = 65534;
@@ -223,8 +176,7 @@ fn root_creates_in_the_name_of_the_folder_s_owner() {
     }
     assert_eq!(seen, 6);
     let code = in_child(|| {
-        // SAFETY: gives up privileges, which cannot harm the test that waits for this child.
-        if unsafe { libc::setgid(NOBODY) != 0 || libc::setuid(NOBODY) != 0 } {
+        if !become_user(NOBODY) {
             return 1;
         }
         let Ok(own) = open(&home) else { return 2 };
@@ -233,8 +185,7 @@ fn root_creates_in_the_name_of_the_folder_s_owner() {
     assert_eq!(code, 0);
     assert_eq!(store.count(Kind::Object).unwrap(), 3);
     let stranger = in_child(|| {
-        // SAFETY: as above.
-        if unsafe { libc::setuid(12345) } != 0 {
+        if !become_user(12345) {
             return 1;
         }
         i32::from(open(&home).is_ok()) * 2
@@ -243,17 +194,11 @@ fn root_creates_in_the_name_of_the_folder_s_owner() {
 }
 
 #[test]
-#[allow(unsafe_code)]
 fn no_state_file_takes_the_place_of_a_standard_stream() {
     let (home, store) = new_store();
     rows(&store, 1, 1, Durability::Synced).unwrap();
     let code = in_child(|| {
-        // SAFETY: the child has no further use for its standard streams.
-        unsafe {
-            libc::close(0);
-            libc::close(1);
-            libc::close(2);
-        }
+        close_standard_streams();
         let Ok(own) = open(&home) else { return 1 };
         if rows(&own, 2, 2, Durability::Synced).is_err() {
             return 2;
