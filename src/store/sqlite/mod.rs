@@ -3,7 +3,7 @@
 //! SQLite is fast and durable but dangerous to a library that programs fork: a child that uses an inherited connection,
 //! or merely leaks it and opens another, destroys the database. Hence the rules, each kept in one place:
 //!
-//! 1. all use of a connection is inside the store gate, which a fork takes first ([`Inner::with`]);
+//! 1. all use of a connection is inside the store gate, which a fork takes first (`Inner::with`);
 //! 2. a child closes every inherited connection before it opens any ([`close_inherited`]);
 //! 3. writers queue at the write lock, whose descriptor a child does not keep (`platform::flock`);
 //! 4. a write begins as a write (`BEGIN IMMEDIATE`), and never out of a read;

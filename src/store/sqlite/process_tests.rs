@@ -69,6 +69,52 @@ fn a_hundred_forks_while_a_thread_commits() {
 }
 
 #[test]
+fn two_threads_fork_while_others_read_write_and_draw() {
+    let (home, store) = new_store();
+    rows(&store, 1, 3, Durability::Lazy).unwrap();
+    let stop = AtomicBool::new(false);
+    let until = |work: &(dyn Fn() + Sync)| {
+        while !stop.load(Ordering::Relaxed) {
+            work();
+        }
+    };
+    thread::scope(|scope| {
+        scope.spawn(|| until(&|| drop(store.read(Kind::Object, 2).unwrap().unwrap())));
+        scope.spawn(|| until(&|| assert_eq!(fork::random_gate(|| 7), 7)));
+        scope.spawn(|| {
+            until(&|| {
+                let changed = store.write(Durability::Lazy, &mut |view| {
+                    let old = view.version(Kind::Meta, 1)?.unwrap_or(0);
+                    // A build draws: the one order in which both gates are held.
+                    let change = fork::random_gate(|| put(record(Kind::Meta, 1, old + 1), old, None));
+                    Ok(Batch { changes: vec![change] })
+                });
+                changed.map(drop).unwrap();
+            });
+        });
+        let forks = |first: u64| {
+            let home = &home;
+            move || {
+                let bad = (0..20).filter(|n| {
+                    in_child(|| {
+                        let Ok(own) = open(home) else { return 1 };
+                        i32::from(rows(&own, first + n, 1, Durability::Synced).is_err()) + fork::random_gate(|| 0)
+                    }) != 0
+                });
+                bad.count()
+            }
+        };
+        let threads = [scope.spawn(forks(100)), scope.spawn(forks(200))];
+        let bad: usize = threads.into_iter().map(|thread| thread.join().unwrap()).sum();
+        stop.store(true, Ordering::Relaxed);
+        assert_eq!(bad, 0);
+    });
+    assert_eq!(store.count(Kind::Object).unwrap(), 43);
+    drop(store);
+    assert_eq!(integrity(&home), "ok");
+}
+
+#[test]
 fn an_open_in_a_child_closes_what_it_inherited_by_itself() {
     let (home, store) = new_store();
     rows(&store, 1, 3, Durability::Synced).unwrap();
