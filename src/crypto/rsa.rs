@@ -2,7 +2,7 @@
 //!
 //! AWS-LC does all of it, with CRT, blinding, and a check of each private result against faults. What is here is what
 //! PKCS#11 adds: which input gives which return value, and the answer to a bad PKCS#1 v1.5 padding
-//! ([`rsa_rejection`](super::rsa_rejection)).
+//! (`rsa_rejection`).
 
 use zeroize::Zeroizing;
 

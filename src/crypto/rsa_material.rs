@@ -57,13 +57,14 @@ pub(super) fn significant(bytes: &[u8]) -> &[u8] {
 }
 
 /// The number of significant bits, at most `u32::MAX`.
-fn bit_length(bytes: &[u8]) -> u32 {
+pub(super) fn bit_length(bytes: &[u8]) -> u32 {
     let bytes = significant(bytes);
     let top = bytes.first().map_or(0, |byte| byte.leading_zeros());
     u32::try_from(bytes.len()).unwrap_or(u32::MAX).saturating_mul(8).saturating_sub(top)
 }
 
-fn is_odd(bytes: &[u8]) -> bool {
+/// Whether the last bit is set.
+pub(super) fn is_odd(bytes: &[u8]) -> bool {
     bytes.last().is_some_and(|byte| byte & 1 == 1)
 }
 

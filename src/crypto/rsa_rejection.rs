@@ -53,11 +53,11 @@ impl Rejection {
     /// # Errors
     /// CKR_BUFFER_TOO_SMALL, which depends on the length that comes out, whichever message it is of;
     /// CKR_KEY_SIZE_RANGE when no legal length fits the modulus.
-    pub(super) fn open(
+    pub(super) fn open<L: IntoIterator<Item = usize> + Clone>(
         &self,
         ciphertext: &[u8],
         encoded: &[u8],
-        lengths: Option<&[usize]>,
+        lengths: Option<L>,
         out: &mut [u8],
     ) -> Result<usize> {
         let size = encoded.len();
@@ -71,7 +71,8 @@ impl Rejection {
         let rejected_length = match lengths {
             None => pick_length(candidates.as_slice(), longest),
             Some(lengths) => {
-                let legal = || lengths.iter().filter_map(|l| u32::try_from(*l).ok()).filter(|l| *l <= longest);
+                let fits = |length| u32::try_from(length).ok().filter(|length| *length <= longest);
+                let legal = || lengths.clone().into_iter().filter_map(fits);
                 real.good &= legal().fold(Choice::from(0), |found, length| found | length.ct_eq(&real.length));
                 pick_legal_length(candidates.as_slice(), legal)
                     .ok_or(Error::new(ck::CKR_KEY_SIZE_RANGE, "the RSA modulus is too short for any legal length"))?

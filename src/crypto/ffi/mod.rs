@@ -54,3 +54,56 @@ fn refused() -> Refused {
     unsafe { aws_lc_sys::ERR_clear_error() };
     Refused
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::bignum::{BigNum, Context};
+    use super::ec::EcKey;
+    use super::rsa::Rsa;
+    use super::rsa_padding::pad_oaep;
+    use crate::crypto::digest::Hash;
+    use crate::crypto::ec::Curve;
+
+    fn queue_is_empty() -> bool {
+        // SAFETY: the function takes nothing and reads the calling thread's own queue only.
+        unsafe { aws_lc_sys::ERR_peek_error() == 0 }
+    }
+
+    /// An error left behind would be taken for the reason of a later failure, and keeps memory.
+    #[test]
+    fn nothing_stays_in_the_error_queue() {
+        let key = Rsa::generate(1024, &BigNum::from_u64(65537).unwrap()).unwrap();
+        let (mut out, small) = ([0; 128], &mut [0; 8]);
+        assert!(key.sign_pkcs1(&[0; 120], &mut out).is_err() && queue_is_empty());
+        assert!(key.sign_pkcs1(&[0; 10], small).is_err() && queue_is_empty());
+        assert!(key.sign_pss(Hash::Sha256, Hash::Sha256, 100, &[0; 32], &mut out).is_err() && queue_is_empty());
+        assert!(key.verify_pss(Hash::Sha256, Hash::Sha256, 1, &[0; 32], &[1; 128]).is_err() && queue_is_empty());
+        assert!(key.private_raw(&[0xff; 128], &mut out).is_err() && queue_is_empty());
+        assert!(key.public_raw(&[0; 5], &mut out).is_err() && queue_is_empty());
+        assert!(key.encrypt_pkcs1(&[0; 128], &mut out).is_err() && queue_is_empty());
+        assert!(key.decrypt_oaep(Hash::Sha1, Hash::Sha256, b"label", &[1; 128], &mut out).is_err() && queue_is_empty());
+        assert!(pad_oaep(Hash::Sha512, Hash::Sha1, b"", b"", &mut out).is_err() && queue_is_empty());
+        assert!(
+            Rsa::public(&BigNum::from_u64(16).unwrap(), &BigNum::from_u64(3).unwrap()).is_err() && queue_is_empty()
+        );
+        assert!(Rsa::generate(100, &BigNum::from_u64(3).unwrap()).is_err() && queue_is_empty());
+        let (zero, context) = (BigNum::new().unwrap(), Context::new().unwrap());
+        assert!(key.integers().is_ok() && zero.divided_by(&zero, &context).is_err() && queue_is_empty());
+        assert!(zero.minus_one().is_err() && zero.to_the(&zero, &zero, &context).is_err() && queue_is_empty());
+        for curve in Curve::ALL {
+            let length = curve.order_bytes();
+            let key = EcKey::generate(curve).unwrap();
+            assert!(EcKey::from_scalar(curve, &[0]).is_err() && queue_is_empty());
+            assert!(EcKey::from_point(curve, &[4; 65]).is_err() && queue_is_empty());
+            assert!(EcKey::from_point(curve, &[0]).is_err() && queue_is_empty());
+            assert!(key.agree(&[4; 33], &mut out).is_err() && queue_is_empty());
+            assert!(key.verify(b"digest", &[1], &[1]).is_err() && queue_is_empty());
+            assert!(key.write_point(small).is_err() && key.write_scalar(small).is_err() && queue_is_empty());
+            let (mut r, mut s) = (vec![0; length], vec![0; length]);
+            assert!(key.sign(b"digest", &mut r, &mut s).is_ok() && key.verify(b"digest", &r, &s).is_ok());
+            assert!(key.check().is_ok() && queue_is_empty());
+        }
+    }
+}

@@ -8,7 +8,7 @@ use crate::ck;
 use crate::crypto::digest::Hash;
 use crate::crypto::ffi::bignum::BigNum;
 use crate::crypto::ffi::rsa::{Integers, Rsa};
-use crate::crypto::rsa_material::{self, MAX_BITS, MIN_BITS, significant};
+use crate::crypto::rsa_material::{self, MAX_BITS, MIN_BITS, bit_length, is_odd, significant};
 use crate::crypto::rsa_rejection::Rejection;
 use crate::error::{Error, Result};
 
@@ -49,11 +49,11 @@ impl PrivateKey {
         if !(smallest..=MAX_BITS).contains(&bits) || !bits.is_multiple_of(GENERATION_STEP) {
             return Err(Error::new(ck::CKR_KEY_SIZE_RANGE, "no RSA key is generated in this size"));
         }
-        let e = BigNum::from_bytes(exponent).map_err(failed)?;
         let exponent_bits = if fips { 17 } else { 2 }..=GENERATION_EXPONENT_BITS;
-        if !exponent_bits.contains(&e.bits()) || !e.is_odd() {
+        if !exponent_bits.contains(&bit_length(exponent)) || !is_odd(exponent) {
             return Err(Error::new(ck::CKR_ATTRIBUTE_VALUE_INVALID, "no RSA key is generated with this exponent"));
         }
+        let e = BigNum::from_bytes(exponent).map_err(failed)?;
         let key = if fips && exponent == F4 { Rsa::generate_fips(bits) } else { Rsa::generate(bits, &e) };
         let key = key.map_err(|_| Error::internal("RSA key generation failed"))?;
         if fips && exponent != F4 {
@@ -72,8 +72,8 @@ impl PrivateKey {
         })
     }
 
-    /// The key with these integers, which are checked against each other. Costs as much as a tenth of a signature:
-    /// to be kept.
+    /// The key with these integers, which are checked against each other. Costs about as much as a signature, and
+    /// the first operation twice as much again for what AWS-LC precomputes: to be kept.
     ///
     /// # Errors
     /// CKR_ATTRIBUTE_VALUE_INVALID when they are out of range or do not belong together.
@@ -96,7 +96,7 @@ impl PrivateKey {
         self.prepared.key.bits()
     }
 
-    /// RSASSA-PKCS1-v1_5; `digest_info` as for [`PublicKey::verify_pkcs1`]. Returns the length.
+    /// RSASSA-PKCS1-v1_5; `digest_info` as for [`PublicKey::verify_pkcs1`](super::PublicKey::verify_pkcs1). Returns the length.
     ///
     /// # Errors
     /// CKR_DATA_LEN_RANGE, CKR_BUFFER_TOO_SMALL; CKR_GENERAL_ERROR when AWS-LC fails.
@@ -119,7 +119,7 @@ impl PrivateKey {
     /// The private operation alone, on data of at most the modulus' length, filled up with zeros on the left.
     ///
     /// # Errors
-    /// As for [`PublicKey::raw`].
+    /// As for [`PublicKey::raw`](super::PublicKey::raw).
     pub fn raw(&self, data: &[u8], out: &mut [u8]) -> Result<usize> {
         let mut buffer = Zeroizing::new([0; MAX_BYTES]);
         let block = self.prepared.block(data, &mut buffer)?;
@@ -148,19 +148,30 @@ impl PrivateKey {
     /// than the modulus; CKR_BUFFER_TOO_SMALL, which tells the length and no more: to hide it, give a buffer as long
     /// as the modulus.
     pub fn decrypt_pkcs1(&self, ciphertext: &[u8], out: &mut [u8]) -> Result<usize> {
-        self.decrypt_pkcs1_with(ciphertext, None, out)
+        self.decrypt_pkcs1_with(ciphertext, None::<[usize; 0]>, out)
     }
 
-    /// As [`Self::decrypt_pkcs1`], for a message that has one of a few lengths: a key that is unwrapped. Any other
-    /// length counts as bad padding, and the synthetic message has one of these.
+    /// As [`Self::decrypt_pkcs1`], for a key that is unwrapped: `lengths` are those that its type allows, such as
+    /// `[16, 24, 32]` or `1..=800`. Any other length counts as bad padding, and the synthetic message has one of
+    /// these, so that what the template makes of the message cannot tell either.
     ///
     /// # Errors
     /// As for [`Self::decrypt_pkcs1`]; CKR_KEY_SIZE_RANGE when none of the lengths fits the modulus.
-    pub fn unwrap_pkcs1(&self, ciphertext: &[u8], lengths: &[usize], out: &mut [u8]) -> Result<usize> {
+    pub fn unwrap_pkcs1(
+        &self,
+        ciphertext: &[u8],
+        lengths: impl IntoIterator<Item = usize> + Clone,
+        out: &mut [u8],
+    ) -> Result<usize> {
         self.decrypt_pkcs1_with(ciphertext, Some(lengths), out)
     }
 
-    fn decrypt_pkcs1_with(&self, ciphertext: &[u8], lengths: Option<&[usize]>, out: &mut [u8]) -> Result<usize> {
+    fn decrypt_pkcs1_with<L: IntoIterator<Item = usize> + Clone>(
+        &self,
+        ciphertext: &[u8],
+        lengths: Option<L>,
+        out: &mut [u8],
+    ) -> Result<usize> {
         self.prepared.check_ciphertext(ciphertext)?;
         let mut buffer = Zeroizing::new([0; MAX_BYTES]);
         let encoded = self.prepared.room(buffer.as_mut_slice())?;
