@@ -96,7 +96,8 @@ impl PrivateKey {
         self.prepared.key.bits()
     }
 
-    /// RSASSA-PKCS1-v1_5; `digest_info` as for [`PublicKey::verify_pkcs1`](super::PublicKey::verify_pkcs1). Returns the length.
+    /// RSASSA-PKCS1-v1_5; `digest_info` as for
+    /// [`PublicKey::verify_pkcs1`](super::PublicKey::verify_pkcs1). Returns the length.
     ///
     /// # Errors
     /// CKR_DATA_LEN_RANGE, CKR_BUFFER_TOO_SMALL; CKR_GENERAL_ERROR when AWS-LC fails.

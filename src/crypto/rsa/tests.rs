@@ -115,6 +115,11 @@ fn pkcs1_signatures_go_both_ways() {
         let long = [&signature[..], &[0]].concat();
         assert_eq!(rv(pair.public.verify_pkcs1(&t, &long)), ck::CKR_SIGNATURE_LEN_RANGE);
         assert_eq!(rv(pair.public.verify_pkcs1(&t, &pair.components.modulus)), ck::CKR_SIGNATURE_INVALID);
+        // Data one byte too long, behind a padding one byte too short.
+        let data = vec![0x61; k - 10];
+        let block = [&[0, 1][..], &[0xff; 7], &[0], &data].concat();
+        pair.private.raw(&block, &mut signature).unwrap();
+        assert_eq!(rv(pair.public.verify_pkcs1(&data, &signature)), ck::CKR_SIGNATURE_INVALID);
     }
 }
 
