@@ -40,7 +40,11 @@ impl Counter {
         (self.mask - (u128::from_be_bytes(self.block) & self.mask)).saturating_add(1)
     }
 
-    const fn advance(&mut self, blocks: u128) {
+    /// Goes on by `bytes` of key stream, which end before the next wrap or with it.
+    const fn spend(&mut self, bytes: usize) {
+        let total = self.used + bytes;
+        let blocks = (total / BLOCK) as u128;
+        self.used = total % BLOCK;
         let block = u128::from_be_bytes(self.block);
         let counted = block.wrapping_add(blocks) & self.mask;
         self.block = ((block & !self.mask) | counted).to_be_bytes();
@@ -61,8 +65,8 @@ impl AesKey {
         if io.room() < length {
             return Err(Error::new(ck::CKR_BUFFER_TOO_SMALL, "AES-CTR: the output is too small"));
         }
-        let touched = (counter.used as u128).saturating_add(length as u128).div_ceil(BLOCK as u128);
-        if touched > counter.left {
+        let touched = counter.used.saturating_add(length).div_ceil(BLOCK);
+        if touched as u128 > counter.left {
             return Err(Error::new(ck::CKR_DATA_LEN_RANGE, "AES-CTR: the counter would repeat"));
         }
         let mut rest = io;
@@ -71,16 +75,19 @@ impl AesKey {
             self.head(counter, now);
             rest = later;
         }
-        while !rest.input().is_empty() {
-            let before_wrap = counter.before_wrap().saturating_mul(BLOCK as u128);
-            let run = usize::try_from(before_wrap).unwrap_or(usize::MAX).min(rest.input().len());
+        loop {
+            let left = rest.input().len();
+            let run = usize::try_from(counter.before_wrap()).unwrap_or(usize::MAX).saturating_mul(BLOCK).min(left);
+            if run == left {
+                self.chained.ctr(counter.block, rest)?;
+                counter.spend(run);
+                return Ok(());
+            }
             let (now, later) = split(rest, run)?;
             self.chained.ctr(counter.block, now)?;
-            counter.advance((run / BLOCK) as u128);
-            counter.used = run % BLOCK;
+            counter.spend(run);
             rest = later;
         }
-        Ok(())
     }
 
     /// Transforms what the rest of the current block's key stream is for. That block is encrypted a second time, so
@@ -103,11 +110,7 @@ impl AesKey {
             }
         }
         wipe(&mut stream);
-        counter.used += length;
-        if counter.used >= BLOCK {
-            counter.used = 0;
-            counter.advance(1);
-        }
+        counter.spend(length);
     }
 }
 

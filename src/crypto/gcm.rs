@@ -14,6 +14,10 @@ use crate::secret::Secret;
 /// The longest nonce, in bytes: `CK_GCM_PARAMS` allows 1 to 256 (PKCS#11 3.2 section 6.13.1).
 pub const MAX_NONCE: usize = 256;
 
+/// The longest plaintext, in bytes: 2^39 - 256 bits (SP 800-38D section 5.2.1.1). Checked before anything is written,
+/// so that no call gives up half-way.
+const MAX_TEXT: usize = (1 << 36) - 32;
+
 /// A prepared AES-GCM key. Zeroed when dropped.
 pub struct GcmKey {
     context: Context,
@@ -40,6 +44,9 @@ impl GcmKey {
     pub fn seal(&self, nonce: &[u8], aad: &[u8], tag_length: usize, io: Exchange<'_>) -> Result<usize> {
         check_parameters(nonce, tag_length)?;
         let length = io.input().len();
+        if length > MAX_TEXT {
+            return Err(Error::new(ck::CKR_DATA_LEN_RANGE, "AES-GCM: the message is longer than the mode allows"));
+        }
         let total = length.checked_add(tag_length).filter(|total| *total <= io.room()).ok_or_else(no_room)?;
         match io {
             Exchange::Apart { input, output } => {
@@ -63,14 +70,18 @@ impl GcmKey {
     ///
     /// # Errors
     /// `CKR_MECHANISM_PARAM_INVALID` as in [`Self::seal`], `CKR_ENCRYPTED_DATA_LEN_RANGE` for an input shorter than
-    /// the tag, `CKR_BUFFER_TOO_SMALL` if the output has no room (nothing is written), `CKR_ENCRYPTED_DATA_INVALID` if
+    /// the tag or of over 2^36 - 32 bytes without it, `CKR_BUFFER_TOO_SMALL` if the output has no room (nothing is written), `CKR_ENCRYPTED_DATA_INVALID` if
     /// the tag is wrong.
     #[inline]
     pub fn open(&self, nonce: &[u8], aad: &[u8], tag_length: usize, io: Exchange<'_>) -> Result<usize> {
         check_parameters(nonce, tag_length)?;
-        let Some(length) = io.input().len().checked_sub(tag_length) else {
-            return Err(Error::new(ck::CKR_ENCRYPTED_DATA_LEN_RANGE, "AES-GCM: the input is shorter than its tag"));
-        };
+        let length =
+            io.input().len().checked_sub(tag_length).filter(|length| *length <= MAX_TEXT).ok_or_else(|| {
+                Error::new(
+                    ck::CKR_ENCRYPTED_DATA_LEN_RANGE,
+                    "AES-GCM: the input is shorter than its tag or longer than the mode allows",
+                )
+            })?;
         match io {
             Exchange::Apart { input, output } => {
                 let (text, tag) = input.split_at_checked(length).ok_or_else(no_room)?;
