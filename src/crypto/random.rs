@@ -1,5 +1,5 @@
-//! Random bytes: AWS-LC's generator (an AES-256-CTR DRBG of SP 800-90A, seeded and reseeded from the operating system),
-//! and nothing else, for keys, nonces, blinding and `C_GenerateRandom` alike.
+//! Random bytes: AWS-LC's generator (an AES-256-CTR DRBG of SP 800-90A per thread, reseeded every 4096 calls) and
+//! nothing else, for keys, nonces, blinding and `C_GenerateRandom` alike.
 
 use super::ffi;
 use crate::error::Result;
@@ -17,7 +17,7 @@ pub fn fill(out: &mut [u8]) -> Result<()> {
 }
 
 /// Fills `out` for `C_GenerateRandom`: small requests come from a per-thread pool that [`fill`] refills (20 ns instead
-/// of 330), large ones from [`fill`].
+/// of 240 or more), large ones from [`fill`].
 ///
 /// # Errors
 /// As [`fill`].

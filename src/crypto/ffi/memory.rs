@@ -43,7 +43,7 @@ impl Blocks {
         let blocks = Self { start: NonNull::new(start).ok_or_else(no_memory)?.cast(), count };
         // SAFETY: advice about a mapping that is exclusively ours. All are improvements only, so a kernel that lacks
         // one may refuse: DONTDUMP against core dumps, WIPEONFORK against a child that forks away with the passwords'
-        // trace, HUGEPAGE because 4,864 page faults cost a tenth of the whole.
+        // trace, HUGEPAGE because Argon2 jumps about in the memory (19 MiB, two passes: 24 ms instead of 37).
         unsafe {
             libc::madvise(start, length, libc::MADV_DONTDUMP);
             libc::madvise(start, length, libc::MADV_WIPEONFORK);
