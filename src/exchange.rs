@@ -90,3 +90,23 @@ impl<'a> Exchange<'a> {
         }
     }
 }
+
+/// One call's data as `cryptoki` sees it: input that can be read, and room for output that may be the same memory.
+///
+/// Implemented by `abi` over the caller's pointers. The borrows make misuse impossible: the input cannot be held while
+/// the output is written.
+pub trait Transfer {
+    /// Bytes of input.
+    fn input_length(&self) -> usize;
+    /// Bytes of room; nothing if the caller gave no buffer and only asks for the length.
+    fn room(&self) -> Option<usize>;
+    /// Tells the caller how long the output is or must be.
+    fn set_length(&mut self, length: usize);
+    /// The input.
+    fn input(&self) -> &[u8];
+    /// Input and output together. The output is `need` bytes long, or as long as the room if that is less: a caller may
+    /// claim more room than it has, and no more than the result is ever touched.
+    fn exchange(&mut self, need: usize) -> Exchange<'_>;
+    /// Copies a result to the caller, which must fit in the room, and tells its length.
+    fn deliver(&mut self, result: &[u8]);
+}

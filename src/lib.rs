@@ -13,13 +13,20 @@
 #[cfg(not(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64"))))]
 compile_error!("cloudhsm-pkcs11 is built for Linux with glibc on x86-64 and aarch64 only");
 
+mod abi;
 pub mod ck;
+pub mod codec;
+pub mod config;
+pub mod crypto;
+pub mod cryptoki;
+#[cfg(test)]
+mod docs;
 pub mod error;
 pub mod exchange;
-pub mod secret;
-
+pub mod log;
+pub mod mechanism;
+pub mod module;
+pub mod object;
 pub mod platform;
-
-pub mod crypto;
-
+pub mod secret;
 pub mod store;

@@ -43,6 +43,11 @@ impl Secret {
         &self.0
     }
 
+    /// The bytes, to be written.
+    pub fn expose_mut(&mut self) -> &mut [u8] {
+        &mut self.0
+    }
+
     /// The length in bytes.
     #[must_use]
     pub fn len(&self) -> usize {

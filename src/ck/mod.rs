@@ -4,6 +4,7 @@
 
 pub use cryptoki_sys::*;
 
+pub mod names;
 pub mod vendor;
 
 /// What `ulValueLen` and the counters of `CK_TOKEN_INFO` hold when there is nothing to tell (PKCS#11 3.2 section 3).

@@ -12,6 +12,7 @@ use crate::exchange::Exchange;
 
 /// Where in its key stream a message is. Holds no secret: the key stream block in use is computed again by the next
 /// part.
+#[derive(Clone)]
 pub struct Counter {
     block: [u8; BLOCK],
     /// The bits of the block that count, all ones.

@@ -53,6 +53,16 @@ pub(super) fn raised(opened: RawFd) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(moved) })
 }
 
+/// The same file under a descriptor above 2: those below are the program's, and what is written there goes where the
+/// program writes its output.
+///
+/// # Errors
+/// If the descriptor cannot be moved.
+pub fn above_standard(file: std::fs::File) -> io::Result<std::fs::File> {
+    use std::os::fd::IntoRawFd;
+    raised(file.into_raw_fd()).map(std::fs::File::from)
+}
+
 /// What the kernel says about an open descriptor.
 pub(super) fn status(descriptor: &OwnedFd) -> io::Result<libc::stat> {
     let mut found = MaybeUninit::<libc::stat>::uninit();

@@ -19,6 +19,7 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 
 use check::{c_string, check_group, check_mode, failed, raised, read_capped, status};
+pub use check::above_standard;
 pub use home::{open_home, put_in_place};
 pub use network::check_local;
 

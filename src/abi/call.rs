@@ -1,0 +1,79 @@
+//! What happens around every function: is there a library, no panic leaves, the error becomes a `CK_RV` and a log line.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::ck::{self, CK_RV};
+use crate::config::LogLevel;
+use crate::cryptoki::Library;
+use crate::error::{Error, Result};
+use crate::{abi::lifecycle, log};
+
+/// Runs a function that works without C_Initialize.
+pub(super) fn bare(name: &'static str, run: impl FnOnce() -> Result<()>) -> CK_RV {
+    match catch_unwind(AssertUnwindSafe(run)) {
+        Ok(Ok(())) => succeeded(name),
+        Ok(Err(error)) => failed(name, &error),
+        Err(payload) => panicked(name, payload),
+    }
+}
+
+/// Runs a function of an initialized library.
+#[inline]
+pub(super) fn library(name: &'static str, run: impl FnOnce(&'static Library) -> Result<()>) -> CK_RV {
+    match lifecycle::current() {
+        Some(library) => bare(name, || run(library)),
+        None => ck::CKR_CRYPTOKI_NOT_INITIALIZED,
+    }
+}
+
+#[inline]
+fn succeeded(name: &'static str) -> CK_RV {
+    if log::enabled(LogLevel::Debug) {
+        log::write(LogLevel::Debug, format_args!("{name}: CKR_OK"));
+    }
+    ck::CKR_OK
+}
+
+#[cold]
+fn failed(name: &'static str, error: &Error) -> CK_RV {
+    let level = severity(error.rv());
+    if log::enabled(level) {
+        log::write(level, format_args!("{name}: {}: {error}", ck::names::name(error.rv())));
+    }
+    error.rv()
+}
+
+#[cold]
+fn panicked(name: &'static str, payload: Box<dyn std::any::Any + Send>) -> CK_RV {
+    log::write(LogLevel::Error, format_args!("{name}: CKR_GENERAL_ERROR: a bug in the library, please report it"));
+    // Dropping the payload may panic again, and that would abort the host.
+    std::mem::forget(payload);
+    ck::CKR_GENERAL_ERROR
+}
+
+/// How loud an error is: what an operator must mend, what a developer wants explained, what is everyday life.
+const fn severity(rv: CK_RV) -> LogLevel {
+    match rv {
+        ck::CKR_GENERAL_ERROR | ck::CKR_DEVICE_ERROR | ck::CKR_DEVICE_MEMORY | ck::CKR_HOST_MEMORY => LogLevel::Error,
+        ck::CKR_FUNCTION_FAILED
+        | ck::CKR_USER_PIN_NOT_INITIALIZED
+        | ck::CKR_PIN_LOCKED
+        | ck::CKR_TEMPLATE_INCOMPLETE
+        | ck::CKR_TEMPLATE_INCONSISTENT
+        | ck::CKR_ATTRIBUTE_READ_ONLY
+        | ck::CKR_ATTRIBUTE_VALUE_INVALID
+        | ck::CKR_MECHANISM_PARAM_INVALID => LogLevel::Warn,
+        _ => LogLevel::Info,
+    }
+}
+
+/// Makes a panic one line in our log. The hook is that of the library's own copy of the standard library: the host's,
+/// if it is written in Rust too, is another.
+pub(super) fn install_panic_hook() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        std::panic::set_hook(Box::new(|information| {
+            log::write(LogLevel::Error, format_args!("{information}"));
+        }));
+    });
+}

@@ -1,0 +1,238 @@
+//! The functions of PKCS#11, each once: from this list follow the symbols, the function lists of 2.40, 3.0 and 3.2, the
+//! names in the log, and what is not supported.
+//!
+//! A row says who has the function, its name and the types of its arguments (by position; the function behind it names
+//! them), and the function behind it:
+//!
+//! - `bare`: callable before C_Initialize;
+//! - `library`: everybody has it;
+//! - `extension`: AWS's library does not have it, `cloudhsm` and `standard` do;
+//! - `everything`: only `standard` has it;
+//! - `missing`: not built yet, CKR_FUNCTION_NOT_SUPPORTED in every profile.
+
+use std::ffi::c_void;
+
+use super::{call, cipher, digest, interfaces, lifecycle, objects, sessions, sign, slots, users};
+use crate::ck::*;
+use crate::error::{Error, Result};
+
+/// Who has a function.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Availability {
+    /// Everybody.
+    Library,
+    /// All but `strict`.
+    Extension,
+    /// `standard` alone.
+    Everything,
+    /// Nobody yet.
+    Missing,
+}
+
+/// A function as the docs' table shows it.
+#[cfg_attr(not(test), expect(dead_code, reason = "read by the test that writes the docs' table"))]
+pub(super) struct Row {
+    pub(super) name: &'static str,
+    pub(super) since: &'static str,
+    pub(super) availability: Availability,
+}
+
+/// `C_GetSessionInfo` and its like are named as the standard names them.
+macro_rules! cryptoki {
+    (
+        v2_40 { $($who:ident $name:ident($($argument:ident: $type:ty),*) => $path:path;)* }
+        v3_0 { $($who_30:ident $name_30:ident($($argument_30:ident: $type_30:ty),*) => $path_30:path;)* }
+        v3_2 { $($who_32:ident $name_32:ident($($argument_32:ident: $type_32:ty),*) => $path_32:path;)* }
+    ) => {
+        $(cryptoki!(@symbol $who $name($($argument: $type),*) => $path);)*
+        $(cryptoki!(@symbol $who_30 $name_30($($argument_30: $type_30),*) => $path_30);)*
+        $(cryptoki!(@symbol $who_32 $name_32($($argument_32: $type_32),*) => $path_32);)*
+
+        /// The functions of 2.40.
+        pub(super) static V2_40: CK_FUNCTION_LIST = CK_FUNCTION_LIST {
+            version: CK_VERSION { major: 2, minor: 40 },
+            $($name: Some($name),)*
+        };
+        /// The functions of 3.0.
+        pub(super) static V3_0: CK_FUNCTION_LIST_3_0 = CK_FUNCTION_LIST_3_0 {
+            version: CK_VERSION { major: 3, minor: 0 },
+            $($name: Some($name),)*
+            $($name_30: Some($name_30),)*
+        };
+        /// The functions of 3.2.
+        pub(super) static V3_2: CK_FUNCTION_LIST_3_2 = CK_FUNCTION_LIST_3_2 {
+            version: CK_VERSION { major: 3, minor: 2 },
+            $($name: Some($name),)*
+            $($name_30: Some($name_30),)*
+            $($name_32: Some($name_32),)*
+        };
+        /// Every function, for the docs.
+        #[cfg_attr(not(test), expect(dead_code, reason = "read by the test that writes the docs' table"))]
+        pub(super) static ROWS: &[Row] = &[
+            $(Row { name: stringify!($name), since: "2.40", availability: cryptoki!(@who $who) },)*
+            $(Row { name: stringify!($name_30), since: "3.0", availability: cryptoki!(@who $who_30) },)*
+            $(Row { name: stringify!($name_32), since: "3.2", availability: cryptoki!(@who $who_32) },)*
+        ];
+    };
+    (@who bare) => { Availability::Library };
+    (@who library) => { Availability::Library };
+    (@who extension) => { Availability::Extension };
+    (@who everything) => { Availability::Everything };
+    (@who missing) => { Availability::Missing };
+
+    (@symbol bare $name:ident($($argument:ident: $type:ty),*) => $path:path) => {
+        #[allow(non_snake_case, reason = "the standard's name")]
+        #[unsafe(no_mangle)]
+        unsafe extern "C" fn $name($($argument: $type),*) -> CK_RV {
+            // SAFETY: the caller of a C function answers for its pointers (see the module `abi`).
+            call::bare(stringify!($name), || unsafe { $path($($argument),*) })
+        }
+    };
+    (@symbol missing $name:ident($($argument:ident: $type:ty),*) => $path:path) => {
+        #[allow(non_snake_case, reason = "the standard's name")]
+        #[unsafe(no_mangle)]
+        unsafe extern "C" fn $name($(_: $type),*) -> CK_RV {
+            call::library(stringify!($name), |_| $path())
+        }
+    };
+    (@symbol $who:ident $name:ident($($argument:ident: $type:ty),*) => $path:path) => {
+        #[allow(non_snake_case, reason = "the standard's name")]
+        #[unsafe(no_mangle)]
+        unsafe extern "C" fn $name($($argument: $type),*) -> CK_RV {
+            call::library(stringify!($name), |library| {
+                cryptoki!(@check $who library);
+                // SAFETY: the caller of a C function answers for its pointers (see the module `abi`).
+                unsafe { $path(library, $($argument),*) }
+            })
+        }
+    };
+    (@check library $library:ident) => {};
+    (@check extension $library:ident) => {
+        if !$library.dialect()?.extensions {
+            return nothing();
+        }
+    };
+    (@check everything $library:ident) => {
+        if !$library.dialect()?.everything {
+            return nothing();
+        }
+    };
+}
+
+/// What a function that is not there answers.
+const fn nothing() -> Result<()> {
+    Err(Error::new(CKR_FUNCTION_NOT_SUPPORTED, "the function is not supported in this profile"))
+}
+
+cryptoki! {
+    v2_40 {
+        bare       C_Initialize(a: *mut c_void) => lifecycle::initialize;
+        bare       C_Finalize(a: *mut c_void) => lifecycle::finalize;
+        library    C_GetInfo(a: *mut CK_INFO) => slots::info;
+        bare       C_GetFunctionList(a: *mut *mut CK_FUNCTION_LIST) => interfaces::function_list;
+        library    C_GetSlotList(a: CK_BBOOL, b: *mut CK_SLOT_ID, c: *mut CK_ULONG) => slots::list;
+        library    C_GetSlotInfo(a: CK_SLOT_ID, b: *mut CK_SLOT_INFO) => slots::slot_info;
+        library    C_GetTokenInfo(a: CK_SLOT_ID, b: *mut CK_TOKEN_INFO) => slots::token_info;
+        library    C_GetMechanismList(a: CK_SLOT_ID, b: *mut CK_MECHANISM_TYPE, c: *mut CK_ULONG) => slots::mechanisms;
+        library    C_GetMechanismInfo(a: CK_SLOT_ID, b: CK_MECHANISM_TYPE, c: *mut CK_MECHANISM_INFO) => slots::mechanism_info;
+        extension  C_InitToken(a: CK_SLOT_ID, b: *mut CK_UTF8CHAR, c: CK_ULONG, d: *mut CK_UTF8CHAR) => users::init_token;
+        extension  C_InitPIN(a: CK_SESSION_HANDLE, b: *mut CK_UTF8CHAR, c: CK_ULONG) => users::init_pin;
+        extension  C_SetPIN(a: CK_SESSION_HANDLE, b: *mut CK_UTF8CHAR, c: CK_ULONG, d: *mut CK_UTF8CHAR, e: CK_ULONG) => users::set_pin;
+        library    C_OpenSession(a: CK_SLOT_ID, b: CK_FLAGS, c: *mut c_void, d: CK_NOTIFY, e: *mut CK_SESSION_HANDLE) => sessions::open;
+        library    C_CloseSession(a: CK_SESSION_HANDLE) => sessions::close;
+        library    C_CloseAllSessions(a: CK_SLOT_ID) => sessions::close_all;
+        library    C_GetSessionInfo(a: CK_SESSION_HANDLE, b: *mut CK_SESSION_INFO) => sessions::info;
+        missing    C_GetOperationState(a: CK_SESSION_HANDLE, b: *mut CK_BYTE, c: *mut CK_ULONG) => nothing;
+        missing    C_SetOperationState(a: CK_SESSION_HANDLE, b: *mut CK_BYTE, c: CK_ULONG, d: CK_OBJECT_HANDLE, e: CK_OBJECT_HANDLE) => nothing;
+        library    C_Login(a: CK_SESSION_HANDLE, b: CK_USER_TYPE, c: *mut CK_UTF8CHAR, d: CK_ULONG) => users::login;
+        library    C_Logout(a: CK_SESSION_HANDLE) => users::logout;
+        library    C_CreateObject(a: CK_SESSION_HANDLE, b: *mut CK_ATTRIBUTE, c: CK_ULONG, d: *mut CK_OBJECT_HANDLE) => objects::create;
+        extension  C_CopyObject(a: CK_SESSION_HANDLE, b: CK_OBJECT_HANDLE, c: *mut CK_ATTRIBUTE, d: CK_ULONG, e: *mut CK_OBJECT_HANDLE) => objects::copy;
+        library    C_DestroyObject(a: CK_SESSION_HANDLE, b: CK_OBJECT_HANDLE) => objects::destroy;
+        extension  C_GetObjectSize(a: CK_SESSION_HANDLE, b: CK_OBJECT_HANDLE, c: *mut CK_ULONG) => objects::size;
+        library    C_GetAttributeValue(a: CK_SESSION_HANDLE, b: CK_OBJECT_HANDLE, c: *mut CK_ATTRIBUTE, d: CK_ULONG) => objects::get_attributes;
+        extension  C_SetAttributeValue(a: CK_SESSION_HANDLE, b: CK_OBJECT_HANDLE, c: *mut CK_ATTRIBUTE, d: CK_ULONG) => objects::set_attributes;
+        library    C_FindObjectsInit(a: CK_SESSION_HANDLE, b: *mut CK_ATTRIBUTE, c: CK_ULONG) => objects::find_init;
+        library    C_FindObjects(a: CK_SESSION_HANDLE, b: *mut CK_OBJECT_HANDLE, c: CK_ULONG, d: *mut CK_ULONG) => objects::find;
+        library    C_FindObjectsFinal(a: CK_SESSION_HANDLE) => objects::find_final;
+        library    C_EncryptInit(a: CK_SESSION_HANDLE, b: *mut CK_MECHANISM, c: CK_OBJECT_HANDLE) => cipher::encrypt_init;
+        library    C_Encrypt(a: CK_SESSION_HANDLE, b: *mut CK_BYTE, c: CK_ULONG, d: *mut CK_BYTE, e: *mut CK_ULONG) => cipher::encrypt;
+        library    C_EncryptUpdate(a: CK_SESSION_HANDLE, b: *mut CK_BYTE, c: CK_ULONG, d: *mut CK_BYTE, e: *mut CK_ULONG) => cipher::encrypt_update;
+        library    C_EncryptFinal(a: CK_SESSION_HANDLE, b: *mut CK_BYTE, c: *mut CK_ULONG) => cipher::encrypt_final;
+        library    C_DecryptInit(a: CK_SESSION_HANDLE, b: *mut CK_MECHANISM, c: CK_OBJECT_HANDLE) => cipher::decrypt_init;
+        library    C_Decrypt(a: CK_SESSION_HANDLE, b: *mut CK_BYTE, c: CK_ULONG, d: *mut CK_BYTE, e: *mut CK_ULONG) => cipher::decrypt;
+        library    C_DecryptUpdate(a: CK_SESSION_HANDLE, b: *mut CK_BYTE, c: CK_ULONG, d: *mut CK_BYTE, e: *mut CK_ULONG) => cipher::decrypt_update;
+        library    C_DecryptFinal(a: CK_SESSION_HANDLE, b: *mut CK_BYTE, c: *mut CK_ULONG) => cipher::decrypt_final;
+        library    C_DigestInit(a: CK_SESSION_HANDLE, b: *mut CK_MECHANISM) => digest::init;
+        library    C_Digest(a: CK_SESSION_HANDLE, b: *mut CK_BYTE, c: CK_ULONG, d: *mut CK_BYTE, e: *mut CK_ULONG) => digest::digest;
+        library    C_DigestUpdate(a: CK_SESSION_HANDLE, b: *mut CK_BYTE, c: CK_ULONG) => digest::update;
+        missing    C_DigestKey(a: CK_SESSION_HANDLE, b: CK_OBJECT_HANDLE) => nothing;
+        library    C_DigestFinal(a: CK_SESSION_HANDLE, b: *mut CK_BYTE, c: *mut CK_ULONG) => digest::finish;
+        library    C_SignInit(a: CK_SESSION_HANDLE, b: *mut CK_MECHANISM, c: CK_OBJECT_HANDLE) => sign::sign_init;
+        library    C_Sign(a: CK_SESSION_HANDLE, b: *mut CK_BYTE, c: CK_ULONG, d: *mut CK_BYTE, e: *mut CK_ULONG) => sign::sign;
+        library    C_SignUpdate(a: CK_SESSION_HANDLE, b: *mut CK_BYTE, c: CK_ULONG) => sign::sign_update;
+        library    C_SignFinal(a: CK_SESSION_HANDLE, b: *mut CK_BYTE, c: *mut CK_ULONG) => sign::sign_final;
+        missing    C_SignRecoverInit(a: CK_SESSION_HANDLE, b: *mut CK_MECHANISM, c: CK_OBJECT_HANDLE) => nothing;
+        missing    C_SignRecover(a: CK_SESSION_HANDLE, b: *mut CK_BYTE, c: CK_ULONG, d: *mut CK_BYTE, e: *mut CK_ULONG) => nothing;
+        library    C_VerifyInit(a: CK_SESSION_HANDLE, b: *mut CK_MECHANISM, c: CK_OBJECT_HANDLE) => sign::verify_init;
+        library    C_Verify(a: CK_SESSION_HANDLE, b: *mut CK_BYTE, c: CK_ULONG, d: *mut CK_BYTE, e: CK_ULONG) => sign::verify;
+        library    C_VerifyUpdate(a: CK_SESSION_HANDLE, b: *mut CK_BYTE, c: CK_ULONG) => sign::verify_update;
+        library    C_VerifyFinal(a: CK_SESSION_HANDLE, b: *mut CK_BYTE, c: CK_ULONG) => sign::verify_final;
+        missing    C_VerifyRecoverInit(a: CK_SESSION_HANDLE, b: *mut CK_MECHANISM, c: CK_OBJECT_HANDLE) => nothing;
+        missing    C_VerifyRecover(a: CK_SESSION_HANDLE, b: *mut CK_BYTE, c: CK_ULONG, d: *mut CK_BYTE, e: *mut CK_ULONG) => nothing;
+        missing    C_DigestEncryptUpdate(a: CK_SESSION_HANDLE, b: *mut CK_BYTE, c: CK_ULONG, d: *mut CK_BYTE, e: *mut CK_ULONG) => nothing;
+        missing    C_DecryptDigestUpdate(a: CK_SESSION_HANDLE, b: *mut CK_BYTE, c: CK_ULONG, d: *mut CK_BYTE, e: *mut CK_ULONG) => nothing;
+        missing    C_SignEncryptUpdate(a: CK_SESSION_HANDLE, b: *mut CK_BYTE, c: CK_ULONG, d: *mut CK_BYTE, e: *mut CK_ULONG) => nothing;
+        missing    C_DecryptVerifyUpdate(a: CK_SESSION_HANDLE, b: *mut CK_BYTE, c: CK_ULONG, d: *mut CK_BYTE, e: *mut CK_ULONG) => nothing;
+        library    C_GenerateKey(a: CK_SESSION_HANDLE, b: *mut CK_MECHANISM, c: *mut CK_ATTRIBUTE, d: CK_ULONG, e: *mut CK_OBJECT_HANDLE) => objects::generate_key;
+        library    C_GenerateKeyPair(a: CK_SESSION_HANDLE, b: *mut CK_MECHANISM, c: *mut CK_ATTRIBUTE, d: CK_ULONG, e: *mut CK_ATTRIBUTE, f: CK_ULONG, g: *mut CK_OBJECT_HANDLE, h: *mut CK_OBJECT_HANDLE) => objects::generate_key_pair;
+        missing    C_WrapKey(a: CK_SESSION_HANDLE, b: *mut CK_MECHANISM, c: CK_OBJECT_HANDLE, d: CK_OBJECT_HANDLE, e: *mut CK_BYTE, f: *mut CK_ULONG) => nothing;
+        missing    C_UnwrapKey(a: CK_SESSION_HANDLE, b: *mut CK_MECHANISM, c: CK_OBJECT_HANDLE, d: *mut CK_BYTE, e: CK_ULONG, f: *mut CK_ATTRIBUTE, g: CK_ULONG, h: *mut CK_OBJECT_HANDLE) => nothing;
+        missing    C_DeriveKey(a: CK_SESSION_HANDLE, b: *mut CK_MECHANISM, c: CK_OBJECT_HANDLE, d: *mut CK_ATTRIBUTE, e: CK_ULONG, f: *mut CK_OBJECT_HANDLE) => nothing;
+        extension  C_SeedRandom(a: CK_SESSION_HANDLE, b: *mut CK_BYTE, c: CK_ULONG) => digest::seed_random;
+        library    C_GenerateRandom(a: CK_SESSION_HANDLE, b: *mut CK_BYTE, c: CK_ULONG) => digest::generate_random;
+        everything C_GetFunctionStatus(a: CK_SESSION_HANDLE) => sessions::not_parallel;
+        everything C_CancelFunction(a: CK_SESSION_HANDLE) => sessions::not_parallel;
+        everything C_WaitForSlotEvent(a: CK_FLAGS, b: *mut CK_SLOT_ID, c: *mut c_void) => slots::wait_for_event;
+    }
+    v3_0 {
+        bare       C_GetInterfaceList(a: *mut CK_INTERFACE, b: *mut CK_ULONG) => interfaces::interface_list;
+        bare       C_GetInterface(a: *mut CK_UTF8CHAR, b: *mut CK_VERSION, c: *mut *mut CK_INTERFACE, d: CK_FLAGS) => interfaces::interface_by;
+        everything C_LoginUser(a: CK_SESSION_HANDLE, b: CK_USER_TYPE, c: *mut CK_UTF8CHAR, d: CK_ULONG, e: *mut CK_UTF8CHAR, f: CK_ULONG) => users::login_user;
+        extension  C_SessionCancel(a: CK_SESSION_HANDLE, b: CK_FLAGS) => sessions::cancel;
+        missing    C_MessageEncryptInit(a: CK_SESSION_HANDLE, b: *mut CK_MECHANISM, c: CK_OBJECT_HANDLE) => nothing;
+        missing    C_EncryptMessage(a: CK_SESSION_HANDLE, b: *mut c_void, c: CK_ULONG, d: *mut CK_BYTE, e: CK_ULONG, f: *mut CK_BYTE, g: CK_ULONG, h: *mut CK_BYTE, i: *mut CK_ULONG) => nothing;
+        missing    C_EncryptMessageBegin(a: CK_SESSION_HANDLE, b: *mut c_void, c: CK_ULONG, d: *mut CK_BYTE, e: CK_ULONG) => nothing;
+        missing    C_EncryptMessageNext(a: CK_SESSION_HANDLE, b: *mut c_void, c: CK_ULONG, d: *mut CK_BYTE, e: CK_ULONG, f: *mut CK_BYTE, g: *mut CK_ULONG, h: CK_FLAGS) => nothing;
+        missing    C_MessageEncryptFinal(a: CK_SESSION_HANDLE) => nothing;
+        missing    C_MessageDecryptInit(a: CK_SESSION_HANDLE, b: *mut CK_MECHANISM, c: CK_OBJECT_HANDLE) => nothing;
+        missing    C_DecryptMessage(a: CK_SESSION_HANDLE, b: *mut c_void, c: CK_ULONG, d: *mut CK_BYTE, e: CK_ULONG, f: *mut CK_BYTE, g: CK_ULONG, h: *mut CK_BYTE, i: *mut CK_ULONG) => nothing;
+        missing    C_DecryptMessageBegin(a: CK_SESSION_HANDLE, b: *mut c_void, c: CK_ULONG, d: *mut CK_BYTE, e: CK_ULONG) => nothing;
+        missing    C_DecryptMessageNext(a: CK_SESSION_HANDLE, b: *mut c_void, c: CK_ULONG, d: *mut CK_BYTE, e: CK_ULONG, f: *mut CK_BYTE, g: *mut CK_ULONG, h: CK_FLAGS) => nothing;
+        missing    C_MessageDecryptFinal(a: CK_SESSION_HANDLE) => nothing;
+        missing    C_MessageSignInit(a: CK_SESSION_HANDLE, b: *mut CK_MECHANISM, c: CK_OBJECT_HANDLE) => nothing;
+        missing    C_SignMessage(a: CK_SESSION_HANDLE, b: *mut c_void, c: CK_ULONG, d: *mut CK_BYTE, e: CK_ULONG, f: *mut CK_BYTE, g: *mut CK_ULONG) => nothing;
+        missing    C_SignMessageBegin(a: CK_SESSION_HANDLE, b: *mut c_void, c: CK_ULONG) => nothing;
+        missing    C_SignMessageNext(a: CK_SESSION_HANDLE, b: *mut c_void, c: CK_ULONG, d: *mut CK_BYTE, e: CK_ULONG, f: *mut CK_BYTE, g: *mut CK_ULONG) => nothing;
+        missing    C_MessageSignFinal(a: CK_SESSION_HANDLE) => nothing;
+        missing    C_MessageVerifyInit(a: CK_SESSION_HANDLE, b: *mut CK_MECHANISM, c: CK_OBJECT_HANDLE) => nothing;
+        missing    C_VerifyMessage(a: CK_SESSION_HANDLE, b: *mut c_void, c: CK_ULONG, d: *mut CK_BYTE, e: CK_ULONG, f: *mut CK_BYTE, g: CK_ULONG) => nothing;
+        missing    C_VerifyMessageBegin(a: CK_SESSION_HANDLE, b: *mut c_void, c: CK_ULONG) => nothing;
+        missing    C_VerifyMessageNext(a: CK_SESSION_HANDLE, b: *mut c_void, c: CK_ULONG, d: *mut CK_BYTE, e: CK_ULONG, f: *mut CK_BYTE, g: CK_ULONG) => nothing;
+        missing    C_MessageVerifyFinal(a: CK_SESSION_HANDLE) => nothing;
+    }
+    v3_2 {
+        missing    C_EncapsulateKey(a: CK_SESSION_HANDLE, b: *mut CK_MECHANISM, c: CK_OBJECT_HANDLE, d: *mut CK_ATTRIBUTE, e: CK_ULONG, f: *mut CK_BYTE, g: *mut CK_ULONG, h: *mut CK_OBJECT_HANDLE) => nothing;
+        missing    C_DecapsulateKey(a: CK_SESSION_HANDLE, b: *mut CK_MECHANISM, c: CK_OBJECT_HANDLE, d: *mut CK_ATTRIBUTE, e: CK_ULONG, f: *mut CK_BYTE, g: CK_ULONG, h: *mut CK_OBJECT_HANDLE) => nothing;
+        missing    C_VerifySignatureInit(a: CK_SESSION_HANDLE, b: *mut CK_MECHANISM, c: CK_OBJECT_HANDLE, d: *mut CK_BYTE, e: CK_ULONG) => nothing;
+        missing    C_VerifySignature(a: CK_SESSION_HANDLE, b: *mut CK_BYTE, c: CK_ULONG) => nothing;
+        missing    C_VerifySignatureUpdate(a: CK_SESSION_HANDLE, b: *mut CK_BYTE, c: CK_ULONG) => nothing;
+        missing    C_VerifySignatureFinal(a: CK_SESSION_HANDLE) => nothing;
+        missing    C_GetSessionValidationFlags(a: CK_SESSION_HANDLE, b: CK_SESSION_VALIDATION_FLAGS_TYPE, c: *mut CK_FLAGS) => nothing;
+        missing    C_AsyncComplete(a: CK_SESSION_HANDLE, b: *mut CK_UTF8CHAR, c: *mut CK_ASYNC_DATA) => nothing;
+        missing    C_AsyncGetID(a: CK_SESSION_HANDLE, b: *mut CK_UTF8CHAR, c: *mut CK_ULONG) => nothing;
+        missing    C_AsyncJoin(a: CK_SESSION_HANDLE, b: *mut CK_UTF8CHAR, c: CK_ULONG, d: *mut CK_BYTE, e: CK_ULONG) => nothing;
+        missing    C_WrapKeyAuthenticated(a: CK_SESSION_HANDLE, b: *mut CK_MECHANISM, c: CK_OBJECT_HANDLE, d: CK_OBJECT_HANDLE, e: *mut CK_BYTE, f: CK_ULONG, g: *mut CK_BYTE, h: *mut CK_ULONG) => nothing;
+        missing    C_UnwrapKeyAuthenticated(a: CK_SESSION_HANDLE, b: *mut CK_MECHANISM, c: CK_OBJECT_HANDLE, d: *mut CK_BYTE, e: CK_ULONG, f: *mut CK_ATTRIBUTE, g: CK_ULONG, h: *mut CK_BYTE, i: CK_ULONG, j: *mut CK_OBJECT_HANDLE) => nothing;
+    }
+}

@@ -1,0 +1,114 @@
+//! C_Initialize and C_Finalize: the arguments, the current library, the child of a fork.
+
+use std::ffi::c_void;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::call;
+use crate::ck::{self, CK_C_INITIALIZE_ARGS};
+use crate::config::Config;
+use crate::cryptoki::Library;
+use crate::error::{Error, Result};
+use crate::platform::fork::{self, ForkPointer};
+use crate::{log, store};
+
+/// The library between C_Initialize and C_Finalize; nothing in the child of a fork.
+static CURRENT: ForkPointer<Library> = ForkPointer::new();
+/// The library of this process, kept from one C_Initialize to the next.
+static KEPT: ForkPointer<Library> = ForkPointer::new();
+/// Who is inside C_Initialize or C_Finalize: the fork epoch of the process plus one, or 0. A child that was forked while
+/// another thread was inside sees its parent's epoch and is not held up by a thread that it does not have.
+static INSIDE: AtomicU64 = AtomicU64::new(0);
+
+/// The current library.
+#[inline]
+pub(super) fn current() -> Option<&'static Library> {
+    CURRENT.load()
+}
+
+/// C_Initialize.
+pub(super) unsafe fn initialize(arguments: *mut c_void) -> Result<()> {
+    // SAFETY: NULL, or a CK_C_INITIALIZE_ARGS, by the standard.
+    unsafe { check_arguments(arguments.cast::<CK_C_INITIALIZE_ARGS>()) }?;
+    call::install_panic_hook();
+    fork::install()?;
+    let _inside = enter();
+    if current().is_some() {
+        return Err(Error::new(ck::CKR_CRYPTOKI_ALREADY_INITIALIZED, "C_Initialize was called already"));
+    }
+    let config = Config::read()?;
+    log::configure(config.settings.log_level, config.settings.log_file.as_deref())?;
+    // In the child of a fork: no connection of the parent's may be open when one of our own is made.
+    store::close_inherited();
+    let library = KEPT.load().unwrap_or_else(|| Box::leak(Box::new(Library::new())));
+    KEPT.store(Some(library));
+    library.start(&config)?;
+    CURRENT.store(Some(library));
+    Ok(())
+}
+
+/// C_Finalize.
+pub(super) unsafe fn finalize(reserved: *mut c_void) -> Result<()> {
+    if !reserved.is_null() {
+        return Err(Error::new(ck::CKR_ARGUMENTS_BAD, "pReserved must be NULL"));
+    }
+    let _inside = enter();
+    let library =
+        current().ok_or(Error::new(ck::CKR_CRYPTOKI_NOT_INITIALIZED, "C_Initialize was not called in this process"))?;
+    CURRENT.store(None);
+    library.stop();
+    Ok(())
+}
+
+/// The rules of PKCS#11 3.2 section 5.4.1.
+///
+/// # Safety
+/// `arguments` is NULL or points to a `CK_C_INITIALIZE_ARGS`.
+unsafe fn check_arguments(arguments: *const CK_C_INITIALIZE_ARGS) -> Result<()> {
+    if arguments.is_null() {
+        return Ok(());
+    }
+    // SAFETY: not NULL, and so a CK_C_INITIALIZE_ARGS by the caller's word; read unaligned, by value.
+    let arguments = unsafe { arguments.read_unaligned() };
+    if !arguments.pReserved.is_null() {
+        return Err(Error::new(ck::CKR_ARGUMENTS_BAD, "pReserved must be NULL"));
+    }
+    if arguments.flags & !(ck::CKF_LIBRARY_CANT_CREATE_OS_THREADS | ck::CKF_OS_LOCKING_OK) != 0 {
+        return Err(Error::new(ck::CKR_ARGUMENTS_BAD, "flags that C_Initialize does not know"));
+    }
+    let callbacks = [
+        arguments.CreateMutex.is_some(),
+        arguments.DestroyMutex.is_some(),
+        arguments.LockMutex.is_some(),
+        arguments.UnlockMutex.is_some(),
+    ];
+    let given = callbacks.iter().filter(|given| **given).count();
+    if given != 0 && given != callbacks.len() {
+        return Err(Error::new(ck::CKR_ARGUMENTS_BAD, "the four mutex functions come together or not at all"));
+    }
+    // Nothing here can run on the caller's mutexes alone. No thread is ever made, so that flag asks for nothing.
+    if given != 0 && arguments.flags & ck::CKF_OS_LOCKING_OK == 0 {
+        return Err(Error::new(ck::CKR_CANT_LOCK, "the library locks by the operating system: set CKF_OS_LOCKING_OK"));
+    }
+    Ok(())
+}
+
+/// Lets one thread of this process be inside at a time.
+struct Inside;
+
+fn enter() -> Inside {
+    let own = fork::epoch() + 1;
+    loop {
+        let held = INSIDE.load(Ordering::Acquire);
+        let free = held == 0 || held != own;
+        if free && INSIDE.compare_exchange(held, own, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+            return Inside;
+        }
+        std::thread::sleep(std::time::Duration::from_micros(50));
+    }
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        INSIDE.store(0, Ordering::Release);
+    }
+}

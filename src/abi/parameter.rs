@@ -1,0 +1,227 @@
+//! Mechanisms: from `CK_MECHANISM` to a mechanism's number and its [`Parameter`], owned and checked.
+
+use super::memory;
+use crate::ck::{
+    self, CK_AES_CTR_PARAMS, CK_GCM_PARAMS, CK_MECHANISM, CK_MECHANISM_TYPE, CK_OBJECT_HANDLE, CK_RSA_PKCS_OAEP_PARAMS,
+    CK_RSA_PKCS_PSS_PARAMS, CK_SESSION_HANDLE, CK_ULONG,
+};
+use crate::crypto::digest::Hash;
+use crate::cryptoki::Library;
+use crate::error::{Error, Result};
+use crate::mechanism::parameter::{Counter, Gcm, Iv, Oaep, Pss};
+use crate::mechanism::{Parameter, ParameterKind, Use};
+
+/// The longest IV, additional data or label that is read.
+const LONGEST_IV: CK_ULONG = 256;
+const LONGEST_DATA: CK_ULONG = 1 << 30;
+/// The IV that the HSM makes.
+const MADE_IV: CK_ULONG = 12;
+
+const BAD: Error = Error::new(ck::CKR_MECHANISM_PARAM_INVALID, "the mechanism's parameter is not what it should be");
+
+/// The caller's `CK_MECHANISM`.
+pub(super) struct Caller(CK_MECHANISM);
+
+/// `CK_GCM_PARAMS` as PKCS#11 2.40 printed it, without ulIvBits; some callers still have it so.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct GcmWithoutBits {
+    iv: *mut u8,
+    iv_length: CK_ULONG,
+    additional: *mut u8,
+    additional_length: CK_ULONG,
+    tag_bits: CK_ULONG,
+}
+
+impl Caller {
+    /// Reads the caller's mechanism.
+    ///
+    /// # Safety
+    /// `mechanism` is NULL or a CK_MECHANISM, whose parameter is what the mechanism's definition says for as long as
+    /// the result lives.
+    pub(super) unsafe fn new(mechanism: *const CK_MECHANISM) -> Result<Self> {
+        // SAFETY: the caller's promise.
+        Ok(Self(unsafe { memory::read(mechanism) }?))
+    }
+
+    /// The same for C_...Init, where a NULL mechanism ends the operation in the profiles that know PKCS#11 3.0.
+    ///
+    /// # Safety
+    /// As [`Caller::new`].
+    pub(super) unsafe fn or_cancel(
+        library: &Library,
+        session: CK_SESSION_HANDLE,
+        what: Use,
+        mechanism: *const CK_MECHANISM,
+    ) -> Result<Option<Self>> {
+        if mechanism.is_null() && library.dialect()?.everything {
+            library.cancel(session, what)?;
+            return Ok(None);
+        }
+        // SAFETY: the caller's promise.
+        unsafe { Self::new(mechanism) }.map(Some)
+    }
+
+    /// C_EncryptInit, C_DecryptInit, C_SignInit and C_VerifyInit.
+    ///
+    /// # Safety
+    /// As [`Caller::new`]; the IV buffer of an AES-GCM parameter may be written.
+    pub(super) unsafe fn begin(
+        library: &Library,
+        session: CK_SESSION_HANDLE,
+        what: Use,
+        mechanism: *const CK_MECHANISM,
+        key: CK_OBJECT_HANDLE,
+    ) -> Result<()> {
+        // SAFETY: the caller's promise.
+        let Some(caller) = (unsafe { Self::or_cancel(library, session, what, mechanism) })? else {
+            return Ok(());
+        };
+        let made = library.begin(session, what, caller.mechanism(), key, |kind| caller.decode(kind, what))?;
+        if let Some(iv) = made {
+            // The only call in which pIv is known to be valid, so the IV is written now.
+            // SAFETY: decoding has seen a parameter of this form, with a buffer of 12 bytes.
+            unsafe {
+                let parameter = memory::read(caller.0.pParameter.cast::<CK_GCM_PARAMS>())?;
+                memory::write(parameter.pIv.cast::<[u8; 12]>(), iv)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The mechanism's number.
+    pub(super) const fn mechanism(&self) -> CK_MECHANISM_TYPE {
+        self.0.mechanism
+    }
+
+    /// The parameter in the form that the mechanism's row wants.
+    ///
+    /// # Errors
+    /// CKR_MECHANISM_PARAM_INVALID.
+    pub(super) fn decode(&self, kind: ParameterKind, what: Use) -> Result<Parameter> {
+        match kind {
+            ParameterKind::None if self.0.ulParameterLen == 0 => Ok(Parameter::None),
+            ParameterKind::None => Err(BAD),
+            ParameterKind::Iv => Ok(Parameter::Iv(self.structure()?)),
+            ParameterKind::Counter => {
+                let parameter: CK_AES_CTR_PARAMS = self.structure()?;
+                let bits = u32::try_from(parameter.ulCounterBits).map_err(|_| BAD)?;
+                Ok(Parameter::Counter(Counter::new(parameter.cb, bits)?))
+            }
+            ParameterKind::Gcm | ParameterKind::GcmMadeIv | ParameterKind::GcmIvInFront => self.gcm(kind, what),
+            ParameterKind::Pss | ParameterKind::PssSameHash => self.pss(kind),
+            ParameterKind::Oaep | ParameterKind::OaepSameHash => self.oaep(kind),
+        }
+    }
+
+    /// The parameter as a structure of exactly its size.
+    fn structure<T: Copy>(&self) -> Result<T> {
+        if self.0.ulParameterLen != size_of::<T>() as CK_ULONG || self.0.pParameter.is_null() {
+            return Err(BAD);
+        }
+        // SAFETY: not NULL, and of this size by the caller's word (`Caller::new`); T is plain data.
+        unsafe { memory::read(self.0.pParameter.cast::<T>()) }
+    }
+
+    /// The bytes that a parameter points to.
+    fn bytes<'a>(pointer: *const u8, length: CK_ULONG, longest: CK_ULONG) -> Result<&'a [u8]> {
+        if length > longest {
+            return Err(BAD);
+        }
+        // SAFETY: readable by the caller's word (`Caller::new`); the result is copied before the call ends.
+        unsafe { memory::input(pointer, length) }.map_err(|_| BAD)
+    }
+
+    fn gcm(&self, kind: ParameterKind, what: Use) -> Result<Parameter> {
+        let parameter = if self.0.ulParameterLen == size_of::<GcmWithoutBits>() as CK_ULONG {
+            let short: GcmWithoutBits = self.structure()?;
+            CK_GCM_PARAMS {
+                pIv: short.iv,
+                ulIvLen: short.iv_length,
+                ulIvBits: 0,
+                pAAD: short.additional,
+                ulAADLen: short.additional_length,
+                ulTagBits: short.tag_bits,
+            }
+        } else {
+            self.structure()?
+        };
+        // SP 800-38D section 5.2.1.2; anything shorter than 32 bits is no authentication at all.
+        let tag_length = match parameter.ulTagBits {
+            bits @ (32 | 64 | 96 | 104 | 112 | 120 | 128) => usize::try_from(bits / 8).map_err(|_| BAD)?,
+            _ => return Err(BAD),
+        };
+        let iv = match kind {
+            ParameterKind::GcmIvInFront if parameter.pIv.is_null() => Iv::Unmade,
+            ParameterKind::GcmIvInFront => return Err(BAD),
+            ParameterKind::GcmMadeIv => {
+                if parameter.ulIvLen != MADE_IV || !matches!(parameter.ulIvBits, 0 | 96) {
+                    return Err(BAD);
+                }
+                let bytes = Self::bytes(parameter.pIv, parameter.ulIvLen, LONGEST_IV)?;
+                // A caller's own IV would be replaced, and one who does not read it back would lose its data.
+                if what == Use::Encrypt && bytes.iter().any(|byte| *byte != 0) {
+                    return Err(Error::new(
+                        ck::CKR_MECHANISM_PARAM_INVALID,
+                        "CKM_AES_GCM encrypts with an IV of the HSM: pIv must be a zeroed buffer of 12 bytes",
+                    ));
+                }
+                Iv::new(bytes)
+            }
+            _ if parameter.ulIvLen == 0 => return Err(BAD),
+            _ => Iv::new(Self::bytes(parameter.pIv, parameter.ulIvLen, LONGEST_IV)?),
+        };
+        let additional = Self::bytes(parameter.pAAD, parameter.ulAADLen, LONGEST_DATA)?.into();
+        Ok(Parameter::Gcm(Gcm { iv, additional, tag_length }))
+    }
+
+    fn pss(&self, kind: ParameterKind) -> Result<Parameter> {
+        let parameter: CK_RSA_PKCS_PSS_PARAMS = self.structure()?;
+        let (hash, mask) = (hash(parameter.hashAlg)?, mask(parameter.mgf)?);
+        if kind == ParameterKind::PssSameHash && hash != mask {
+            return Err(BAD);
+        }
+        // No salt is longer than the largest modulus.
+        let salt_length = usize::try_from(parameter.sLen).ok().filter(|length| *length <= 2048).ok_or(BAD)?;
+        Ok(Parameter::Pss(Pss { hash, mask, salt_length }))
+    }
+
+    fn oaep(&self, kind: ParameterKind) -> Result<Parameter> {
+        let parameter: CK_RSA_PKCS_OAEP_PARAMS = self.structure()?;
+        let (hash, mask) = (hash(parameter.hashAlg)?, mask(parameter.mgf)?);
+        if kind == ParameterKind::OaepSameHash && hash != mask {
+            return Err(BAD);
+        }
+        let label = match parameter.source {
+            ck::CKZ_DATA_SPECIFIED => {
+                Self::bytes(parameter.pSourceData.cast(), parameter.ulSourceDataLen, LONGEST_DATA)?
+            }
+            // Some callers leave the source at zero when there is no label.
+            0 if parameter.ulSourceDataLen == 0 => &[],
+            _ => return Err(BAD),
+        };
+        Ok(Parameter::Oaep(Box::new(Oaep { hash, mask, label: label.into() })))
+    }
+}
+
+fn hash(mechanism: CK_MECHANISM_TYPE) -> Result<Hash> {
+    match mechanism {
+        ck::CKM_SHA_1 => Ok(Hash::Sha1),
+        ck::CKM_SHA224 => Ok(Hash::Sha224),
+        ck::CKM_SHA256 => Ok(Hash::Sha256),
+        ck::CKM_SHA384 => Ok(Hash::Sha384),
+        ck::CKM_SHA512 => Ok(Hash::Sha512),
+        _ => Err(BAD),
+    }
+}
+
+fn mask(function: CK_ULONG) -> Result<Hash> {
+    match function {
+        ck::CKG_MGF1_SHA1 => Ok(Hash::Sha1),
+        ck::CKG_MGF1_SHA224 => Ok(Hash::Sha224),
+        ck::CKG_MGF1_SHA256 => Ok(Hash::Sha256),
+        ck::CKG_MGF1_SHA384 => Ok(Hash::Sha384),
+        ck::CKG_MGF1_SHA512 => Ok(Hash::Sha512),
+        _ => Err(BAD),
+    }
+}

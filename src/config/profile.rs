@@ -1,0 +1,122 @@
+//! The dialect of one process: which profile it speaks, and the limits and habits that go with it.
+//!
+//! A column of a rule table asks for the profile; everything else asks the [`Dialect`] for the one thing it needs.
+
+use serde::Deserialize;
+
+use crate::ck::{self, CK_RV};
+
+/// The dialect of one process (design: section "profile").
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Profile {
+    /// What an AWS CloudHSM does, quirk switches off, with a closed list of extensions.
+    #[default]
+    CloudHsm,
+    /// The same with quirk switches on and no extensions.
+    Strict,
+    /// PKCS#11 3.2 as it stands: a general-purpose token.
+    Standard,
+}
+
+/// Limits and habits of a profile.
+pub struct Dialect {
+    /// The most sessions of one application.
+    pub most_sessions: usize,
+    /// The longest `CKA_LABEL`, in characters.
+    pub longest_label: usize,
+    /// Whether a session without CKF_RW_SESSION can be opened.
+    pub read_only_sessions: bool,
+    /// Whether Notify and pApplication must be NULL.
+    pub no_callbacks: bool,
+    /// Whether the functions that AWS does not have are there (C_InitToken, C_CopyObject, ...).
+    pub extensions: bool,
+    /// Whether the functions that no CloudHSM dialect has are there (dual-function calls, ...).
+    pub everything: bool,
+    /// Whether CKU_SO is a user that may log in.
+    pub officer_login: bool,
+    /// Whether a PIN without a colon, or with an unknown name, is that of the default user.
+    pub plain_pins: bool,
+    /// What a login gets while another user is logged in.
+    pub another_user: CK_RV,
+    /// Whether objects can be made and seen without a login.
+    pub public_objects: bool,
+    /// The token's label follows C_InitToken.
+    pub token_has_label: bool,
+    /// The interfaces beside 2.40.
+    pub newer_interfaces: bool,
+    /// Shortest and longest PIN, in bytes.
+    pub pin_lengths: (usize, usize),
+    /// The least public exponent of an RSA key.
+    pub least_public_exponent: u64,
+    /// The most token keys, and how many of them may be asymmetric.
+    pub most_keys: Option<(u64, u64)>,
+}
+
+/// One row for each profile, in the order of [`Profile`].
+static DIALECTS: [Dialect; 3] = [
+    Dialect {
+        most_sessions: 1024,
+        longest_label: 127,
+        read_only_sessions: true,
+        no_callbacks: true,
+        extensions: true,
+        everything: false,
+        officer_login: true,
+        plain_pins: false,
+        another_user: ck::CKR_USER_ALREADY_LOGGED_IN,
+        public_objects: false,
+        token_has_label: false,
+        newer_interfaces: true,
+        pin_lengths: (8, 64),
+        least_public_exponent: 65_537,
+        most_keys: Some((16_666, 3_333)),
+    },
+    Dialect {
+        most_sessions: 1024,
+        longest_label: 127,
+        read_only_sessions: false,
+        no_callbacks: true,
+        extensions: false,
+        everything: false,
+        officer_login: false,
+        plain_pins: false,
+        another_user: ck::CKR_USER_ALREADY_LOGGED_IN,
+        public_objects: false,
+        token_has_label: false,
+        newer_interfaces: false,
+        pin_lengths: (8, 64),
+        least_public_exponent: 65_537,
+        most_keys: Some((16_666, 3_333)),
+    },
+    Dialect {
+        most_sessions: 1 << 20,
+        longest_label: 64 * 1024,
+        read_only_sessions: true,
+        no_callbacks: false,
+        extensions: true,
+        everything: true,
+        officer_login: true,
+        plain_pins: true,
+        another_user: ck::CKR_USER_ANOTHER_ALREADY_LOGGED_IN,
+        public_objects: true,
+        token_has_label: true,
+        newer_interfaces: true,
+        pin_lengths: (4, 255),
+        least_public_exponent: 3,
+        most_keys: None,
+    },
+];
+
+impl Profile {
+    /// The limits and habits of this profile.
+    #[must_use]
+    pub fn dialect(self) -> &'static Dialect {
+        let [cloudhsm, strict, standard] = &DIALECTS;
+        match self {
+            Self::CloudHsm => cloudhsm,
+            Self::Strict => strict,
+            Self::Standard => standard,
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! The settings themselves: one field, one name in the file, one variable `CLOUDHSM_PKCS11_<NAME>`.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::Profile;
+use crate::ck;
+use crate::error::{Error, Result};
+
+/// Which events the audit log holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Audit {
+    /// Durable changes, failed logins and lockouts.
+    #[default]
+    Changes,
+    /// Everything that AWS's log holds.
+    Aws,
+}
+
+/// How much the log says.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// Nothing.
+    Off,
+    /// Failures of the library or its set-up.
+    Error,
+    /// Also what an operator should look at.
+    #[default]
+    Warn,
+    /// Also refusals, with their reason.
+    Info,
+    /// Also each call and its result.
+    Debug,
+}
+
+/// Everything that can be set.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// The dialect of this process.
+    pub profile: Profile,
+    /// FIPS mode, recorded when the HSM is created; nothing means what was recorded, off for a new HSM.
+    pub fips: Option<bool>,
+    /// Secure mode, as `fips`.
+    pub secure: Option<bool>,
+    /// What the audit log records.
+    pub audit: Audit,
+    /// How much is logged.
+    pub log_level: LogLevel,
+    /// Where the log goes instead of stderr.
+    pub log_file: Option<PathBuf>,
+    /// The group (by number) whose accounts share the HSM; without it only the owner may use it.
+    pub group: Option<u32>,
+    /// Memory of the PIN's key derivation, in KiB; recorded with each user.
+    pub pin_memory_kib: u32,
+    /// Passes of the PIN's key derivation; recorded with each user.
+    pub pin_passes: u32,
+    /// Allow the HSM's folder on a network file system, whose locks may not work.
+    pub allow_network_file_system: bool,
+    /// Decrypted objects kept in memory.
+    pub cached_objects: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            profile: Profile::default(),
+            fips: None,
+            secure: None,
+            audit: Audit::default(),
+            log_level: LogLevel::default(),
+            log_file: None,
+            group: None,
+            pin_memory_kib: 19 * 1024,
+            pin_passes: 2,
+            allow_network_file_system: false,
+            cached_objects: 1024,
+        }
+    }
+}
+
+/// The names of all settings, as they stand in the file.
+const NAMES: &[&str] = &[
+    "profile",
+    "fips",
+    "secure",
+    "audit",
+    "log_level",
+    "log_file",
+    "group",
+    "pin_memory_kib",
+    "pin_passes",
+    "allow_network_file_system",
+    "cached_objects",
+];
+
+impl Settings {
+    /// The settings of `text` (the file at `path`), each replaced by its variable where there is one.
+    pub(super) fn parse(text: &str, path: &Path, environment: &dyn Fn(&str) -> Option<OsString>) -> Result<Self> {
+        let wrong =
+            |place: &str, why: &str| Error::with(ck::CKR_FUNCTION_FAILED, format!("configuration {place}: {}", one_line(why)));
+        let mut table: toml::Table =
+            text.parse().map_err(|error: toml::de::Error| wrong(&path.display().to_string(), &error.to_string()))?;
+        // The file is judged before the environment covers it, so that each is blamed for its own mistakes.
+        table
+            .clone()
+            .try_into::<Self>()
+            .map_err(|error| wrong(&path.display().to_string(), &error.to_string()))?
+            .check()
+            .map_err(|why| wrong(&path.display().to_string(), &why))?;
+        for name in NAMES {
+            let variable = format!("CLOUDHSM_PKCS11_{}", name.to_uppercase());
+            let Some(value) = environment(&variable) else { continue };
+            let value = value.into_string().map_err(|_| wrong(&variable, "is not UTF-8"))?;
+            let mut alone = toml::Table::new();
+            alone.insert((*name).to_owned(), typed(&value));
+            alone
+                .clone()
+                .try_into::<Self>()
+                .map_err(|error| wrong(&variable, &format!("{error} (the value is `{value}`)")))?
+                .check()
+                .map_err(|why| wrong(&variable, &why))?;
+            table.extend(alone);
+        }
+        table.try_into::<Self>().map_err(|error| wrong(&path.display().to_string(), &error.to_string()))
+    }
+
+    /// What the types cannot say.
+    fn check(self) -> std::result::Result<Self, String> {
+        if !(19 * 1024..=4 * 1024 * 1024).contains(&self.pin_memory_kib) {
+            return Err(format!("pin_memory_kib is {}, it must be 19456 to 4194304", self.pin_memory_kib));
+        }
+        if !(2..=1000).contains(&self.pin_passes) {
+            return Err(format!("pin_passes is {}, it must be 2 to 1000", self.pin_passes));
+        }
+        if self.cached_objects < 16 {
+            return Err(format!("cached_objects is {}, it must be 16 or more", self.cached_objects));
+        }
+        Ok(self)
+    }
+}
+
+/// A variable's text as the value that the file would hold.
+fn typed(text: &str) -> toml::Value {
+    match text {
+        "true" => toml::Value::Boolean(true),
+        "false" => toml::Value::Boolean(false),
+        _ => text.parse().map_or_else(|_| toml::Value::String(text.to_owned()), toml::Value::Integer),
+    }
+}
+
+/// A message of the parser in one line.
+fn one_line(text: &str) -> String {
+    text.split('\n').map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests {
+    use super::*;
+
+    /// The parser itself lists its fields when it meets an unknown one, so the two lists cannot part.
+    #[test]
+    fn every_field_has_its_name() {
+        let error = toml::from_str::<Settings>("no_such_setting = 1").err().unwrap().to_string();
+        for name in NAMES {
+            assert!(error.contains(&format!("`{name}`")), "{name} is no field: {error}");
+        }
+        assert_eq!(error.matches('`').count() / 2, NAMES.len() + 2, "a field is not in NAMES: {error}");
+    }
+}

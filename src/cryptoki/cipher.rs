@@ -1,0 +1,145 @@
+//! C_Encrypt, C_Decrypt and their parts.
+
+use super::Library;
+use super::operation::{Active, Flow, NOT_INITIALIZED, Ready, answer, check_length};
+use super::session::Session;
+use crate::ck::{self, CK_SESSION_HANDLE};
+use crate::error::{Error, Result};
+use crate::exchange::{Exchange, Transfer};
+use crate::mechanism::{Ciphering, Use};
+use crate::secret::Secret;
+
+fn ciphering(ready: &Ready, what: Use) -> Result<&'static Ciphering> {
+    let serves = &ready.row.serves;
+    let found = if what == Use::Encrypt { &serves.encrypt } else { &serves.decrypt };
+    found.as_ref().ok_or(Error::internal("a row that serves a cipher without functions for it"))
+}
+
+const NO_PARTS: Error = Error::new(ck::CKR_MECHANISM_INVALID, "the mechanism works in one call only");
+
+/// Runs what writes at most `most` bytes, straight into the caller's buffer if that is surely large enough.
+///
+/// Decryption with padding cannot tell its length before it has run. A buffer smaller than the bound may still be
+/// large enough for the plaintext, so then it runs into memory of our own and the exact length decides.
+fn run_into(
+    transfer: &mut impl Transfer,
+    most: usize,
+    run: impl FnOnce(Exchange<'_>) -> Result<usize>,
+) -> Result<Flow> {
+    match transfer.room() {
+        None => {
+            transfer.set_length(most);
+            Ok(Flow::Told)
+        }
+        Some(room) if room >= most => {
+            let written = run(transfer.exchange(most))?;
+            transfer.set_length(written);
+            Ok(Flow::Done)
+        }
+        Some(_) => {
+            let mut own = Secret::made(most, |_| Ok::<(), Error>(()))?;
+            let written = run(Exchange::Apart { input: transfer.input(), output: own.expose_mut() })?;
+            if let Some(flow) = answer(transfer, written)? {
+                return Ok(flow);
+            }
+            transfer.deliver(own.expose().get(..written).unwrap_or_default());
+            Ok(Flow::Done)
+        }
+    }
+}
+
+impl Session {
+    fn cipher(&self, active: &Active, what: Use, transfer: &mut impl Transfer) -> Result<Flow> {
+        let Active::Ready(ready) = active else { return Err(NOT_INITIALIZED) };
+        self.still_admitted(ready, what)?;
+        let input = transfer.input_length();
+        check_length(ready.terms, input)?;
+        let ciphering = ciphering(ready, what)?;
+        let work = ready.work();
+        let most = (ciphering.most)(&work, input)?;
+        if what == Use::Encrypt {
+            // What encryption writes is known beforehand, so the work is not done twice.
+            if let Some(flow) = answer(transfer, most)? {
+                return Ok(flow);
+            }
+        }
+        run_into(transfer, most, |io| (ciphering.once)(&work, io))
+    }
+
+    fn cipher_update(&self, active: &mut Active, what: Use, transfer: &mut impl Transfer) -> Result<Flow> {
+        if let Active::Ready(ready) = active {
+            if !ready.terms.multi_part {
+                return Err(NO_PARTS);
+            }
+            let stream = (ciphering(ready, what)?.start)(&ready.work())?;
+            let Active::Ready(ready) = std::mem::take(active) else { return Err(NOT_INITIALIZED) };
+            *active = Active::Streaming(ready, stream);
+        }
+        let Active::Streaming(ready, stream) = active else { return Err(NOT_INITIALIZED) };
+        self.still_admitted(ready, what)?;
+        let input = transfer.input_length();
+        check_length(ready.terms, input)?;
+        let most = stream.update_most(input);
+        if let Some(flow) = answer(transfer, most)? {
+            return Ok(flow);
+        }
+        let written = stream.update(&ready.key.material, transfer.exchange(most))?;
+        transfer.set_length(written);
+        Ok(Flow::Told)
+    }
+
+    fn cipher_final(&self, active: &mut Active, what: Use, transfer: &mut impl Transfer) -> Result<Flow> {
+        if let Active::Ready(ready) = active {
+            if !ready.terms.multi_part {
+                return Err(NO_PARTS);
+            }
+            let stream = (ciphering(ready, what)?.start)(&ready.work())?;
+            let Active::Ready(ready) = std::mem::take(active) else { return Err(NOT_INITIALIZED) };
+            *active = Active::Streaming(ready, stream);
+        }
+        let Active::Streaming(ready, stream) = active else { return Err(NOT_INITIALIZED) };
+        self.still_admitted(ready, what)?;
+        run_into(transfer, stream.finish_most(), |mut io| stream.finish(&ready.key.material, io.output()))
+    }
+}
+
+impl Library {
+    /// C_Encrypt and C_Decrypt.
+    ///
+    /// # Errors
+    /// What the mechanism refuses; the operation ends then, except with CKR_BUFFER_TOO_SMALL.
+    pub fn cipher(&self, session: CK_SESSION_HANDLE, what: Use, transfer: &mut impl Transfer) -> Result<()> {
+        self.with_cipher(session, what, |session, active| session.cipher(active, what, transfer))
+    }
+
+    /// C_EncryptUpdate and C_DecryptUpdate.
+    ///
+    /// # Errors
+    /// As [`Library::cipher`].
+    pub fn cipher_update(&self, session: CK_SESSION_HANDLE, what: Use, transfer: &mut impl Transfer) -> Result<()> {
+        self.with_cipher(session, what, |session, active| session.cipher_update(active, what, transfer))
+    }
+
+    /// C_EncryptFinal and C_DecryptFinal.
+    ///
+    /// # Errors
+    /// As [`Library::cipher`].
+    pub fn cipher_final(&self, session: CK_SESSION_HANDLE, what: Use, transfer: &mut impl Transfer) -> Result<()> {
+        self.with_cipher(session, what, |session, active| session.cipher_final(active, what, transfer))
+    }
+
+    /// Takes the operation out of the session while it runs, so that both can be used, and puts it back if it goes on.
+    #[inline]
+    fn with_cipher(
+        &self,
+        session: CK_SESSION_HANDLE,
+        what: Use,
+        run: impl FnOnce(&Session, &mut Active) -> Result<Flow>,
+    ) -> Result<()> {
+        let mut session = self.session(session)?;
+        let mut active = std::mem::take(session.value.active(what)?);
+        let outcome = run(&session.value, &mut active);
+        *session.value.active(what)? = active;
+        session.value.conclude(what, outcome)
+    }
+}

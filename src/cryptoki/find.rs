@@ -1,0 +1,73 @@
+//! C_FindObjectsInit, C_FindObjects, C_FindObjectsFinal.
+
+use super::Library;
+use super::operation::NOT_INITIALIZED;
+use super::session::Finding;
+use crate::ck::{self, CK_OBJECT_HANDLE, CK_SESSION_HANDLE};
+use crate::error::{Error, Result};
+use crate::object::{Template, find};
+
+impl Library {
+    /// C_FindObjectsInit: the search is done here, so that what is made meanwhile does not shift it.
+    ///
+    /// # Errors
+    /// CKR_OPERATION_ACTIVE; what the module refuses.
+    pub fn find_init(&self, session: CK_SESSION_HANDLE, template: &Template) -> Result<()> {
+        let (token, login) = {
+            let session = self.session(session)?;
+            if session.value.find.is_some() {
+                return Err(Error::new(ck::CKR_OPERATION_ACTIVE, "a search is active already"));
+            }
+            (session.value.token()?.clone(), session.value.login.clone())
+        };
+        let login = login.as_deref();
+        let profile = token.module.profile();
+        let mut handles = Vec::new();
+        for object in if template.is_impossible() { Vec::new() } else { token.module.find(login, template)? } {
+            handles.push(token.objects.handle(&object, 0)?);
+        }
+        handles.extend(token.objects.session_objects(|object| {
+            !template.is_impossible()
+                && (login.is_some() || !object.is(ck::CKA_PRIVATE))
+                && find::matches(object, template, profile)
+        }));
+        let mut session = self.session(session)?;
+        session.value.find = Some(Finding { handles, next: 0 });
+        Ok(())
+    }
+
+    /// C_FindObjects: hands out at most `most` handles.
+    ///
+    /// # Errors
+    /// CKR_OPERATION_NOT_INITIALIZED.
+    pub fn find(&self, session: CK_SESSION_HANDLE, most: usize, mut give: impl FnMut(usize, CK_OBJECT_HANDLE)) -> Result<usize> {
+        let mut session = self.session(session)?;
+        let finding = session.value.find.as_mut().ok_or(NOT_INITIALIZED)?;
+        let rest = finding.handles.get(finding.next..).unwrap_or_default();
+        let count = rest.len().min(most);
+        for (at, handle) in rest.iter().take(count).enumerate() {
+            give(at, *handle);
+        }
+        finding.next += count;
+        Ok(count)
+    }
+
+    /// C_FindObjects with a NULL array: how many are left, without handing them out (AWS's sample counts so).
+    ///
+    /// # Errors
+    /// CKR_OPERATION_NOT_INITIALIZED.
+    pub fn find_left(&self, session: CK_SESSION_HANDLE) -> Result<usize> {
+        let session = self.session(session)?;
+        let finding = session.value.find.as_ref().ok_or(NOT_INITIALIZED)?;
+        Ok(finding.handles.len().saturating_sub(finding.next))
+    }
+
+    /// C_FindObjectsFinal.
+    ///
+    /// # Errors
+    /// CKR_OPERATION_NOT_INITIALIZED.
+    pub fn find_final(&self, session: CK_SESSION_HANDLE) -> Result<()> {
+        let mut session = self.session(session)?;
+        session.value.find.take().map(|_| ()).ok_or(NOT_INITIALIZED)
+    }
+}

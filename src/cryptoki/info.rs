@@ -1,0 +1,126 @@
+//! What C_GetSlotList, C_GetTokenInfo, C_GetMechanismInfo and their like tell.
+
+use super::Library;
+use crate::ck::{self, CK_FLAGS, CK_MECHANISM_TYPE, CK_SESSION_HANDLE, CK_SLOT_ID, CK_STATE, CK_ULONG};
+use crate::error::{Error, Result};
+use crate::mechanism;
+use crate::module::Role;
+
+/// What `CK_TOKEN_INFO` tells; `abi` pads the texts.
+pub struct TokenInformation {
+    /// The label: `hsm1`, or in `standard` what C_InitToken set.
+    pub label: String,
+    /// 16 hexadecimal digits, or nothing before the activation.
+    pub serial: String,
+    /// `CKF_...`.
+    pub flags: CK_FLAGS,
+    /// The most sessions, in all.
+    pub most_sessions: CK_ULONG,
+    /// Sessions of this application.
+    pub sessions: CK_ULONG,
+    /// Of these, the read/write ones.
+    pub read_write_sessions: CK_ULONG,
+    /// Shortest and longest PIN, in bytes.
+    pub pin_lengths: (CK_ULONG, CK_ULONG),
+}
+
+/// What `CK_SESSION_INFO` tells.
+pub struct SessionInformation {
+    /// The slot.
+    pub slot: CK_SLOT_ID,
+    /// `CKS_...`.
+    pub state: CK_STATE,
+    /// `CKF_...`.
+    pub flags: CK_FLAGS,
+}
+
+/// What `CK_MECHANISM_INFO` tells.
+pub struct MechanismInformation {
+    /// Smallest and largest key, in the mechanism's own unit.
+    pub sizes: (CK_ULONG, CK_ULONG),
+    /// `CKF_...`.
+    pub flags: CK_FLAGS,
+}
+
+impl Library {
+    /// The slots: each has a token, activated or not.
+    #[must_use]
+    pub fn slots(&self) -> Vec<CK_SLOT_ID> {
+        self.tokens.lock().iter().map(|token| token.slot).collect()
+    }
+
+    /// Whether there is such a slot.
+    ///
+    /// # Errors
+    /// CKR_SLOT_ID_INVALID.
+    pub fn check_slot(&self, slot: CK_SLOT_ID) -> Result<()> {
+        self.token(slot).map(|_| ())
+    }
+
+    /// C_GetTokenInfo.
+    ///
+    /// # Errors
+    /// CKR_SLOT_ID_INVALID; CKR_DEVICE_ERROR if the HSM cannot be opened.
+    pub fn token_information(&self, slot: CK_SLOT_ID) -> Result<TokenInformation> {
+        let token = self.token(slot)?;
+        let dialect = token.dialect();
+        let active = token.module.is_active()?;
+        let recorded = token.module.recorded();
+        let mut flags = ck::CKF_RNG | ck::CKF_LOGIN_REQUIRED;
+        if active {
+            flags |= ck::CKF_TOKEN_INITIALIZED;
+        }
+        // The flags about wrong PINs are never set: they could speak of one user only, and there are many.
+        if active && token.module.list_users()?.iter().any(|user| user.role == Role::CryptoUser) {
+            flags |= ck::CKF_USER_PIN_INITIALIZED;
+        }
+        let sessions = token.session_count();
+        let (shortest, longest) = dialect.pin_lengths;
+        let label = recorded.as_ref().filter(|_| dialect.token_has_label).map_or("hsm1", |recorded| &recorded.label);
+        Ok(TokenInformation {
+            label: label.to_owned(),
+            serial: recorded.as_ref().map_or_else(String::new, |recorded| recorded.serial.clone()),
+            flags,
+            most_sessions: dialect.most_sessions as CK_ULONG,
+            sessions,
+            read_write_sessions: sessions.saturating_sub(token.read_only_session_count()),
+            pin_lengths: (shortest as CK_ULONG, longest as CK_ULONG),
+        })
+    }
+
+    /// C_GetMechanismList.
+    ///
+    /// # Errors
+    /// CKR_SLOT_ID_INVALID.
+    pub fn mechanisms(&self, slot: CK_SLOT_ID) -> Result<Vec<CK_MECHANISM_TYPE>> {
+        let token = self.token(slot)?;
+        let (profile, fips) = (token.module.profile(), token.module.fips());
+        Ok(mechanism::all().iter().filter(|row| row.uses(profile, fips) != 0).map(|row| row.id).collect())
+    }
+
+    /// C_GetMechanismInfo.
+    ///
+    /// # Errors
+    /// CKR_SLOT_ID_INVALID, CKR_MECHANISM_INVALID.
+    pub fn mechanism_information(&self, slot: CK_SLOT_ID, id: CK_MECHANISM_TYPE) -> Result<MechanismInformation> {
+        let token = self.token(slot)?;
+        let (profile, fips) = (token.module.profile(), token.module.fips());
+        let row = mechanism::find(id)
+            .filter(|row| row.uses(profile, fips) != 0)
+            .ok_or_else(|| Error::with(ck::CKR_MECHANISM_INVALID, format!("mechanism {id:#x} is not served")))?;
+        Ok(MechanismInformation { sizes: row.sizes(profile), flags: row.flags(profile, fips) })
+    }
+
+    /// C_GetSessionInfo.
+    ///
+    /// # Errors
+    /// CKR_SESSION_HANDLE_INVALID.
+    pub fn session_information(&self, session: CK_SESSION_HANDLE) -> Result<SessionInformation> {
+        let session = self.session(session)?;
+        Ok(SessionInformation {
+            slot: session.value.token()?.slot,
+            state: session.value.state(),
+            flags: session.value.flags(),
+        })
+    }
+}

@@ -1,0 +1,167 @@
+//! C_Login, C_Logout, and the functions that set PINs: C_InitToken, C_InitPIN, C_SetPIN.
+
+use std::sync::Arc;
+
+use super::Library;
+use super::token::Token;
+use crate::ck::{self, CK_SESSION_HANDLE, CK_SLOT_ID, CK_USER_TYPE};
+use crate::error::{Error, Result};
+use crate::module::{Login, Pin, Role};
+
+impl Library {
+    /// C_Login, for all sessions of the application.
+    ///
+    /// # Errors
+    /// CKR_USER_ALREADY_LOGGED_IN, CKR_USER_ANOTHER_ALREADY_LOGGED_IN, CKR_SESSION_READ_ONLY_EXISTS,
+    /// CKR_USER_TYPE_INVALID, and those of the module's login.
+    pub fn login(&self, session: CK_SESSION_HANDLE, user: CK_USER_TYPE, pin: &[u8]) -> Result<()> {
+        let token = self.token_of(session)?;
+        if user == ck::CKU_CONTEXT_SPECIFIC {
+            // No key asks for it: CKA_ALWAYS_AUTHENTICATE is always false.
+            return Err(Error::new(ck::CKR_OPERATION_NOT_INITIALIZED, "no operation waits for a context-specific login"));
+        }
+        let role = Role::from_user_type(user)?;
+        if role == Role::CryptoOfficer {
+            if !token.dialect().officer_login {
+                return Err(Error::new(ck::CKR_USER_TYPE_INVALID, "crypto officers do not log in through PKCS#11"));
+            }
+            if token.read_only_session_count() > 0 {
+                return Err(Error::new(ck::CKR_SESSION_READ_ONLY_EXISTS, "a read-only session is open"));
+            }
+        }
+        if let Some(present) = token.login()
+            && present.check().is_ok()
+        {
+            return Err(already(&token, &present, role));
+        }
+        // Tens of milliseconds of key derivation: no lock is held.
+        let login = Arc::new(token.module.login(role, pin)?);
+        // An ended login may have left keys behind in sessions.
+        if token.login().is_some_and(|present| present.check().is_err()) {
+            self.end_login(&token);
+        }
+        token.set_login(&login).map_err(|present| already(&token, &present, role))?;
+        self.sessions.for_each(|_, session| {
+            if session.is_of(&token) {
+                session.login = Some(Arc::clone(&login));
+            }
+        });
+        Ok(())
+    }
+
+    /// C_Logout: every operation of every session ends, private objects lose their handles.
+    ///
+    /// # Errors
+    /// CKR_USER_NOT_LOGGED_IN.
+    pub fn logout(&self, session: CK_SESSION_HANDLE) -> Result<()> {
+        let token = self.token_of(session)?;
+        if self.end_login(&token) { Ok(()) } else { Err(Error::new(ck::CKR_USER_NOT_LOGGED_IN, "nobody is logged in")) }
+    }
+
+    /// C_InitToken: activates an HSM that is not, initializes anew one that is.
+    ///
+    /// # Errors
+    /// CKR_SESSION_EXISTS; what is wrong with the PIN.
+    pub fn init_token(&self, slot: CK_SLOT_ID, pin: &[u8], label: &str) -> Result<()> {
+        let token = self.token(slot)?;
+        if token.session_count() > 0 {
+            return Err(Error::new(ck::CKR_SESSION_EXISTS, "close all sessions first"));
+        }
+        let label = token.dialect().token_has_label.then_some(label);
+        if token.module.is_active()? {
+            return token.module.reinitialize(pin, label);
+        }
+        let admin = Pin::split(pin, Role::CryptoOfficer, true)?;
+        let password = if admin.name == "admin" { admin.password } else { Pin::plain(pin, Role::CryptoOfficer).password };
+        token.module.activate(&password, label)
+    }
+
+    /// C_InitPIN: an officer makes a crypto user or gives one a new PIN.
+    ///
+    /// # Errors
+    /// CKR_USER_NOT_LOGGED_IN without an officer's login; what is wrong with the PIN.
+    pub fn init_pin(&self, session: CK_SESSION_HANDLE, pin: &[u8]) -> Result<()> {
+        let (token, login) = self.token_and_login(session)?;
+        let login = login
+            .filter(|login| login.role == Role::CryptoOfficer)
+            .ok_or(Error::new(ck::CKR_USER_NOT_LOGGED_IN, "C_InitPIN needs the login of a crypto officer (CKU_SO)"))?;
+        let user = Pin::split(pin, Role::CryptoUser, token.dialect().plain_pins)
+            .map_err(|_| Error::new(ck::CKR_PIN_INVALID, "the PIN must be user:password"))?;
+        token.module.create_user(&login, &user.name, Role::CryptoUser, &user.password, true)
+    }
+
+    /// C_SetPIN: a new PIN for the user who is logged in, or, in a public session, for the crypto user of the old one.
+    ///
+    /// # Errors
+    /// CKR_SESSION_READ_ONLY, CKR_PIN_INCORRECT for the old PIN, what is wrong with the new one.
+    pub fn set_pin(&self, session: CK_SESSION_HANDLE, old: &[u8], new: &[u8]) -> Result<()> {
+        if !self.session(session)?.value.is_read_write() {
+            return Err(Error::new(ck::CKR_SESSION_READ_ONLY, "C_SetPIN needs a read/write session"));
+        }
+        let (token, login) = self.token_and_login(session)?;
+        let role = login.as_ref().map_or(Role::CryptoUser, |login| login.role);
+        let plain = token.dialect().plain_pins;
+        let proof = token.module.login(role, old)?;
+        if login.as_ref().is_some_and(|login| login.user != proof.user) {
+            return Err(Error::new(ck::CKR_PIN_INCORRECT, "the old PIN is another user's"));
+        }
+        // The new PIN may name the user again or be the password alone.
+        let split = Pin::split(new, role, plain).ok().filter(|pin| pin.name.eq_ignore_ascii_case(&proof.name));
+        let password = split.unwrap_or_else(|| Pin::plain(new, role)).password;
+        token.module.change_password(&proof, &proof.name, role, &password)?;
+        // The change ended the old login; the application goes on with one of the new password.
+        if login.is_some() {
+            self.renew_login(&token, role, &proof.name, &password)?;
+        }
+        Ok(())
+    }
+
+    /// Replaces the login after a change of its own password, keeping objects and sessions.
+    fn renew_login(&self, token: &Arc<Token>, role: Role, name: &str, password: &crate::secret::Secret) -> Result<()> {
+        let mut pin = Vec::with_capacity(name.len() + 1 + password.len());
+        pin.extend_from_slice(name.as_bytes());
+        pin.push(b':');
+        pin.extend_from_slice(password.expose());
+        let pin = crate::secret::Secret::new(pin);
+        let login = Arc::new(token.module.login(role, pin.expose())?);
+        token.take_login();
+        token.set_login(&login).map_err(|present| already(token, &present, role))?;
+        self.sessions.for_each(|_, session| {
+            if session.is_of(token) {
+                session.login = Some(Arc::clone(&login));
+            }
+        });
+        Ok(())
+    }
+
+    /// Ends the login of a token, if there is one, and all that depends on it.
+    pub(super) fn end_login(&self, token: &Arc<Token>) -> bool {
+        let Some(login) = token.take_login() else { return false };
+        login.end();
+        self.sessions.for_each(|_, session| {
+            if session.is_of(token) {
+                session.forget_login();
+            }
+        });
+        token.objects.remove_private();
+        true
+    }
+
+    pub(super) fn token_of(&self, session: CK_SESSION_HANDLE) -> Result<Arc<Token>> {
+        Ok(Arc::clone(self.session(session)?.value.token()?))
+    }
+
+    /// Token and login of a session, for work that must not hold the session's lock.
+    pub(super) fn token_and_login(&self, session: CK_SESSION_HANDLE) -> Result<(Arc<Token>, Option<Arc<Login>>)> {
+        let session = self.session(session)?;
+        Ok((Arc::clone(session.value.token()?), session.value.login.clone()))
+    }
+}
+
+fn already(token: &Token, present: &Login, role: Role) -> Error {
+    if present.role == role {
+        Error::new(ck::CKR_USER_ALREADY_LOGGED_IN, "a user is logged in already")
+    } else {
+        Error::new(token.dialect().another_user, "a user of the other type is logged in already")
+    }
+}

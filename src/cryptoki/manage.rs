@@ -1,0 +1,193 @@
+//! C_CreateObject, C_GenerateKey, C_DestroyObject and whatever else makes, changes or reads an object.
+
+use std::sync::Arc;
+
+use super::Library;
+use super::token::Token;
+use crate::ck::{self, CK_ATTRIBUTE_TYPE, CK_MECHANISM_TYPE, CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CK_ULONG};
+use crate::error::{Error, Result};
+use crate::mechanism::{self, Parameter, ParameterKind, Use};
+use crate::module::Login;
+use crate::object::{Object, Template};
+
+/// What a function that changes objects works with, taken out of the session so that its lock is free.
+struct Place {
+    token: Arc<Token>,
+    login: Option<Arc<Login>>,
+    read_write: bool,
+}
+
+impl Place {
+    fn login(&self) -> Result<&Login> {
+        self.login.as_deref().ok_or(Error::new(ck::CKR_USER_NOT_LOGGED_IN, "this needs a login"))
+    }
+
+    /// Token objects are made and changed in read/write sessions only (PKCS#11 3.2 section 5.6.3).
+    fn check_writable(&self, token_object: bool) -> Result<()> {
+        if token_object && !self.read_write {
+            return Err(Error::new(ck::CKR_SESSION_READ_ONLY, "token objects need a read/write session"));
+        }
+        Ok(())
+    }
+
+    fn object(&self, handle: CK_OBJECT_HANDLE) -> Result<Arc<Object>> {
+        self.token.objects.get(&self.token.module, self.login.as_deref(), handle)
+    }
+}
+
+impl Library {
+    fn place(&self, session: CK_SESSION_HANDLE) -> Result<Place> {
+        let session = self.session(session)?;
+        Ok(Place {
+            token: Arc::clone(session.value.token()?),
+            login: session.value.login.clone(),
+            read_write: session.value.is_read_write(),
+        })
+    }
+
+    /// C_CreateObject.
+    ///
+    /// # Errors
+    /// What the module refuses; CKR_SESSION_READ_ONLY for a token object in a read-only session.
+    pub fn create_object(&self, session: CK_SESSION_HANDLE, template: &Template) -> Result<CK_OBJECT_HANDLE> {
+        let place = self.place(session)?;
+        place.check_writable(template.flag(ck::CKA_TOKEN) == Some(true))?;
+        let object = place.token.module.create_object(place.login.as_deref(), template)?;
+        self.hold(&place, &object, session)
+    }
+
+    /// C_GenerateKey.
+    ///
+    /// # Errors
+    /// As [`Library::create_object`], and CKR_MECHANISM_INVALID.
+    pub fn generate_key(
+        &self,
+        session: CK_SESSION_HANDLE,
+        mechanism: CK_MECHANISM_TYPE,
+        decode: impl FnOnce(ParameterKind) -> Result<Parameter>,
+        template: &Template,
+    ) -> Result<CK_OBJECT_HANDLE> {
+        let place = self.place(session)?;
+        let module = &place.token.module;
+        let (row, terms) = mechanism::serve(mechanism, Use::Generate, module.profile(), module.fips())?;
+        decode(terms.parameter)?;
+        place.check_writable(template.flag(ck::CKA_TOKEN) == Some(true))?;
+        let object = module.generate_key(place.login()?, row, template)?;
+        self.hold(&place, &object, session)
+    }
+
+    /// C_GenerateKeyPair: the handles of the public and the private key.
+    ///
+    /// # Errors
+    /// As [`Library::generate_key`].
+    pub fn generate_key_pair(
+        &self,
+        session: CK_SESSION_HANDLE,
+        mechanism: CK_MECHANISM_TYPE,
+        decode: impl FnOnce(ParameterKind) -> Result<Parameter>,
+        public: &Template,
+        private: &Template,
+    ) -> Result<(CK_OBJECT_HANDLE, CK_OBJECT_HANDLE)> {
+        let place = self.place(session)?;
+        let module = &place.token.module;
+        let (row, terms) = mechanism::serve(mechanism, Use::GeneratePair, module.profile(), module.fips())?;
+        decode(terms.parameter)?;
+        let token_object = [public, private].iter().any(|template| template.flag(ck::CKA_TOKEN) == Some(true));
+        place.check_writable(token_object)?;
+        let (public, private) = module.generate_key_pair(place.login()?, row, public, private)?;
+        let public = self.hold(&place, &public, session)?;
+        Ok((public, self.hold(&place, &private, session)?))
+    }
+
+    /// C_CopyObject.
+    ///
+    /// # Errors
+    /// What the module refuses.
+    pub fn copy_object(
+        &self,
+        session: CK_SESSION_HANDLE,
+        object: CK_OBJECT_HANDLE,
+        template: &Template,
+    ) -> Result<CK_OBJECT_HANDLE> {
+        let place = self.place(session)?;
+        let object = place.object(object)?;
+        place.check_writable(template.flag(ck::CKA_TOKEN).unwrap_or_else(|| object.is_token()))?;
+        let copy = place.token.module.copy_object(place.login.as_deref(), &object, template)?;
+        self.hold(&place, &copy, session)
+    }
+
+    /// C_DestroyObject.
+    ///
+    /// # Errors
+    /// CKR_OBJECT_HANDLE_INVALID, and what the module refuses.
+    pub fn destroy_object(&self, session: CK_SESSION_HANDLE, handle: CK_OBJECT_HANDLE) -> Result<()> {
+        let place = self.place(session)?;
+        let object = place.object(handle)?;
+        place.check_writable(object.is_token())?;
+        place.token.module.destroy_object(place.login.as_deref(), &object)?;
+        place.token.objects.remove(handle);
+        // A session that used the key last would keep it alive.
+        if Arc::strong_count(&object) > 1 {
+            self.sessions.for_each(|_, session| session.forget_key(handle));
+        }
+        Ok(())
+    }
+
+    /// C_SetAttributeValue.
+    ///
+    /// # Errors
+    /// CKR_OBJECT_HANDLE_INVALID, and what the module refuses.
+    pub fn set_attributes(&self, session: CK_SESSION_HANDLE, handle: CK_OBJECT_HANDLE, template: &Template) -> Result<()> {
+        let place = self.place(session)?;
+        let object = place.object(handle)?;
+        place.check_writable(object.is_token() || template.flag(ck::CKA_TOKEN) == Some(true))?;
+        let changed = place.token.module.change_object(place.login.as_deref(), &object, template)?;
+        place.token.objects.rename(handle, &changed);
+        Ok(())
+    }
+
+    /// C_GetAttributeValue: asks `each` for one attribute after the other until it has no more, handing it a way to
+    /// read it. The object is looked up once.
+    ///
+    /// # Errors
+    /// CKR_OBJECT_HANDLE_INVALID; errors of single attributes go to `each`.
+    #[inline]
+    pub fn get_attributes<R>(
+        &self,
+        session: CK_SESSION_HANDLE,
+        handle: CK_OBJECT_HANDLE,
+        each: impl FnOnce(&dyn Fn(CK_ATTRIBUTE_TYPE, &mut dyn FnMut(&[u8])) -> Result<()>) -> R,
+    ) -> Result<R> {
+        let mut guard = self.session(session)?;
+        let session = &mut guard.value;
+        let object = session.object(handle)?;
+        let token = session.token()?;
+        let login = session.login.as_deref();
+        if let Some(login) = login {
+            login.check()?;
+        }
+        let answer = each(&|id, take: &mut dyn FnMut(&[u8])| token.module.read_attribute(login, &object, id, take));
+        session.recent = Some((handle, object));
+        Ok(answer)
+    }
+
+    /// C_GetObjectSize.
+    ///
+    /// # Errors
+    /// CKR_OBJECT_HANDLE_INVALID.
+    pub fn object_size(&self, session: CK_SESSION_HANDLE, handle: CK_OBJECT_HANDLE) -> Result<CK_ULONG> {
+        let place = self.place(session)?;
+        Ok(place.token.module.object_size(&*place.object(handle)?))
+    }
+
+    /// Gives a new object a handle; if there is none to be had, the object goes again.
+    fn hold(&self, place: &Place, object: &Arc<Object>, session: CK_SESSION_HANDLE) -> Result<CK_OBJECT_HANDLE> {
+        let handle = place.token.objects.handle(object, session)?;
+        // The session may have been closed while the key was made: its objects went before this one came.
+        if object.id.is_none() && self.session(session).is_err() {
+            place.token.objects.remove(handle);
+            return Err(Error::new(ck::CKR_SESSION_CLOSED, "the session was closed meanwhile"));
+        }
+        Ok(handle)
+    }
+}

@@ -1,0 +1,180 @@
+//! PKCS#11's own notions: the library, slots, sessions, handles, the operation in progress.
+//!
+//! A [`Library`] lives from C_Initialize to C_Finalize. What a C function does is a method here; what may be done is
+//! asked of the module, what is computed of the mechanism's row.
+
+mod cipher;
+mod digest;
+mod find;
+mod info;
+mod login;
+mod manage;
+mod objects;
+mod operation;
+mod session;
+mod sign;
+mod slab;
+mod token;
+
+use std::sync::Arc;
+
+pub use session::Session;
+
+use crate::ck::{self, CK_FLAGS, CK_SESSION_HANDLE, CK_SLOT_ID};
+use crate::config::{Config, Dialect, Profile};
+use crate::error::{Error, Result};
+use crate::platform::lock::{Lock, LockGuard};
+use slab::{Held, Slab};
+use token::Token;
+
+/// The slot of the first HSM; the second's is one more (CloudHSM's Client SDK 5).
+const FIRST_SLOT: CK_SLOT_ID = 0x2000_0000_0000_0001;
+
+/// The state between C_Initialize and C_Finalize. Never freed: C_Finalize empties it, the next C_Initialize of the same
+/// process fills it again, so that a call that races C_Finalize meets an empty library and not a dangling one.
+pub struct Library {
+    tokens: Lock<Vec<Arc<Token>>>,
+    sessions: Slab<Session>,
+}
+
+impl Default for Library {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Library {
+    /// An empty library.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { tokens: Lock::new(Vec::new()), sessions: Slab::new() }
+    }
+
+    /// Fills the library (C_Initialize).
+    ///
+    /// # Errors
+    /// One line about the configuration or the HSM's folder.
+    pub fn start(&self, config: &Config) -> Result<()> {
+        let token = Token::open(config, FIRST_SLOT, "hsm1")?;
+        *self.tokens.lock() = vec![Arc::new(token)];
+        Ok(())
+    }
+
+    /// Empties the library (C_Finalize): every session ends, every login, every operation.
+    pub fn stop(&self) {
+        let tokens = std::mem::take(&mut *self.tokens.lock());
+        for token in &tokens {
+            self.close_all_sessions_of(token);
+            token.close();
+        }
+    }
+
+    /// Opens a session (C_OpenSession).
+    ///
+    /// # Errors
+    /// CKR_SLOT_ID_INVALID, CKR_SESSION_COUNT; CKR_SESSION_PARALLEL_NOT_SUPPORTED without CKF_SERIAL_SESSION;
+    /// CKR_FUNCTION_FAILED for a read-only session where the profile has none.
+    pub fn open_session(&self, slot: CK_SLOT_ID, flags: CK_FLAGS) -> Result<CK_SESSION_HANDLE> {
+        if flags & ck::CKF_SERIAL_SESSION == 0 {
+            return Err(Error::new(ck::CKR_SESSION_PARALLEL_NOT_SUPPORTED, "CKF_SERIAL_SESSION must be set"));
+        }
+        if flags & !(ck::CKF_SERIAL_SESSION | ck::CKF_RW_SESSION) != 0 {
+            return Err(Error::new(ck::CKR_ARGUMENTS_BAD, "flags that C_OpenSession does not know"));
+        }
+        // The tokens' lock is held until the session is in its slot: C_Finalize takes it first.
+        let tokens = self.tokens.lock();
+        let token = find_token(&tokens, slot)?;
+        if flags & ck::CKF_RW_SESSION == 0 {
+            if !token.dialect().read_only_sessions {
+                return Err(Error::new(ck::CKR_FUNCTION_FAILED, "the profile `strict` has no read-only sessions, as CloudHSM"));
+            }
+            if token.officer_is_logged_in() {
+                return Err(Error::new(ck::CKR_SESSION_READ_WRITE_SO_EXISTS, "no read-only session beside an officer's"));
+            }
+        }
+        let most = token.dialect().most_sessions;
+        self.sessions
+            .insert(most, |session, _| session.open(token, flags))
+            .ok_or_else(|| Error::with(ck::CKR_SESSION_COUNT, format!("{most} sessions are open, that is the most")))
+    }
+
+    /// Closes a session (C_CloseSession): its operations end and its session objects are destroyed.
+    ///
+    /// # Errors
+    /// CKR_SESSION_HANDLE_INVALID.
+    pub fn close_session(&self, handle: CK_SESSION_HANDLE) -> Result<()> {
+        let session = self.sessions.remove(handle).ok_or(NO_SESSION)?;
+        if let Some(token) = session.into_token() {
+            self.after_close(&token, handle);
+        }
+        Ok(())
+    }
+
+    /// Closes all sessions of a slot (C_CloseAllSessions).
+    ///
+    /// # Errors
+    /// CKR_SLOT_ID_INVALID.
+    pub fn close_all_sessions(&self, slot: CK_SLOT_ID) -> Result<()> {
+        let token = self.token(slot)?;
+        self.close_all_sessions_of(&token);
+        Ok(())
+    }
+
+    fn close_all_sessions_of(&self, token: &Arc<Token>) {
+        let mut handles = Vec::new();
+        self.sessions.for_each(|handle, session| {
+            if session.is_of(token) {
+                handles.push(handle);
+            }
+        });
+        for handle in handles {
+            if self.sessions.remove(handle).is_some() {
+                self.after_close(token, handle);
+            }
+        }
+    }
+
+    /// What the end of a session brings: its objects go, and with the last session the login (PKCS#11 3.2 section 5.6.7).
+    fn after_close(&self, token: &Arc<Token>, handle: CK_SESSION_HANDLE) {
+        token.session_closed(handle);
+        if token.session_count() == 0 {
+            self.end_login(token);
+        }
+    }
+
+    /// The session of a handle, locked: the calls of one session run one after the other.
+    ///
+    /// # Errors
+    /// CKR_SESSION_HANDLE_INVALID.
+    #[inline]
+    fn session(&self, handle: CK_SESSION_HANDLE) -> Result<LockGuard<'_, Held<Session>>> {
+        self.sessions.get(handle).ok_or(NO_SESSION)
+    }
+
+    fn token(&self, slot: CK_SLOT_ID) -> Result<Arc<Token>> {
+        find_token(&self.tokens.lock(), slot).cloned()
+    }
+
+    /// The limits and habits of this process, and its profile's name for them.
+    ///
+    /// # Errors
+    /// CKR_CRYPTOKI_NOT_INITIALIZED when the library was emptied a moment ago.
+    pub fn dialect(&self) -> Result<&'static Dialect> {
+        Ok(self.profile()?.dialect())
+    }
+
+    fn profile(&self) -> Result<Profile> {
+        let tokens = self.tokens.lock();
+        let token = tokens.first().ok_or(Error::new(ck::CKR_CRYPTOKI_NOT_INITIALIZED, "C_Finalize has been called"))?;
+        Ok(token.module.profile())
+    }
+}
+
+const NO_SESSION: Error = Error::new(ck::CKR_SESSION_HANDLE_INVALID, "no such session");
+
+fn find_token(tokens: &[Arc<Token>], slot: CK_SLOT_ID) -> Result<&Arc<Token>> {
+    tokens
+        .iter()
+        .find(|token| token.slot == slot)
+        .ok_or_else(|| Error::with(ck::CKR_SLOT_ID_INVALID, format!("there is no slot {slot:#x}")))
+}

@@ -1,0 +1,108 @@
+//! A session: its token, its login, and up to six operations in progress.
+
+use std::sync::Arc;
+
+use super::operation::{Active, Digesting};
+use super::token::Token;
+use crate::ck::{self, CK_FLAGS, CK_OBJECT_HANDLE, CK_STATE};
+use crate::error::{Error, Result};
+use crate::mechanism::Use;
+use crate::module::{Login, Role};
+use crate::object::Object;
+
+/// The state of one session. A free slot of the slab holds the default.
+#[derive(Default)]
+pub struct Session {
+    token: Option<Arc<Token>>,
+    flags: CK_FLAGS,
+    /// The application's login, put here in every session so that an operation need not look for it.
+    pub(super) login: Option<Arc<Login>>,
+    pub(super) find: Option<Finding>,
+    pub(super) digest: Digesting,
+    pub(super) sign: Active,
+    pub(super) verify: Active,
+    pub(super) encrypt: Active,
+    pub(super) decrypt: Active,
+    /// The key of the last operation: most programs use one key again and again.
+    pub(super) recent: Option<(CK_OBJECT_HANDLE, Arc<Object>)>,
+}
+
+/// A search in progress: what it found and how far it has been handed out.
+pub(super) struct Finding {
+    pub(super) handles: Vec<CK_OBJECT_HANDLE>,
+    pub(super) next: usize,
+}
+
+impl Session {
+    /// Makes a free slot a session.
+    pub(super) fn open(&mut self, token: &Arc<Token>, flags: CK_FLAGS) {
+        token.session_opened(flags & ck::CKF_RW_SESSION == 0);
+        self.flags = flags;
+        self.login = token.login();
+        self.token = Some(Arc::clone(token));
+    }
+
+    /// Ends the session and says of which token it was.
+    pub(super) fn into_token(mut self) -> Option<Arc<Token>> {
+        self.token.take().inspect(|token| token.session_ended(self.flags & ck::CKF_RW_SESSION == 0))
+    }
+
+    pub(super) fn is_of(&self, token: &Arc<Token>) -> bool {
+        self.token.as_ref().is_some_and(|own| Arc::ptr_eq(own, token))
+    }
+
+    #[inline]
+    pub(super) fn token(&self) -> Result<&Arc<Token>> {
+        self.token.as_ref().ok_or(Error::new(ck::CKR_SESSION_HANDLE_INVALID, "the session has been closed"))
+    }
+
+    pub(super) const fn flags(&self) -> CK_FLAGS {
+        self.flags
+    }
+
+    pub(super) const fn is_read_write(&self) -> bool {
+        self.flags & ck::CKF_RW_SESSION != 0
+    }
+
+    /// The state of the session (PKCS#11 3.2 section 5.6.4).
+    pub(super) fn state(&self) -> CK_STATE {
+        let login = self.login.as_ref().filter(|login| login.check().is_ok());
+        match (login.map(|login| login.role), self.is_read_write()) {
+            (Some(Role::CryptoOfficer), _) => ck::CKS_RW_SO_FUNCTIONS,
+            (Some(Role::CryptoUser), true) => ck::CKS_RW_USER_FUNCTIONS,
+            (Some(Role::CryptoUser), false) => ck::CKS_RO_USER_FUNCTIONS,
+            (None, true) => ck::CKS_RW_PUBLIC_SESSION,
+            (None, false) => ck::CKS_RO_PUBLIC_SESSION,
+        }
+    }
+
+    /// The operation of a use that works with a key.
+    pub(super) fn active(&mut self, what: Use) -> Result<&mut Active> {
+        match what {
+            Use::Sign => Ok(&mut self.sign),
+            Use::Verify => Ok(&mut self.verify),
+            Use::Encrypt => Ok(&mut self.encrypt),
+            Use::Decrypt => Ok(&mut self.decrypt),
+            Use::Digest | Use::Generate | Use::GeneratePair => Err(Error::internal("no operation with a key")),
+        }
+    }
+
+    /// Ends every operation, and forgets the login and its keys (C_Logout).
+    pub(super) fn forget_login(&mut self) {
+        self.login = None;
+        self.recent = None;
+        self.find = None;
+        self.digest = Digesting::None;
+        self.sign = Active::None;
+        self.verify = Active::None;
+        self.encrypt = Active::None;
+        self.decrypt = Active::None;
+    }
+
+    /// Forgets a key that has been destroyed.
+    pub(super) fn forget_key(&mut self, handle: CK_OBJECT_HANDLE) {
+        if self.recent.as_ref().is_some_and(|(recent, _)| *recent == handle) {
+            self.recent = None;
+        }
+    }
+}

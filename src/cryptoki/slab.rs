@@ -1,0 +1,189 @@
+//! Slots that never move, behind handles that are never used twice: for sessions and for objects.
+//!
+//! A handle is a generation and an index. Looking one up is indexing, locking that one slot and comparing the whole
+//! handle: no map, no shared lock, no allocation. Slots live in chunks of doubling size, each made when it is first
+//! needed and kept for good, which is what makes a reference to one safe while anybody may close it.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::ck::CK_ULONG;
+use crate::platform::lock::{Lock, LockGuard};
+
+/// Bits of a handle that are the index: at most 1,048,576 slots (less a little).
+const INDEX_BITS: u32 = 20;
+/// Slots of the first chunk; each later one has twice as many.
+const FIRST: usize = 64;
+const CHUNKS: usize = 14;
+/// A slot whose generation is at its end is never used again (44 bits: days of one loop).
+const LAST_GENERATION: u64 = (1 << (64 - INDEX_BITS)) - 1;
+
+/// A slab of `T`s.
+pub struct Slab<T> {
+    chunks: [OnceLock<Box<[Slot<T>]>>; CHUNKS],
+    free: Lock<Free>,
+    live: AtomicU64,
+}
+
+struct Free {
+    /// Handles to be given out next: generation already raised.
+    handles: Vec<u64>,
+    /// Slots ever used.
+    used: usize,
+}
+
+/// Aligned so that two slots share no line that a processor prefetches.
+#[repr(align(128))]
+struct Slot<T>(Lock<Held<T>>);
+
+/// What a slot holds, and under which handle; 0 while it is free.
+pub struct Held<T> {
+    handle: u64,
+    /// The content.
+    pub value: T,
+}
+
+impl<T: Default> Slab<T> {
+    /// An empty slab. Allocates nothing.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            chunks: [const { OnceLock::new() }; CHUNKS],
+            free: Lock::new(Free { handles: Vec::new(), used: 0 }),
+            live: AtomicU64::new(0),
+        }
+    }
+
+    /// How many slots are in use.
+    pub fn live(&self) -> u64 {
+        self.live.load(Ordering::Acquire)
+    }
+
+    /// Puts a value in a free slot and returns its handle, if fewer than `most` are in use.
+    pub fn insert(&self, most: usize, fill: impl FnOnce(&mut T, CK_ULONG)) -> Option<CK_ULONG> {
+        let handle = {
+            let mut free = self.free.lock();
+            if self.live.load(Ordering::Acquire) >= most as u64 {
+                return None;
+            }
+            let handle = match free.handles.pop() {
+                Some(handle) => handle,
+                None => {
+                    let index = free.used;
+                    let (chunk, _) = place(index)?;
+                    let slots = self.chunks.get(chunk)?;
+                    slots.get_or_init(|| {
+                        (0..FIRST << chunk).map(|_| Slot(Lock::new(Held { handle: 0, value: T::default() }))).collect()
+                    });
+                    free.used += 1;
+                    (1 << INDEX_BITS) | index as u64
+                }
+            };
+            self.live.fetch_add(1, Ordering::AcqRel);
+            handle
+        };
+        let mut held = self.slot(handle)?.0.lock();
+        held.handle = handle;
+        fill(&mut held.value, handle);
+        Some(handle)
+    }
+
+    /// The slot of a handle, locked; nothing if the handle is not in use.
+    #[inline]
+    pub fn get(&self, handle: CK_ULONG) -> Option<LockGuard<'_, Held<T>>> {
+        let held = self.slot(handle)?.0.lock();
+        (held.handle == handle && handle != 0).then_some(held)
+    }
+
+    /// Frees the slot of a handle and returns what it held.
+    pub fn remove(&self, handle: CK_ULONG) -> Option<T> {
+        let value = {
+            let mut held = self.get(handle)?;
+            held.handle = 0;
+            std::mem::take(&mut held.value)
+        };
+        let mut free = self.free.lock();
+        self.live.fetch_sub(1, Ordering::AcqRel);
+        let generation = handle >> INDEX_BITS;
+        if generation < LAST_GENERATION {
+            free.handles.push(handle + (1 << INDEX_BITS));
+        }
+        Some(value)
+    }
+
+    /// Visits every slot in use, one lock at a time. What is inserted meanwhile may be missed.
+    pub fn for_each(&self, mut visit: impl FnMut(CK_ULONG, &mut T)) {
+        for slot in self.chunks.iter().filter_map(OnceLock::get).flat_map(|chunk| chunk.iter()) {
+            let mut held = slot.0.lock();
+            let handle = held.handle;
+            if handle != 0 {
+                visit(handle, &mut held.value);
+            }
+        }
+    }
+
+    #[inline]
+    fn slot(&self, handle: u64) -> Option<&Slot<T>> {
+        let index = usize::try_from(handle & ((1 << INDEX_BITS) - 1)).ok()?;
+        let (chunk, at) = place(index)?;
+        self.chunks.get(chunk)?.get()?.get(at)
+    }
+}
+
+/// The chunk of an index and the place in it: chunk k holds 64 << k slots.
+#[inline]
+const fn place(index: usize) -> Option<(usize, usize)> {
+    let chunk = ((index / FIRST) + 1).ilog2() as usize;
+    if chunk >= CHUNKS {
+        return None;
+    }
+    Some((chunk, index - FIRST * ((1 << chunk) - 1)))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_handle_is_never_used_twice() {
+        let slab = Slab::<u32>::new();
+        let first = slab.insert(8, |value, _| *value = 7).unwrap();
+        assert_eq!(slab.get(first).unwrap().value, 7);
+        assert_eq!(slab.remove(first), Some(7));
+        assert!(slab.get(first).is_none());
+        let second = slab.insert(8, |value, _| *value = 8).unwrap();
+        assert_ne!(first, second);
+        assert!(slab.get(first).is_none());
+        assert!(slab.remove(first).is_none());
+        assert_eq!(slab.get(second).unwrap().value, 8);
+    }
+
+    #[test]
+    fn every_index_has_one_place() {
+        let slab = Slab::<usize>::new();
+        let handles: Vec<_> = (0..10_000).map(|n| slab.insert(usize::MAX, |value, _| *value = n).unwrap()).collect();
+        for (n, handle) in handles.iter().enumerate() {
+            assert_eq!(slab.get(*handle).unwrap().value, n);
+        }
+        assert_eq!(slab.live(), 10_000);
+    }
+
+    #[test]
+    fn the_limit_holds() {
+        let slab = Slab::<u8>::new();
+        let handle = slab.insert(1, |_, _| ()).unwrap();
+        assert!(slab.insert(1, |_, _| ()).is_none());
+        slab.remove(handle);
+        assert!(slab.insert(1, |_, _| ()).is_some());
+    }
+
+    #[test]
+    fn hostile_handles_find_nothing() {
+        let slab = Slab::<u8>::new();
+        for handle in [0, 1, u64::MAX, 1 << 63, (1 << INDEX_BITS) | ((1 << INDEX_BITS) - 1)] {
+            assert!(slab.get(handle).is_none());
+            assert!(slab.remove(handle).is_none());
+        }
+    }
+}

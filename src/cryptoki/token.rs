@@ -1,0 +1,99 @@
+//! A token: one HSM as one slot shows it, with the login of this application and the objects that it has handles of.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::objects::Objects;
+use crate::ck::{CK_SESSION_HANDLE, CK_SLOT_ID};
+use crate::config::{Config, Dialect};
+use crate::error::Result;
+use crate::module::{Login, Module, Role};
+use crate::platform::lock::Lock;
+
+/// One HSM in one slot.
+pub(super) struct Token {
+    pub(super) slot: CK_SLOT_ID,
+    pub(super) module: Module,
+    pub(super) objects: Objects,
+    /// One login covers all sessions of the application (PKCS#11 3.2 section 5.6.7).
+    login: Lock<Option<Arc<Login>>>,
+    sessions: AtomicU64,
+    read_only_sessions: AtomicU64,
+}
+
+impl Token {
+    pub(super) fn open(config: &Config, slot: CK_SLOT_ID, name: &'static str) -> Result<Self> {
+        Ok(Self {
+            slot,
+            module: Module::open(config, name)?,
+            objects: Objects::new(config.settings.cached_objects as usize),
+            login: Lock::new(None),
+            sessions: AtomicU64::new(0),
+            read_only_sessions: AtomicU64::new(0),
+        })
+    }
+
+    pub(super) fn dialect(&self) -> &'static Dialect {
+        self.module.profile().dialect()
+    }
+
+    /// The login, if there is one and it still holds.
+    pub(super) fn login(&self) -> Option<Arc<Login>> {
+        self.login.lock().clone()
+    }
+
+    /// Puts a login in place, if there is none that holds; gives back the one that is there.
+    pub(super) fn set_login(&self, login: &Arc<Login>) -> std::result::Result<(), Arc<Login>> {
+        let mut place = self.login.lock();
+        match &*place {
+            Some(present) if present.check().is_ok() => Err(Arc::clone(present)),
+            _ => {
+                *place = Some(Arc::clone(login));
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) fn take_login(&self) -> Option<Arc<Login>> {
+        self.login.lock().take()
+    }
+
+    pub(super) fn officer_is_logged_in(&self) -> bool {
+        self.login().is_some_and(|login| login.role == Role::CryptoOfficer && login.check().is_ok())
+    }
+
+    pub(super) fn session_opened(&self, read_only: bool) {
+        self.sessions.fetch_add(1, Ordering::AcqRel);
+        if read_only {
+            self.read_only_sessions.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+
+    pub(super) fn session_ended(&self, read_only: bool) {
+        self.sessions.fetch_sub(1, Ordering::AcqRel);
+        if read_only {
+            self.read_only_sessions.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+
+    pub(super) fn session_count(&self) -> u64 {
+        self.sessions.load(Ordering::Acquire)
+    }
+
+    pub(super) fn read_only_session_count(&self) -> u64 {
+        self.read_only_sessions.load(Ordering::Acquire)
+    }
+
+    /// Destroys the session objects of a session that was closed.
+    pub(super) fn session_closed(&self, session: CK_SESSION_HANDLE) {
+        self.objects.remove_of_session(session);
+    }
+
+    pub(super) fn close(&self) {
+        if let Some(login) = self.take_login() {
+            login.end();
+        }
+        self.objects.clear();
+        self.module.close();
+    }
+}

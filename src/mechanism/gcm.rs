@@ -1,0 +1,172 @@
+//! AES-GCM: CKM_AES_GCM and CKM_CLOUDHSM_AES_GCM (PKCS#11 3.2 section 6.13; NIST SP 800-38D).
+//!
+//! CloudHSM's own mechanism puts the IV in front of the ciphertext. Whose IV it is has been decided before this
+//! code runs: for encryption the parameter always holds the bytes to be used.
+
+use zeroize::Zeroizing;
+
+use super::parameter::{Gcm, Iv};
+use super::{Ciphering, Parameter, Serves, Stream, Work};
+use crate::ck;
+use crate::error::{Error, Result};
+use crate::exchange::Exchange;
+use crate::object::KeyMaterial;
+
+/// The IV that stands in front of CKM_CLOUDHSM_AES_GCM's ciphertext.
+const IV_IN_FRONT: usize = 12;
+
+/// What CKM_AES_GCM serves.
+pub(super) const fn serves() -> Serves {
+    Serves {
+        encrypt: Some(Ciphering {
+            most: |work, input| input.checked_add(parameter(work)?.tag_length).ok_or(TOO_LONG),
+            once: seal,
+            start: |work| collect(work, true),
+        }),
+        decrypt: Some(Ciphering {
+            most: |work, input| Ok(input.saturating_sub(parameter(work)?.tag_length)),
+            once: open,
+            start: |work| collect(work, false),
+        }),
+        ..super::table::NOTHING
+    }
+}
+
+/// What CKM_CLOUDHSM_AES_GCM serves.
+pub(super) const fn serves_iv_in_front() -> Serves {
+    Serves {
+        encrypt: Some(Ciphering {
+            most: |work, input| input.checked_add(IV_IN_FRONT + parameter(work)?.tag_length).ok_or(TOO_LONG),
+            once: seal_iv_in_front,
+            start: no_parts,
+        }),
+        decrypt: Some(Ciphering {
+            most: |work, input| Ok(input.saturating_sub(IV_IN_FRONT + parameter(work)?.tag_length)),
+            once: open_iv_in_front,
+            start: no_parts,
+        }),
+        ..super::table::NOTHING
+    }
+}
+
+const TOO_LONG: Error = Error::new(ck::CKR_DATA_LEN_RANGE, "the data is longer than memory can be");
+const NO_ROOM: Error = Error::internal("the room is smaller than the operation said");
+
+fn no_parts(_: &Work<'_>) -> Result<Box<dyn Stream>> {
+    Err(Error::new(ck::CKR_MECHANISM_INVALID, "the mechanism works in one call only"))
+}
+
+fn parameter<'a>(work: &Work<'a>) -> Result<&'a Gcm> {
+    match work.parameter {
+        Parameter::Gcm(gcm) => Ok(gcm),
+        _ => Err(Error::new(ck::CKR_MECHANISM_PARAM_INVALID, "no GCM parameter")),
+    }
+}
+
+fn seal(work: &Work<'_>, io: Exchange<'_>) -> Result<usize> {
+    let gcm = parameter(work)?;
+    work.key.secret()?.gcm()?.seal(gcm.iv.bytes(), &gcm.additional, gcm.tag_length, io)
+}
+
+fn open(work: &Work<'_>, io: Exchange<'_>) -> Result<usize> {
+    let gcm = parameter(work)?;
+    work.key.secret()?.gcm()?.open(gcm.iv.bytes(), &gcm.additional, gcm.tag_length, io)
+}
+
+/// The IV shifts input against output, so that in place the input must be kept apart first.
+fn apart<R>(mut io: Exchange<'_>, run: impl FnOnce(&[u8], &mut [u8]) -> Result<R>) -> Result<R> {
+    match &mut io {
+        Exchange::Apart { input, output } => run(input, output),
+        Exchange::InPlace { .. } => {
+            let mut copy = Zeroizing::new(Vec::new());
+            copy.try_reserve_exact(io.input().len())
+                .map_err(|_| Error::new(ck::CKR_HOST_MEMORY, "no memory for a copy of the input"))?;
+            copy.extend_from_slice(io.input());
+            run(&copy, io.output())
+        }
+    }
+}
+
+fn seal_iv_in_front(work: &Work<'_>, io: Exchange<'_>) -> Result<usize> {
+    let gcm = parameter(work)?;
+    let key = work.key.secret()?.gcm()?;
+    apart(io, |input, out| {
+        let (front, output) = out.split_at_mut_checked(IV_IN_FRONT).ok_or(NO_ROOM)?;
+        if gcm.iv.bytes().len() != IV_IN_FRONT {
+            return Err(Error::internal("the IV to be put in front was not made"));
+        }
+        front.copy_from_slice(gcm.iv.bytes());
+        let written = key.seal(gcm.iv.bytes(), &gcm.additional, gcm.tag_length, Exchange::Apart { input, output })?;
+        Ok(IV_IN_FRONT + written)
+    })
+}
+
+fn open_iv_in_front(work: &Work<'_>, io: Exchange<'_>) -> Result<usize> {
+    let gcm = parameter(work)?;
+    let key = work.key.secret()?.gcm()?;
+    apart(io, |input, output| {
+        let (iv, input) = input
+            .split_at_checked(IV_IN_FRONT)
+            .ok_or(Error::new(ck::CKR_ENCRYPTED_DATA_LEN_RANGE, "the ciphertext is shorter than its IV"))?;
+        key.open(iv, &gcm.additional, gcm.tag_length, Exchange::Apart { input, output })
+    })
+}
+
+/// GCM in parts collects its input: plaintext must not leave before the tag has been checked, and encryption
+/// follows suit so that one rule tells when output comes (PKCS#11 3.2 section 6.13.1 allows both).
+fn collect(work: &Work<'_>, encrypt: bool) -> Result<Box<dyn Stream>> {
+    let gcm = parameter(work)?;
+    Ok(Box::new(Collected {
+        encrypt,
+        parameter: Parameter::Gcm(Gcm {
+            iv: Iv::new(gcm.iv.bytes()),
+            additional: gcm.additional.clone(),
+            tag_length: gcm.tag_length,
+        }),
+        row: work.row,
+        data: Zeroizing::new(Vec::new()),
+    }))
+}
+
+struct Collected {
+    encrypt: bool,
+    parameter: Parameter,
+    row: &'static super::Mechanism,
+    data: Zeroizing<Vec<u8>>,
+}
+
+impl Stream for Collected {
+    fn update_most(&self, _: usize) -> usize {
+        0
+    }
+
+    fn update(&mut self, _: &KeyMaterial, io: Exchange<'_>) -> Result<usize> {
+        let part = io.input();
+        if self.data.capacity() - self.data.len() < part.len() {
+            // Grown by hand, so that the old copy is zeroed and not left to the allocator.
+            let mut larger = Zeroizing::new(Vec::new());
+            larger
+                .try_reserve(self.data.len().saturating_add(part.len()).max(self.data.capacity().saturating_mul(2)))
+                .map_err(|_| Error::new(ck::CKR_HOST_MEMORY, "no memory for the parts of a message"))?;
+            larger.extend_from_slice(&self.data);
+            self.data = larger;
+        }
+        self.data.extend_from_slice(part);
+        Ok(0)
+    }
+
+    fn finish_most(&self) -> usize {
+        let Parameter::Gcm(gcm) = &self.parameter else { return 0 };
+        if self.encrypt {
+            self.data.len().saturating_add(gcm.tag_length)
+        } else {
+            self.data.len().saturating_sub(gcm.tag_length)
+        }
+    }
+
+    fn finish(&mut self, key: &KeyMaterial, out: &mut [u8]) -> Result<usize> {
+        let work = Work { row: self.row, key, parameter: &self.parameter };
+        let io = Exchange::Apart { input: &self.data, output: out };
+        if self.encrypt { seal(&work, io) } else { open(&work, io) }
+    }
+}

@@ -1,0 +1,305 @@
+//! What the HSM can do: one row for each mechanism, and the functions behind the rows.
+//!
+//! From a row follow the mechanism list and its information, the decoding of the parameter, the checks of key type,
+//! size and usage, the negative tests and the table in the docs. Adding a mechanism is adding a row (and, for new
+//! mathematics, a function in its family).
+
+mod aes;
+mod asymmetric;
+mod cmac;
+mod digest;
+mod gcm;
+mod hmac;
+mod keygen;
+pub mod operation;
+pub mod parameter;
+mod table;
+
+pub use operation::{Accumulator, Stream, Work};
+pub use parameter::{Parameter, ParameterKind};
+
+use crate::ck::{self, CK_ATTRIBUTE_TYPE, CK_FLAGS, CK_KEY_TYPE, CK_MECHANISM_TYPE, CK_OBJECT_CLASS, CK_ULONG};
+use crate::config::Profile;
+use crate::crypto::digest::Hash;
+use crate::error::{Error, Result};
+use crate::exchange::Exchange;
+use crate::object::KeyMaterial;
+use crate::object::attributes::Draft;
+
+/// What a mechanism is asked to do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Use {
+    /// C_Encrypt.
+    Encrypt,
+    /// C_Decrypt.
+    Decrypt,
+    /// C_Digest.
+    Digest,
+    /// C_Sign.
+    Sign,
+    /// C_Verify.
+    Verify,
+    /// C_GenerateKey.
+    Generate,
+    /// C_GenerateKeyPair.
+    GeneratePair,
+}
+
+impl Use {
+    /// Every use, in the order of its bit in a set of uses.
+    pub const ALL: [Self; 7] =
+        [Self::Encrypt, Self::Decrypt, Self::Digest, Self::Sign, Self::Verify, Self::Generate, Self::GeneratePair];
+
+    /// Its bit in a set of uses.
+    #[must_use]
+    pub const fn bit(self) -> u8 {
+        1 << self as u8
+    }
+
+    /// The flag of `CK_MECHANISM_INFO`.
+    #[must_use]
+    pub const fn flag(self) -> CK_FLAGS {
+        match self {
+            Self::Encrypt => ck::CKF_ENCRYPT,
+            Self::Decrypt => ck::CKF_DECRYPT,
+            Self::Digest => ck::CKF_DIGEST,
+            Self::Sign => ck::CKF_SIGN,
+            Self::Verify => ck::CKF_VERIFY,
+            Self::Generate => ck::CKF_GENERATE,
+            Self::GeneratePair => ck::CKF_GENERATE_KEY_PAIR,
+        }
+    }
+
+    /// The attribute by which a key allows this use.
+    #[must_use]
+    pub const fn attribute(self) -> Option<CK_ATTRIBUTE_TYPE> {
+        match self {
+            Self::Encrypt => Some(ck::CKA_ENCRYPT),
+            Self::Decrypt => Some(ck::CKA_DECRYPT),
+            Self::Sign => Some(ck::CKA_SIGN),
+            Self::Verify => Some(ck::CKA_VERIFY),
+            Self::Digest | Self::Generate | Self::GeneratePair => None,
+        }
+    }
+}
+
+/// The keys that a mechanism works with.
+pub struct Keys {
+    /// `CKA_KEY_TYPE`.
+    pub types: &'static [CK_KEY_TYPE],
+    /// Smallest and largest size, in `unit`.
+    pub sizes: (CK_ULONG, CK_ULONG),
+    /// What `sizes` counts (PKCS#11 gives each mechanism its own unit).
+    pub unit: Unit,
+    /// Whether the key is one of a pair, so that signing and decrypting want the private half.
+    pub pair: bool,
+}
+
+/// The unit of a key's size.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unit {
+    /// There is no key.
+    None,
+    /// Bytes of `CKA_VALUE`.
+    Bytes,
+    /// Bits of the modulus or the field.
+    Bits,
+}
+
+/// On what terms one profile serves a mechanism.
+pub struct Terms {
+    /// The uses served, as a set of [`Use::bit`].
+    pub uses: u8,
+    /// The parameter's form.
+    pub parameter: ParameterKind,
+    /// The longest input of one call, in bytes.
+    pub longest_input: Option<usize>,
+    /// Whether C_...Update and C_...Final are served.
+    pub multi_part: bool,
+    /// The key sizes, where they differ from the mechanism's own.
+    pub sizes: Option<(CK_ULONG, CK_ULONG)>,
+    /// The step between key sizes: RSA moduli of CloudHSM come in steps of 256 bits.
+    pub size_step: CK_ULONG,
+}
+
+/// One mechanism.
+pub struct Mechanism {
+    /// `CKM_...`.
+    pub id: CK_MECHANISM_TYPE,
+    /// The standard's or AWS's name.
+    pub name: &'static str,
+    /// The keys that it works with.
+    pub keys: Keys,
+    /// The hash that is part of it.
+    pub hash: Option<Hash>,
+    /// What it does.
+    pub serves: Serves,
+    /// How `cloudhsm` and `strict` serve it, if they do.
+    pub cloudhsm: Option<Terms>,
+    /// How `standard` serves it, if it does.
+    pub standard: Option<Terms>,
+    /// The uses allowed in FIPS mode, as a set of [`Use::bit`].
+    pub fips: u8,
+    /// Where it is defined.
+    pub source: &'static str,
+}
+
+/// The functions behind a row; what is there is what the mechanism can do.
+pub struct Serves {
+    /// C_Digest and its parts.
+    pub digest: bool,
+    /// C_Sign, C_Verify and their parts.
+    pub sign: Option<Signing>,
+    /// C_Encrypt and its parts.
+    pub encrypt: Option<Ciphering>,
+    /// C_Decrypt and its parts.
+    pub decrypt: Option<Ciphering>,
+    /// C_GenerateKey.
+    pub generate: Option<GenerateKey>,
+    /// C_GenerateKeyPair.
+    pub generate_pair: Option<GeneratePair>,
+}
+
+/// Signing and verifying, in one call or in parts.
+#[derive(Clone, Copy)]
+pub struct Signing {
+    /// The length of a signature, in bytes.
+    pub length: fn(&Work<'_>) -> Result<usize>,
+    /// Signs `data` into a buffer of at least that length.
+    pub sign: fn(&Work<'_>, &[u8], &mut [u8]) -> Result<usize>,
+    /// Verifies a signature of `data`.
+    pub verify: fn(&Work<'_>, &[u8], &[u8]) -> Result<()>,
+    /// Begins an operation in parts.
+    pub start: fn(&Work<'_>) -> Result<Accumulator>,
+    /// Signs what has been accumulated.
+    pub sign_end: fn(&Work<'_>, Accumulator, &mut [u8]) -> Result<usize>,
+    /// Verifies a signature of what has been accumulated.
+    pub verify_end: fn(&Work<'_>, Accumulator, &[u8]) -> Result<()>,
+}
+
+/// One direction of a cipher.
+#[derive(Clone, Copy)]
+pub struct Ciphering {
+    /// The most bytes that come out of so many bytes of input.
+    pub most: fn(&Work<'_>, usize) -> Result<usize>,
+    /// The whole operation; the room is at least `most`. Returns the bytes written.
+    pub once: fn(&Work<'_>, Exchange<'_>) -> Result<usize>,
+    /// Begins an operation in parts.
+    pub start: fn(&Work<'_>) -> Result<Box<dyn Stream>>,
+}
+
+/// Making a secret key.
+#[derive(Clone, Copy)]
+pub struct GenerateKey {
+    /// The key type that it makes.
+    pub key_type: CK_KEY_TYPE,
+    /// Makes the material for the drafted attributes.
+    pub make: fn(&mut Draft) -> Result<KeyMaterial>,
+}
+
+/// Making a key pair.
+#[derive(Clone, Copy)]
+pub struct GeneratePair {
+    /// The key type that it makes.
+    pub key_type: CK_KEY_TYPE,
+    /// Makes both materials for the drafted attributes of the public and the private key.
+    pub make: MakePair,
+}
+
+/// Makes the materials of a public and a private key; the flag says whether FIPS mode is on.
+pub type MakePair = fn(&mut Draft, &mut Draft, bool) -> Result<(KeyMaterial, KeyMaterial)>;
+
+impl Mechanism {
+    /// The terms on which a profile serves this mechanism.
+    #[must_use]
+    pub const fn terms(&self, profile: Profile) -> Option<&Terms> {
+        match profile {
+            Profile::CloudHsm | Profile::Strict => self.cloudhsm.as_ref(),
+            Profile::Standard => self.standard.as_ref(),
+        }
+    }
+
+    /// The uses that a profile serves, FIPS mode considered.
+    #[must_use]
+    pub fn uses(&self, profile: Profile, fips: bool) -> u8 {
+        self.terms(profile).map_or(0, |terms| terms.uses) & if fips { self.fips } else { u8::MAX }
+    }
+
+    /// Flags of `CK_MECHANISM_INFO`.
+    #[must_use]
+    pub fn flags(&self, profile: Profile, fips: bool) -> CK_FLAGS {
+        let uses = self.uses(profile, fips);
+        let flags = Use::ALL.iter().filter(|what| uses & what.bit() != 0).fold(0, |flags, what| flags | what.flag());
+        let curves = if self.keys.types.contains(&ck::CKK_EC) {
+            ck::CKF_EC_F_P | ck::CKF_EC_NAMEDCURVE | ck::CKF_EC_UNCOMPRESS
+        } else {
+            0
+        };
+        flags | curves
+    }
+
+    /// Smallest and largest key size that a profile serves.
+    #[must_use]
+    pub fn sizes(&self, profile: Profile) -> (CK_ULONG, CK_ULONG) {
+        self.terms(profile).and_then(|terms| terms.sizes).unwrap_or(self.keys.sizes)
+    }
+
+    /// The terms for one use.
+    ///
+    /// # Errors
+    /// CKR_MECHANISM_INVALID if this profile does not serve it.
+    pub fn serve(&self, what: Use, profile: Profile, fips: bool) -> Result<&Terms> {
+        match self.terms(profile) {
+            Some(terms) if self.uses(profile, fips) & what.bit() != 0 => Ok(terms),
+            _ => Err(Error::with(ck::CKR_MECHANISM_INVALID, format!("{} is not served for {what:?}", self.name))),
+        }
+    }
+
+    /// The class of key that a use wants.
+    #[must_use]
+    pub const fn class(&self, what: Use) -> CK_OBJECT_CLASS {
+        match (self.keys.pair, what) {
+            (false, _) => ck::CKO_SECRET_KEY,
+            (true, Use::Sign | Use::Decrypt) => ck::CKO_PRIVATE_KEY,
+            (true, _) => ck::CKO_PUBLIC_KEY,
+        }
+    }
+}
+
+/// The row of a mechanism, if there is one.
+#[must_use]
+pub fn find(id: CK_MECHANISM_TYPE) -> Option<&'static Mechanism> {
+    table::MECHANISMS.binary_search_by_key(&id, |row| row.id).ok().and_then(|at| table::MECHANISMS.get(at))
+}
+
+/// The row of a mechanism for one use in one profile.
+///
+/// # Errors
+/// CKR_MECHANISM_INVALID if there is none.
+pub fn serve(id: CK_MECHANISM_TYPE, what: Use, profile: Profile, fips: bool) -> Result<(&'static Mechanism, &'static Terms)> {
+    let row = find(id)
+        .ok_or_else(|| Error::with(ck::CKR_MECHANISM_INVALID, format!("mechanism {id:#x} is not known here")))?;
+    Ok((row, row.serve(what, profile, fips)?))
+}
+
+/// Makes the IV of an encryption whose IV is the HSM's, and returns it if the caller is to be told at once.
+///
+/// # Errors
+/// If the random generator fails.
+pub fn make_iv(kind: ParameterKind, what: Use, parameter: &mut Parameter) -> Result<Option<[u8; 12]>> {
+    let made = matches!(kind, ParameterKind::GcmMadeIv | ParameterKind::GcmIvInFront) && what == Use::Encrypt;
+    let Parameter::Gcm(gcm) = parameter else { return Ok(None) };
+    if !made {
+        return Ok(None);
+    }
+    let mut iv = [0; 12];
+    crate::crypto::random::fill(&mut iv)?;
+    gcm.iv = parameter::Iv::Usual(iv);
+    Ok((kind == ParameterKind::GcmMadeIv).then_some(iv))
+}
+
+/// Every row, in ascending order of its number.
+#[must_use]
+pub fn all() -> &'static [Mechanism] {
+    table::MECHANISMS
+}

@@ -1,0 +1,84 @@
+//! Work in progress: what an operation works with, and the state between its parts.
+
+use subtle::ConstantTimeEq;
+
+use crate::ck;
+use crate::crypto::cmac::Cmac;
+use crate::crypto::digest::Digest;
+use crate::crypto::hmac::Hmac;
+use crate::error::{Error, Result};
+use crate::exchange::Exchange;
+use crate::mechanism::{Mechanism, Parameter};
+use crate::object::KeyMaterial;
+
+/// What one operation works with.
+pub struct Work<'a> {
+    /// The mechanism.
+    pub row: &'static Mechanism,
+    /// The key.
+    pub key: &'a KeyMaterial,
+    /// The parameter.
+    pub parameter: &'a Parameter,
+}
+
+/// The state between the parts of signing or verifying.
+#[allow(clippy::large_enum_variant, reason = "lives in a box in the session, once for each operation in parts")]
+pub enum Accumulator {
+    /// A message being hashed.
+    Digest(Digest),
+    /// A message under HMAC.
+    Hmac(Hmac),
+    /// A message under CMAC.
+    Cmac(Cmac),
+}
+
+impl Accumulator {
+    /// Takes the next part.
+    ///
+    /// # Errors
+    /// If the key is not one of the mechanism's, which the row has refused before.
+    pub fn update(&mut self, key: &KeyMaterial, part: &[u8]) -> Result<()> {
+        match self {
+            Self::Digest(state) => state.update(part),
+            Self::Hmac(state) => state.update(part),
+            Self::Cmac(state) => state.update(key.secret()?.aes()?, part)?,
+        }
+        Ok(())
+    }
+}
+
+/// The state between the parts of encrypting or decrypting.
+///
+/// The key is handed in at each part: it lives with the object, once, prepared.
+pub trait Stream: Send {
+    /// The most bytes that come out of so many bytes of input now.
+    fn update_most(&self, input: usize) -> usize;
+    /// Takes a part. The room is at least what [`Stream::update_most`] says.
+    ///
+    /// # Errors
+    /// What the cipher refuses; the operation ends then.
+    fn update(&mut self, key: &KeyMaterial, io: Exchange<'_>) -> Result<usize>;
+    /// The most bytes that come out at the end.
+    fn finish_most(&self) -> usize;
+    /// Ends the operation. The room is at least what [`Stream::finish_most`] says. May be called again if the
+    /// result did not fit where the caller wanted it.
+    ///
+    /// # Errors
+    /// What the cipher refuses: an incomplete block, a wrong padding or tag.
+    fn finish(&mut self, key: &KeyMaterial, out: &mut [u8]) -> Result<usize>;
+}
+
+/// Compares a recomputed MAC with the caller's, in constant time.
+///
+/// # Errors
+/// CKR_SIGNATURE_LEN_RANGE for another length, CKR_SIGNATURE_INVALID for another value.
+pub(super) fn same(mac: &[u8], signature: &[u8]) -> Result<()> {
+    if signature.len() != mac.len() {
+        return Err(Error::new(ck::CKR_SIGNATURE_LEN_RANGE, "the signature has not the mechanism's length"));
+    }
+    if bool::from(mac.ct_eq(signature)) {
+        Ok(())
+    } else {
+        Err(Error::new(ck::CKR_SIGNATURE_INVALID, "the signature does not verify"))
+    }
+}

@@ -1,0 +1,228 @@
+//! The mechanisms: one row each, in ascending order of their numbers.
+
+use super::parameter::ParameterKind;
+use super::{Keys, Mechanism, Serves, Terms, Unit, Use, aes, asymmetric, cmac, digest, gcm, hmac, keygen};
+use crate::ck::{self, CK_MECHANISM_TYPE, CK_ULONG, vendor};
+use crate::crypto::digest::Hash;
+
+/// A row that serves nothing, for families to add to.
+pub(super) const NOTHING: Serves =
+    Serves { digest: false, sign: None, encrypt: None, decrypt: None, generate: None, generate_pair: None };
+
+const ENCRYPT: u8 = Use::Encrypt.bit();
+const DECRYPT: u8 = Use::Decrypt.bit();
+const CIPHER: u8 = ENCRYPT | DECRYPT;
+const SIGNATURE: u8 = Use::Sign.bit() | Use::Verify.bit();
+
+/// RSA moduli of CloudHSM, in bits; the step is 256.
+const CLOUDHSM_MODULI: (CK_ULONG, CK_ULONG) = (2048, 4096);
+/// Longest inputs of operations that run inside a CloudHSM, in bytes (User Guide, pkcs11-mechanisms).
+const LONGEST_CBC: usize = 16_272;
+const LONGEST_GCM: usize = 16_224;
+
+/// What is served, and in FIPS mode, when nothing is held back: what the row can do.
+const fn everything(serves: &Serves) -> u8 {
+    let mut uses = 0;
+    if serves.digest {
+        uses |= Use::Digest.bit();
+    }
+    if serves.sign.is_some() {
+        uses |= SIGNATURE;
+    }
+    if serves.encrypt.is_some() {
+        uses |= ENCRYPT;
+    }
+    if serves.decrypt.is_some() {
+        uses |= DECRYPT;
+    }
+    if serves.generate.is_some() {
+        uses |= Use::Generate.bit();
+    }
+    if serves.generate_pair.is_some() {
+        uses |= Use::GeneratePair.bit();
+    }
+    uses
+}
+
+const fn terms(uses: u8, parameter: ParameterKind) -> Option<Terms> {
+    Some(Terms { uses, parameter, longest_input: None, multi_part: true, sizes: None, size_step: 1 })
+}
+
+/// A row that both dialects serve alike.
+const fn row(
+    id: CK_MECHANISM_TYPE,
+    name: &'static str,
+    keys: Keys,
+    hash: Option<Hash>,
+    parameter: ParameterKind,
+    serves: Serves,
+    source: &'static str,
+) -> Mechanism {
+    let uses = everything(&serves);
+    Mechanism {
+        id,
+        name,
+        keys,
+        hash,
+        cloudhsm: terms(uses, parameter),
+        standard: terms(uses, parameter),
+        fips: uses,
+        serves,
+        source,
+    }
+}
+
+impl Mechanism {
+    /// CloudHSM's limit on the input of one call.
+    const fn cloudhsm_limit(mut self, bytes: usize) -> Self {
+        if let Some(terms) = &mut self.cloudhsm {
+            terms.longest_input = Some(bytes);
+        }
+        self
+    }
+
+    /// One call only, in every profile.
+    const fn single_part(mut self) -> Self {
+        if let Some(terms) = &mut self.standard {
+            terms.multi_part = false;
+        }
+        self.cloudhsm_single_part()
+    }
+
+    const fn cloudhsm_single_part(mut self) -> Self {
+        if let Some(terms) = &mut self.cloudhsm {
+            terms.multi_part = false;
+        }
+        self
+    }
+
+    const fn cloudhsm_parameter(mut self, parameter: ParameterKind) -> Self {
+        if let Some(terms) = &mut self.cloudhsm {
+            terms.parameter = parameter;
+        }
+        self
+    }
+
+    const fn cloudhsm_sizes(mut self, sizes: (CK_ULONG, CK_ULONG), step: CK_ULONG) -> Self {
+        if let Some(terms) = &mut self.cloudhsm {
+            terms.sizes = Some(sizes);
+            terms.size_step = step;
+        }
+        self
+    }
+
+    const fn not_in_fips(mut self, uses: u8) -> Self {
+        self.fips &= !uses;
+        self
+    }
+}
+
+const NO_KEY: Keys = Keys { types: &[], sizes: (0, 0), unit: Unit::None, pair: false };
+const AES: Keys = Keys { types: &[ck::CKK_AES], sizes: (16, 32), unit: Unit::Bytes, pair: false };
+const GENERIC: Keys = Keys { types: &[ck::CKK_GENERIC_SECRET], sizes: (1, 800), unit: Unit::Bytes, pair: false };
+const RSA: Keys = Keys { types: &[ck::CKK_RSA], sizes: (1024, 8192), unit: Unit::Bits, pair: true };
+const EC: Keys = Keys { types: &[ck::CKK_EC], sizes: (224, 521), unit: Unit::Bits, pair: true };
+
+const fn rsa(
+    id: CK_MECHANISM_TYPE,
+    name: &'static str,
+    hash: Option<Hash>,
+    parameter: ParameterKind,
+    serves: Serves,
+    source: &'static str,
+) -> Mechanism {
+    row(id, name, RSA, hash, parameter, serves, source).cloudhsm_sizes(CLOUDHSM_MODULI, 256)
+}
+
+const fn rsa_hashed(id: CK_MECHANISM_TYPE, name: &'static str, hash: Hash) -> Mechanism {
+    rsa(id, name, Some(hash), ParameterKind::None, asymmetric::hashed_rsa_pkcs(), "PKCS#11 3.2 section 6.1.13")
+}
+
+const fn pss_hashed(id: CK_MECHANISM_TYPE, name: &'static str, hash: Hash) -> Mechanism {
+    rsa(id, name, Some(hash), ParameterKind::Pss, asymmetric::hashed_rsa_pss(), "PKCS#11 3.2 section 6.1.14")
+        .cloudhsm_parameter(ParameterKind::PssSameHash)
+}
+
+const fn ecdsa_hashed(id: CK_MECHANISM_TYPE, name: &'static str, hash: Hash) -> Mechanism {
+    row(id, name, EC, Some(hash), ParameterKind::None, asymmetric::hashed_ecdsa(), "PKCS#11 3.2 section 6.3.14")
+}
+
+const fn sha(id: CK_MECHANISM_TYPE, name: &'static str, hash: Hash) -> Mechanism {
+    row(id, name, NO_KEY, Some(hash), ParameterKind::None, digest::serves(), "FIPS 180-4")
+}
+
+const fn mac(id: CK_MECHANISM_TYPE, name: &'static str, hash: Hash, cloudhsm_limit: usize) -> Mechanism {
+    row(id, name, GENERIC, Some(hash), ParameterKind::None, hmac::serves(), "FIPS 198-1").cloudhsm_limit(cloudhsm_limit)
+}
+
+const fn block(id: CK_MECHANISM_TYPE, name: &'static str, parameter: ParameterKind, serves: Serves) -> Mechanism {
+    row(id, name, AES, None, parameter, serves, "PKCS#11 3.2 section 6.12; NIST SP 800-38A")
+}
+
+/// Every mechanism.
+pub(super) static MECHANISMS: &[Mechanism] = &[
+    row(ck::CKM_RSA_PKCS_KEY_PAIR_GEN, "CKM_RSA_PKCS_KEY_PAIR_GEN", RSA, None, ParameterKind::None, keygen::rsa_pair(), "PKCS#11 3.2 section 6.1.4")
+        .cloudhsm_sizes(CLOUDHSM_MODULI, 256),
+    // Encryption with PKCS#1 v1.5 has been outside FIPS mode since 2024; signing is not affected.
+    rsa(ck::CKM_RSA_PKCS, "CKM_RSA_PKCS", None, ParameterKind::None, asymmetric::rsa_pkcs(), "PKCS#11 3.2 section 6.1.6")
+        .single_part()
+        .not_in_fips(CIPHER),
+    rsa(ck::CKM_RSA_X_509, "CKM_RSA_X_509", None, ParameterKind::None, asymmetric::rsa_raw(), "PKCS#11 3.2 section 6.1.7").single_part(),
+    rsa_hashed(ck::CKM_SHA1_RSA_PKCS, "CKM_SHA1_RSA_PKCS", Hash::Sha1),
+    rsa(ck::CKM_RSA_PKCS_OAEP, "CKM_RSA_PKCS_OAEP", None, ParameterKind::Oaep, asymmetric::rsa_oaep(), "PKCS#11 3.2 section 6.1.9")
+        .cloudhsm_parameter(ParameterKind::OaepSameHash)
+        .single_part(),
+    rsa(ck::CKM_RSA_PKCS_PSS, "CKM_RSA_PKCS_PSS", None, ParameterKind::Pss, asymmetric::rsa_pss(), "PKCS#11 3.2 section 6.1.11")
+        .cloudhsm_parameter(ParameterKind::PssSameHash)
+        .single_part(),
+    pss_hashed(ck::CKM_SHA1_RSA_PKCS_PSS, "CKM_SHA1_RSA_PKCS_PSS", Hash::Sha1),
+    rsa_hashed(ck::CKM_SHA256_RSA_PKCS, "CKM_SHA256_RSA_PKCS", Hash::Sha256),
+    rsa_hashed(ck::CKM_SHA384_RSA_PKCS, "CKM_SHA384_RSA_PKCS", Hash::Sha384),
+    rsa_hashed(ck::CKM_SHA512_RSA_PKCS, "CKM_SHA512_RSA_PKCS", Hash::Sha512),
+    pss_hashed(ck::CKM_SHA256_RSA_PKCS_PSS, "CKM_SHA256_RSA_PKCS_PSS", Hash::Sha256),
+    pss_hashed(ck::CKM_SHA384_RSA_PKCS_PSS, "CKM_SHA384_RSA_PKCS_PSS", Hash::Sha384),
+    pss_hashed(ck::CKM_SHA512_RSA_PKCS_PSS, "CKM_SHA512_RSA_PKCS_PSS", Hash::Sha512),
+    rsa_hashed(ck::CKM_SHA224_RSA_PKCS, "CKM_SHA224_RSA_PKCS", Hash::Sha224),
+    pss_hashed(ck::CKM_SHA224_RSA_PKCS_PSS, "CKM_SHA224_RSA_PKCS_PSS", Hash::Sha224),
+    sha(ck::CKM_SHA_1, "CKM_SHA_1", Hash::Sha1),
+    mac(ck::CKM_SHA_1_HMAC, "CKM_SHA_1_HMAC", Hash::Sha1, 16_288),
+    sha(ck::CKM_SHA256, "CKM_SHA256", Hash::Sha256),
+    mac(ck::CKM_SHA256_HMAC, "CKM_SHA256_HMAC", Hash::Sha256, 16_288),
+    sha(ck::CKM_SHA224, "CKM_SHA224", Hash::Sha224),
+    mac(ck::CKM_SHA224_HMAC, "CKM_SHA224_HMAC", Hash::Sha224, 16_256),
+    sha(ck::CKM_SHA384, "CKM_SHA384", Hash::Sha384),
+    mac(ck::CKM_SHA384_HMAC, "CKM_SHA384_HMAC", Hash::Sha384, 16_224),
+    sha(ck::CKM_SHA512, "CKM_SHA512", Hash::Sha512),
+    mac(ck::CKM_SHA512_HMAC, "CKM_SHA512_HMAC", Hash::Sha512, 16_224),
+    row(ck::CKM_GENERIC_SECRET_KEY_GEN, "CKM_GENERIC_SECRET_KEY_GEN", GENERIC, None, ParameterKind::None, keygen::generic(), "PKCS#11 3.2 section 6.8.3"),
+    row(ck::CKM_EC_KEY_PAIR_GEN, "CKM_EC_KEY_PAIR_GEN", EC, None, ParameterKind::None, keygen::ec_pair(), "PKCS#11 3.2 section 6.3.7"),
+    row(ck::CKM_ECDSA, "CKM_ECDSA", EC, None, ParameterKind::None, asymmetric::ecdsa(), "PKCS#11 3.2 section 6.3.12").single_part(),
+    ecdsa_hashed(ck::CKM_ECDSA_SHA1, "CKM_ECDSA_SHA1", Hash::Sha1),
+    ecdsa_hashed(ck::CKM_ECDSA_SHA224, "CKM_ECDSA_SHA224", Hash::Sha224),
+    ecdsa_hashed(ck::CKM_ECDSA_SHA256, "CKM_ECDSA_SHA256", Hash::Sha256),
+    ecdsa_hashed(ck::CKM_ECDSA_SHA384, "CKM_ECDSA_SHA384", Hash::Sha384),
+    ecdsa_hashed(ck::CKM_ECDSA_SHA512, "CKM_ECDSA_SHA512", Hash::Sha512),
+    row(ck::CKM_AES_KEY_GEN, "CKM_AES_KEY_GEN", AES, None, ParameterKind::None, keygen::aes(), "PKCS#11 3.2 section 6.10.3"),
+    block(ck::CKM_AES_ECB, "CKM_AES_ECB", ParameterKind::None, aes::ecb()),
+    block(ck::CKM_AES_CBC, "CKM_AES_CBC", ParameterKind::Iv, aes::cbc()).cloudhsm_limit(LONGEST_CBC),
+    block(ck::CKM_AES_CBC_PAD, "CKM_AES_CBC_PAD", ParameterKind::Iv, aes::cbc_pad()),
+    block(ck::CKM_AES_CTR, "CKM_AES_CTR", ParameterKind::Counter, aes::ctr()),
+    row(ck::CKM_AES_GCM, "CKM_AES_GCM", AES, None, ParameterKind::Gcm, gcm::serves(), "PKCS#11 3.2 section 6.13; NIST SP 800-38D")
+        .cloudhsm_parameter(ParameterKind::GcmMadeIv)
+        .cloudhsm_limit(LONGEST_GCM)
+        .cloudhsm_single_part(),
+    row(ck::CKM_AES_CMAC, "CKM_AES_CMAC", AES, None, ParameterKind::None, cmac::serves(), "NIST SP 800-38B"),
+    row(vendor::CKM_CLOUDHSM_AES_GCM, "CKM_CLOUDHSM_AES_GCM", AES, None, ParameterKind::GcmIvInFront, gcm::serves_iv_in_front(), "User Guide, pkcs11-mechanisms")
+        .cloudhsm_limit(LONGEST_GCM)
+        .single_part(),
+];
+
+/// A duplicate or a row out of order does not compile: [`super::find`] searches by halves.
+#[allow(clippy::indexing_slicing, reason = "evaluated by the compiler, which checks the bounds")]
+const _: () = {
+    let mut at = 1;
+    while at < MECHANISMS.len() {
+        assert!(MECHANISMS[at - 1].id < MECHANISMS[at].id, "mechanisms stand in ascending order, each once");
+        at += 1;
+    }
+};

@@ -1,0 +1,151 @@
+//! Whether a key may be used for something: the full question once, a remembered bit from then on.
+//!
+//! `Object::admitted` holds the stamp of a login and one bit for each use that the policy has allowed it. A hit is a
+//! load and a compare; nothing but [`Module::admit`] reads it. A login's stamp is never used twice, and a changed
+//! object is a new [`Object`], so a bit can only say what is still true; what another process may have changed is
+//! covered by the epoch.
+
+use std::sync::atomic::Ordering;
+
+use super::policy::{self, Command};
+use super::{Hsm, Login, Module};
+use crate::ck::{self, CK_ULONG};
+use crate::error::{Error, Result};
+use crate::mechanism::{Mechanism, Unit, Use};
+use crate::object::{KeyMaterial, Object};
+use crate::store::Kind;
+
+impl Module {
+    /// Lets `what` be done with `object` under `mechanism`, or says why not.
+    ///
+    /// # Errors
+    /// CKR_USER_NOT_LOGGED_IN, CKR_KEY_HANDLE_INVALID for a key that is gone or not seen, CKR_KEY_TYPE_INCONSISTENT,
+    /// CKR_KEY_SIZE_RANGE, CKR_KEY_FUNCTION_NOT_PERMITTED, CKR_MECHANISM_INVALID for one that the key does not allow.
+    #[inline]
+    pub fn admit(&self, login: Option<&Login>, object: &Object, mechanism: &Mechanism, what: Use) -> Result<()> {
+        // What the row says of the key is compared each time: two keys of one type may meet different rows.
+        if !mechanism.keys.types.contains(&object.key_type) || object.class != mechanism.class(what) {
+            return Err(Error::with(
+                ck::CKR_KEY_TYPE_INCONSISTENT,
+                format!("{} does not {what:?} with this kind of key", mechanism.name),
+            ));
+        }
+        if let Some(login) = login
+            && object.admitted.load(Ordering::Acquire) & mask(login.stamp, what) == mask(login.stamp, what)
+            && object.admitted.load(Ordering::Acquire) >> 32 == u64::from(login.stamp)
+            && object.is_current()
+            && object.validated.load(Ordering::Acquire) == login.epoch()
+        {
+            return login.check();
+        }
+        self.consider(login, object, mechanism, what)
+    }
+
+    #[cold]
+    fn consider(&self, login: Option<&Login>, object: &Object, mechanism: &Mechanism, what: Use) -> Result<()> {
+        self.revalidate(login, object)?;
+        if object.is_destroyed() {
+            return Err(GONE);
+        }
+        let command = match what {
+            Use::Verify | Use::Encrypt if object.class == ck::CKO_PUBLIC_KEY => Command::UsePublicKey,
+            _ => Command::UseKey,
+        };
+        match login {
+            Some(login) => policy::may_with(login, command, object)?,
+            None if policy::is_public(object) && self.profile().dialect().public_objects => {}
+            None => return Err(Error::new(ck::CKR_USER_NOT_LOGGED_IN, "using a key needs a login")),
+        }
+        if what.attribute().is_some_and(|attribute| !object.is(attribute)) {
+            return Err(Error::with(ck::CKR_KEY_FUNCTION_NOT_PERMITTED, format!("the key's attributes do not allow {what:?}")));
+        }
+        let allowed = object.attributes.get(ck::CKA_ALLOWED_MECHANISMS);
+        if allowed.is_some_and(|list| !list.chunks_exact(8).any(|id| id == mechanism.id.to_ne_bytes())) {
+            return Err(Error::new(ck::CKR_MECHANISM_INVALID, "CKA_ALLOWED_MECHANISMS of the key does not name the mechanism"));
+        }
+        let (smallest, largest) = mechanism.sizes(self.profile());
+        let size = size(object, mechanism.keys.unit);
+        if size.is_some_and(|size| !(smallest..=largest).contains(&size)) {
+            return Err(Error::with(
+                ck::CKR_KEY_SIZE_RANGE,
+                format!("{} works with keys of {smallest} to {largest}, not {}", mechanism.name, size.unwrap_or(0)),
+            ));
+        }
+        // A key that allows single mechanisms is asked each time.
+        if let (Some(login), None) = (login, allowed) {
+            remember(login.stamp, object, what);
+        }
+        Ok(())
+    }
+
+    /// Makes sure that `object` is the newest version, if another process has changed something.
+    fn revalidate(&self, login: Option<&Login>, object: &Object) -> Result<()> {
+        let Some(id) = object.id else { return Ok(()) };
+        let hsm = match login {
+            Some(login) => std::sync::Arc::clone(&login.hsm),
+            None => self.hsm()?,
+        };
+        hsm.revalidate(object, id.0)
+    }
+
+    /// Whether `object` is still the newest version of what it was; marks it if not.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn is_newest(&self, object: &Object) -> Result<bool> {
+        if object.id.is_some() && object.is_current() {
+            self.revalidate(None, object)?;
+        }
+        Ok(object.is_current())
+    }
+}
+
+impl Hsm {
+    fn revalidate(&self, object: &Object, id: u64) -> Result<()> {
+        let epoch = self.epoch();
+        if object.validated.load(Ordering::Acquire) == epoch {
+            return Ok(());
+        }
+        match self.store.version(Kind::Object, id)? {
+            Some(version) if version == object.version => object.validated.store(epoch, Ordering::Release),
+            Some(_) => object.mark_superseded(),
+            None => object.mark_destroyed(),
+        }
+        Ok(())
+    }
+}
+
+const GONE: Error = Error::new(ck::CKR_KEY_HANDLE_INVALID, "the key has been destroyed");
+
+/// The bit of a use, under the stamp of a login.
+const fn mask(stamp: u32, what: Use) -> u64 {
+    ((stamp as u64) << 32) | what.bit() as u64
+}
+
+fn remember(stamp: u32, object: &Object, what: Use) {
+    let mut known = object.admitted.load(Ordering::Acquire);
+    loop {
+        // Another login's bits are not this one's.
+        let base = if known >> 32 == u64::from(stamp) { known } else { u64::from(stamp) << 32 };
+        match object.admitted.compare_exchange_weak(known, base | mask(stamp, what), Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => return,
+            Err(newer) => known = newer,
+        }
+    }
+}
+
+/// The size of a key in a mechanism's unit.
+fn size(object: &Object, unit: Unit) -> Option<CK_ULONG> {
+    match (unit, &object.material) {
+        (Unit::Bytes, KeyMaterial::Secret(key)) => Some(key.bytes().len() as CK_ULONG),
+        (Unit::Bits, KeyMaterial::RsaPublic(key)) => Some(CK_ULONG::from(key.modulus_bits())),
+        (Unit::Bits, KeyMaterial::RsaPrivate(key)) => {
+            let modulus = &key.components().modulus;
+            let leading = modulus.first().map_or(0, |byte| byte.leading_zeros());
+            Some(modulus.len() as CK_ULONG * 8 - CK_ULONG::from(leading))
+        }
+        (Unit::Bits, KeyMaterial::EcPublic(key)) => Some(CK_ULONG::from(key.curve().bits())),
+        (Unit::Bits, KeyMaterial::EcPrivate(key)) => Some(CK_ULONG::from(key.curve().bits())),
+        _ => None,
+    }
+}

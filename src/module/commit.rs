@@ -1,0 +1,218 @@
+//! The one way to change the HSM: a plan becomes a batch of sealed records, together with its audit records and
+//! the new head.
+//!
+//! The head is one record that every commit renews: the integrity sum over all (kind, id, version), the end of the
+//! audit chain and the number of token keys. So what a commit changes, what the log says of it and the proof that
+//! nothing was cut out stand or fall together.
+
+use super::audit::Event;
+use super::hierarchy::{DataKeys, PublicKeys, Tier};
+use super::{Hsm, Login};
+use crate::codec::{Reader, Writer};
+use crate::error::{Error, Result};
+use crate::secret::Secret;
+use crate::store::{Batch, Change, Durability, Kind, Record, Tag, View};
+
+/// The ids of the meta records.
+pub(super) mod meta {
+    /// Store id in clear and the public-data key under `device.key`.
+    pub(crate) const ROOT: u64 = 1;
+    /// What was recorded when the HSM was created.
+    pub(crate) const SETTINGS: u64 = 2;
+    /// The head.
+    pub(crate) const HEAD: u64 = 3;
+}
+
+/// What a commit is to do.
+#[derive(Default)]
+pub(super) struct Plan {
+    pub(super) changes: Vec<Planned>,
+    pub(super) events: Vec<Event>,
+    /// How the numbers of token keys and of asymmetric ones change.
+    pub(super) keys: i64,
+    pub(super) asymmetric: i64,
+}
+
+/// One record of a plan.
+pub(super) enum Planned {
+    /// Written under the version after `expected` (0: it must not exist).
+    Put {
+        kind: Kind,
+        id: u64,
+        expected: u64,
+        class: u64,
+        key_type: u64,
+        owner: u64,
+        tier: Tier,
+        plain: Secret,
+        tags: Option<Vec<Tag>>,
+    },
+    Delete {
+        kind: Kind,
+        id: u64,
+        expected: u64,
+    },
+}
+
+/// The head record.
+#[derive(Default)]
+pub(super) struct Head {
+    pub(super) version: u64,
+    pub(super) sum: [u8; 32],
+    pub(super) audit_sequence: u64,
+    pub(super) audit_mac: [u8; 32],
+    pub(super) keys: u64,
+    pub(super) asymmetric: u64,
+}
+
+impl Head {
+    pub(super) fn read(view: &dyn View, public: &PublicKeys) -> Result<Self> {
+        let record = view
+            .read(Kind::Meta, meta::HEAD)?
+            .ok_or_else(|| Error::device("the HSM's head record is missing; run cloudhsm-cli doctor".to_owned()))?;
+        let plain = public.open(&record)?;
+        let mut reader = Reader::new(plain.expose());
+        let head = Self {
+            version: record.version,
+            sum: reader.array()?,
+            audit_sequence: reader.long()?,
+            audit_mac: reader.array()?,
+            keys: reader.long()?,
+            asymmetric: reader.long()?,
+        };
+        reader.end()?;
+        Ok(head)
+    }
+
+    fn encode(&self) -> Secret {
+        let mut writer = Writer::new(88);
+        writer.raw(&self.sum).long(self.audit_sequence).raw(&self.audit_mac).long(self.keys).long(self.asymmetric);
+        writer.finish_secret()
+    }
+
+    /// Adds `weight` to the sum, or takes it away: numbers of 256 bits, modulo 2^256.
+    fn weigh(&mut self, weight: &[u8; 32], add: bool) {
+        let mut carry = u16::from(!add);
+        for (digit, other) in self.sum.iter_mut().zip(weight) {
+            let other = if add { *other } else { !*other };
+            let total = u16::from(*digit) + u16::from(other) + carry;
+            let [low, high] = total.to_le_bytes();
+            *digit = low;
+            carry = u16::from(high);
+        }
+    }
+
+    /// The sum over every record of the store, for the comparison with the one in the head.
+    pub(super) fn recompute(view: &dyn View, public: &PublicKeys) -> Result<[u8; 32]> {
+        const PAGE: usize = 4096;
+        let mut head = Self::default();
+        for kind in [Kind::User, Kind::Object, Kind::Share, Kind::Quorum] {
+            let mut after = 0;
+            loop {
+                let page = view.versions(kind, after, PAGE)?;
+                for (id, version) in &page {
+                    head.weigh(&public.weigh(kind, *id, *version), true);
+                    after = *id;
+                }
+                if page.len() < PAGE {
+                    break;
+                }
+            }
+        }
+        Ok(head.sum)
+    }
+}
+
+/// Turns a plan into the batch that the store commits.
+pub(super) fn batch(mut head: Head, public: &PublicKeys, data: Option<&DataKeys>, plan: Plan) -> Result<Batch> {
+    let mut changes = Vec::with_capacity(plan.changes.len() + plan.events.len() + 1);
+    for planned in plan.changes {
+        match planned {
+            Planned::Put { kind, id, expected, class, key_type, owner, tier, plain, tags } => {
+                let mut record = Record {
+                    kind,
+                    id,
+                    version: expected + 1,
+                    class,
+                    key_type,
+                    owner,
+                    tier: tier as u8,
+                    sealed: Vec::new(),
+                };
+                record.sealed = match (tier, data) {
+                    (Tier::Public, _) => public.seal(&record, &plain)?,
+                    (Tier::Data, Some(data)) => data.seal(&record, &plain)?,
+                    (Tier::Data, None) => return Err(Error::internal("a private object without a login to seal it")),
+                };
+                if kind != Kind::Meta {
+                    if expected > 0 {
+                        head.weigh(&public.weigh(kind, id, expected), false);
+                    }
+                    head.weigh(&public.weigh(kind, id, expected + 1), true);
+                }
+                changes.push(Change::Put { record, expected, tags });
+            }
+            Planned::Delete { kind, id, expected } => {
+                head.weigh(&public.weigh(kind, id, expected), false);
+                changes.push(Change::Delete { kind, id, expected });
+            }
+        }
+    }
+    for event in plan.events {
+        head.audit_sequence += 1;
+        let plain = event.encode(&head.audit_mac);
+        head.audit_mac = public.chain(&head.audit_mac, head.audit_sequence, plain.expose());
+        let mut record = Record {
+            kind: Kind::Audit,
+            id: head.audit_sequence,
+            version: 1,
+            class: 0,
+            key_type: 0,
+            owner: 0,
+            tier: Tier::Public as u8,
+            sealed: Vec::new(),
+        };
+        record.sealed = public.seal(&record, &plain)?;
+        changes.push(Change::Put { record, expected: 0, tags: None });
+    }
+    head.keys = head.keys.saturating_add_signed(plan.keys);
+    head.asymmetric = head.asymmetric.saturating_add_signed(plan.asymmetric);
+    let mut record = Record {
+        kind: Kind::Meta,
+        id: meta::HEAD,
+        version: head.version + 1,
+        class: 0,
+        key_type: 0,
+        owner: 0,
+        tier: Tier::Public as u8,
+        sealed: Vec::new(),
+    };
+    record.sealed = public.seal(&record, &head.encode())?;
+    changes.push(Change::Put { record, expected: head.version, tags: None });
+    Ok(Batch { changes })
+}
+
+impl Hsm {
+    /// Commits what `plan` plans on the newest state. `plan` may run more than once.
+    pub(super) fn commit(
+        &self,
+        login: Option<&Login>,
+        durability: Durability,
+        plan: &mut dyn FnMut(&dyn View, &Head) -> Result<Plan>,
+    ) -> Result<()> {
+        let before = self.known.load(std::sync::atomic::Ordering::Acquire);
+        let data = login.map(|login| &login.data);
+        let generation = self.store.write(durability, &mut |view| {
+            let head = Head::read(view, &self.public)?;
+            let plan = plan(view, &head)?;
+            if plan.changes.is_empty() && plan.events.is_empty() {
+                return Ok(Batch { changes: Vec::new() });
+            }
+            batch(head, &self.public, data, plan)
+        })?;
+        if generation == before + 1 {
+            self.note_own_commit(before, generation);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,155 @@
+//! Finding objects: by the blind index where the template has an indexed attribute, by class otherwise.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::hierarchy::Tier;
+use super::policy::{self, Command};
+use super::{Hsm, Login, Module};
+use crate::ck;
+use crate::error::Result;
+use crate::object::template::Value;
+use crate::object::{Object, ObjectId, Template, UserId, attribute, find};
+use crate::store::{Kind, Record, Selection, Tag};
+
+/// What `key list` tells of a token key.
+pub struct Summary {
+    /// The object.
+    pub object: Arc<Object>,
+    /// The owner's name.
+    pub owner: String,
+}
+
+impl Module {
+    /// The token objects that match a template and that the caller may see, in the order in which they were made.
+    ///
+    /// # Errors
+    /// If the login has ended or the store cannot be read.
+    pub fn find(&self, login: Option<&Login>, template: &Template) -> Result<Vec<Arc<Object>>> {
+        let Some(hsm) = self.hsm_if_active()? else {
+            return Ok(Vec::new());
+        };
+        match login {
+            Some(login) => policy::may(login, Command::ListKeys)?,
+            None if !self.profile().dialect().public_objects => return Ok(Vec::new()),
+            None => {}
+        }
+        if template.flag(ck::CKA_TOKEN) == Some(false) {
+            return Ok(Vec::new());
+        }
+        let mut found = Vec::new();
+        let mut failed = None;
+        for record in hsm.candidates(login, template)? {
+            match hsm.visible(login, &record) {
+                Ok(Some(object)) if find::matches(&object, template, self.profile()) => found.push(object),
+                Ok(_) => {}
+                // One bad record does not hide the others; it is reported if it is all there is to say.
+                Err(error) => failed = Some(error),
+            }
+        }
+        if let Some(error) = failed {
+            crate::log::error(&error);
+            if found.is_empty() {
+                return Err(error);
+            }
+        }
+        Ok(found)
+    }
+
+    /// A token object by its id, if the caller may see it.
+    ///
+    /// # Errors
+    /// If the login has ended, or the store or the record cannot be read.
+    pub fn load(&self, login: Option<&Login>, id: ObjectId) -> Result<Option<Arc<Object>>> {
+        let hsm = self.hsm()?;
+        if let Some(login) = login {
+            login.check()?;
+        }
+        match hsm.store.read(Kind::Object, id.0)? {
+            Some(record) => hsm.visible(login, &record),
+            None => Ok(None),
+        }
+    }
+
+    /// The name of the user who owns an object; empty for one who is gone or for nobody.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn owner_name(&self, owner: UserId) -> Result<String> {
+        Ok(self.hsm()?.read_user(owner)?.map_or_else(String::new, |(_, user)| user.name))
+    }
+}
+
+impl Hsm {
+    /// The object of a record, if the caller may see it.
+    fn visible(&self, login: Option<&Login>, record: &Record) -> Result<Option<Arc<Object>>> {
+        let public = record.class == ck::CKO_PUBLIC_KEY || record.tier == Tier::Public as u8;
+        let seen = login.map_or(record.tier == Tier::Public as u8, |login| policy::sees(login, UserId(record.owner), public));
+        if !seen {
+            return Ok(None);
+        }
+        // The epoch is read before the record was: see `Hsm::epoch`.
+        let object = self.open_object(login, record)?;
+        if let Some(object) = &object {
+            object.validated.store(self.known_epoch(), Ordering::Release);
+        }
+        Ok(object)
+    }
+
+    /// The epoch without a look at the store: what was read since may be newer, never older.
+    fn known_epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Acquire)
+    }
+
+    /// The records that can match: those with all indexed values of the template in either tier, or all of a class.
+    fn candidates(&self, login: Option<&Login>, template: &Template) -> Result<Vec<Record>> {
+        // The generation is looked at first, so that what is read below is at least as new as the epoch says.
+        self.epoch();
+        let indexed: Vec<(u64, &[u8])> = template
+            .iter()
+            .filter_map(|(id, value)| match value {
+                Value::Plain(bytes) if attribute::describe(id)?.indexed => Some((id, bytes.expose())),
+                _ => None,
+            })
+            .collect();
+        let class = template.number(ck::CKA_CLASS);
+        let key_type = template.number(ck::CKA_KEY_TYPE);
+        let mut records = Vec::new();
+        for tier in [Tier::Public, Tier::Data] {
+            if tier == Tier::Data && login.is_none() {
+                continue;
+            }
+            let mut selection =
+                Selection { kind: Kind::Object, class, key_type, tier: Some(tier as u8), after: 0, limit: PAGE };
+            if indexed.is_empty() {
+                loop {
+                    let page = self.store.scan(&selection)?;
+                    let full = page.len() == PAGE;
+                    selection.after = page.last().map_or(0, |record| record.id);
+                    records.extend(page);
+                    if !full {
+                        break;
+                    }
+                }
+                continue;
+            }
+            let tags: Vec<Tag> =
+                indexed.iter().filter_map(|(id, value)| self.attribute_tag(login, tier, *id, value)).collect();
+            loop {
+                let page = self.store.find(&tags, &selection)?;
+                for id in &page {
+                    records.extend(self.store.read(Kind::Object, *id)?);
+                }
+                match page.last() {
+                    Some(last) if page.len() == PAGE => selection.after = *last,
+                    _ => break,
+                }
+            }
+        }
+        records.sort_by_key(|record| record.id);
+        Ok(records)
+    }
+}
+
+/// Records read at once.
+const PAGE: usize = 1024;

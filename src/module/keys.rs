@@ -1,0 +1,491 @@
+//! The life of an object: generated or imported, read, changed, copied, destroyed.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::audit::{Event, Opcode};
+use super::commit::{Head, Plan, Planned};
+use super::hierarchy::Tier;
+use super::policy::{self, Command};
+use super::users::fresh_id;
+use super::{Hsm, Login, Module};
+use crate::ck::{self, CK_ATTRIBUTE_TYPE, CK_ULONG};
+use crate::error::{Error, Result};
+use crate::mechanism::{self, Mechanism};
+use crate::object::attributes::Draft;
+use crate::object::create::{self, Changer};
+use crate::object::rules::{self, Kind as ObjectKind, Making, Reading};
+use crate::object::{KeyMaterial, NOBODY, Object, ObjectId, Template, attribute, import, record};
+use crate::secret::Secret;
+use crate::store::{Durability, Kind, Tag};
+
+/// A new object that is not stored yet: its attributes and material.
+pub struct NewKey {
+    attributes: Draft,
+    material: KeyMaterial,
+}
+
+impl Module {
+    /// Makes a secret key.
+    ///
+    /// # Errors
+    /// What the policy, the rules and the generator refuse.
+    pub fn generate_key(&self, login: &Login, row: &Mechanism, template: &Template) -> Result<Arc<Object>> {
+        policy::may(login, Command::CreateKeys)?;
+        let generator = row.serves.generate.ok_or(NOT_A_GENERATOR)?;
+        let kind = self.kind_for(template, ck::CKO_SECRET_KEY, generator.key_type)?;
+        let mut draft = create::draft(kind, Making::Generate, template, self.profile())?;
+        let material = (generator.make)(&mut draft)?;
+        create::set_history(&mut draft, true, true);
+        let new = self.complete(kind, Making::Generate, draft, material, Some(row))?;
+        let mut made = self.keep(Some(login), vec![new], Opcode::GenerateKey)?;
+        made.pop().ok_or(NOTHING_MADE)
+    }
+
+    /// Makes a key pair: the public and the private key, stored together or not at all.
+    ///
+    /// # Errors
+    /// As [`Module::generate_key`].
+    pub fn generate_key_pair(
+        &self,
+        login: &Login,
+        row: &Mechanism,
+        public: &Template,
+        private: &Template,
+    ) -> Result<(Arc<Object>, Arc<Object>)> {
+        policy::may(login, Command::CreateKeys)?;
+        let profile = self.profile();
+        let generator = row.serves.generate_pair.ok_or(NOT_A_GENERATOR)?;
+        let public_kind = self.kind_for(public, ck::CKO_PUBLIC_KEY, generator.key_type)?;
+        let private_kind = self.kind_for(private, ck::CKO_PRIVATE_KEY, generator.key_type)?;
+        let mut public = create::draft(public_kind, Making::Generate, public, profile)?;
+        let mut private = create::draft(private_kind, Making::Generate, private, profile)?;
+        if let Some(bits) = public.number(ck::CKA_MODULUS_BITS) {
+            self.check_size(row, bits, ck::CKR_KEY_SIZE_RANGE)?;
+        }
+        if let Some(exponent) = public.get(ck::CKA_PUBLIC_EXPONENT) {
+            self.check_exponent(exponent)?;
+        }
+        // Seconds for a large RSA key: no lock is held here.
+        let (public_material, private_material) = (generator.make)(&mut public, &mut private, self.fips())?;
+        create::set_history(&mut public, true, true);
+        create::set_history(&mut private, true, true);
+        let new = vec![
+            self.complete(public_kind, Making::Generate, public, public_material, Some(row))?,
+            self.complete(private_kind, Making::Generate, private, private_material, Some(row))?,
+        ];
+        let mut made = self.keep(Some(login), new, Opcode::GenerateKeyPair)?;
+        let private = made.pop().ok_or(NOTHING_MADE)?;
+        let public = made.pop().ok_or(NOTHING_MADE)?;
+        Ok((public, private))
+    }
+
+    /// Imports an object (C_CreateObject). Without a login only what the profile lets everybody make.
+    ///
+    /// # Errors
+    /// What the policy and the rules refuse, and material that does not fit together.
+    pub fn create_object(&self, login: Option<&Login>, template: &Template) -> Result<Arc<Object>> {
+        let class = template.number(ck::CKA_CLASS).ok_or(Error::new(ck::CKR_TEMPLATE_INCOMPLETE, "CKA_CLASS must be given"))?;
+        let key_type = template.number(ck::CKA_KEY_TYPE);
+        let is_key = matches!(class, ck::CKO_SECRET_KEY | ck::CKO_PRIVATE_KEY | ck::CKO_PUBLIC_KEY);
+        if is_key && key_type.is_none() {
+            return Err(Error::new(ck::CKR_TEMPLATE_INCOMPLETE, "CKA_KEY_TYPE must be given"));
+        }
+        let kind = rules::kind(class, key_type.unwrap_or(ck::CK_UNAVAILABLE_INFORMATION))
+            .filter(|kind| kind.served(self.profile()))
+            .ok_or(Error::new(ck::CKR_ATTRIBUTE_VALUE_INVALID, "objects of this class or key type are not served"))?;
+        if let Some(login) = login {
+            policy::may(login, Command::CreateKeys)?;
+        }
+        let mut draft = create::draft(kind, Making::Create, template, self.profile())?;
+        if login.is_none() && (draft.is(ck::CKA_PRIVATE) || !self.profile().dialect().public_objects) {
+            return Err(Error::new(ck::CKR_USER_NOT_LOGGED_IN, "making this object needs a login"));
+        }
+        let material = (kind.import)(template, &mut draft)?;
+        if let Some(exponent) = draft.get(ck::CKA_PUBLIC_EXPONENT) {
+            self.check_exponent(exponent)?;
+            self.check_modulus(&draft)?;
+        }
+        if is_key {
+            create::set_history(&mut draft, false, false);
+        }
+        let new = self.complete(kind, Making::Create, draft, material, None)?;
+        let mut made = self.keep(login, vec![new], Opcode::CreateObject)?;
+        made.pop().ok_or(NOTHING_MADE)
+    }
+
+    /// Copies an object with changes (C_CopyObject).
+    ///
+    /// # Errors
+    /// What the policy and the rules refuse.
+    pub fn copy_object(&self, login: Option<&Login>, object: &Object, template: &Template) -> Result<Arc<Object>> {
+        self.may_manage(login, object)?;
+        let kind = kind_of(object)?;
+        let draft = create::change(kind, &object.attributes, template, Changer::Copy, self.profile())?;
+        let (_, material) = record::decode(record::encode(&object.attributes, &object.material).expose())?;
+        let mut new = NewKey { attributes: draft, material };
+        new.attributes.remove(ck::CKA_UNIQUE_ID);
+        self.set_unique_id(kind, Making::Create, &mut new.attributes)?;
+        let mut made = self.keep(login, vec![new], Opcode::CreateObject)?;
+        made.pop().ok_or(NOTHING_MADE)
+    }
+
+    /// Changes an object (C_SetAttributeValue) and returns its new form; the old one is marked.
+    ///
+    /// # Errors
+    /// What the policy and the rules refuse.
+    pub fn change_object(&self, login: Option<&Login>, object: &Object, template: &Template) -> Result<Arc<Object>> {
+        let changer = match login {
+            Some(login) if login.role == super::Role::CryptoOfficer => {
+                policy::may_with(login, Command::Trust, object)?;
+                Changer::Officer
+            }
+            _ => {
+                self.may_manage(login, object)?;
+                Changer::Owner
+            }
+        };
+        let draft = create::change(kind_of(object)?, &object.attributes, template, changer, self.profile())?;
+        let (_, material) = record::decode(record::encode(&object.attributes, &object.material).expose())?;
+        let new = NewKey { attributes: draft, material };
+        let changed = match object.id {
+            Some(id) => self.hsm()?.replace(login, object, id, new)?,
+            // A session object that becomes a token object is stored for the first time.
+            None => {
+                let mut made = self.keep_for(login, object.owner, vec![new], Opcode::ModifyObject)?;
+                made.pop().ok_or(NOTHING_MADE)?
+            }
+        };
+        object.mark_superseded();
+        Ok(changed)
+    }
+
+    /// Destroys an object: first in the store, then in memory, so that a failure leaves it usable.
+    ///
+    /// # Errors
+    /// What the policy refuses; CKR_ACTION_PROHIBITED for an object that is not destroyable.
+    pub fn destroy_object(&self, login: Option<&Login>, object: &Object) -> Result<()> {
+        self.may_manage(login, object)?;
+        if object.attributes.flag(ck::CKA_DESTROYABLE) == Some(false) {
+            return Err(Error::new(ck::CKR_ACTION_PROHIBITED, "the object is not destroyable (CKA_DESTROYABLE)"));
+        }
+        if let Some(id) = object.id {
+            let hsm = self.hsm()?;
+            hsm.commit(login, Durability::Synced, &mut |view, _| {
+                let expected = view.version(Kind::Object, id.0)?.ok_or(GONE)?;
+                Ok(Plan {
+                    changes: vec![Planned::Delete { kind: Kind::Object, id: id.0, expected }],
+                    events: events(login, Opcode::TombstoneObject, &[object]),
+                    keys: -i64::from(object.is_key()),
+                    asymmetric: -i64::from(is_asymmetric(object)),
+                })
+            })?;
+        }
+        object.mark_destroyed();
+        Ok(())
+    }
+
+    /// Reads one attribute (C_GetAttributeValue): hands its value to `take`.
+    ///
+    /// # Errors
+    /// CKR_ATTRIBUTE_TYPE_INVALID for one that this kind of object does not show, CKR_ATTRIBUTE_SENSITIVE for key
+    /// material that may not leave.
+    #[inline]
+    pub fn read_attribute<R>(
+        &self,
+        login: Option<&Login>,
+        object: &Object,
+        id: CK_ATTRIBUTE_TYPE,
+        take: impl FnOnce(&[u8]) -> R,
+    ) -> Result<R> {
+        let reading = rules::kind(object.class, object.key_type)
+            .and_then(|kind| kind.rule(id))
+            .map_or(Reading::Unknown, |rule| rule.reading(self.profile()));
+        match reading {
+            Reading::Shown => match object.attributes.get(id) {
+                Some(value) => Ok(take(value)),
+                None if create::absent_is_false(id) => Ok(take(&[ck::CK_FALSE])),
+                None => Err(UNKNOWN_ATTRIBUTE),
+            },
+            Reading::Material => {
+                let officer = login.is_some_and(|login| login.role == super::Role::CryptoOfficer);
+                if officer || object.is(ck::CKA_SENSITIVE) || !object.is(ck::CKA_EXTRACTABLE) {
+                    return Err(SENSITIVE);
+                }
+                object.material.reveal(id).map(take).ok_or(UNKNOWN_ATTRIBUTE)
+            }
+            Reading::Never => Err(SENSITIVE),
+            Reading::Unknown => Err(UNKNOWN_ATTRIBUTE),
+        }
+    }
+
+    /// The size of an object as it is kept, in bytes (C_GetObjectSize).
+    #[must_use]
+    pub fn object_size(&self, object: &Object) -> CK_ULONG {
+        record::encode(&object.attributes, &object.material).len() as CK_ULONG
+    }
+
+    /// The kind that a generator makes; a class or key type in the template must agree.
+    fn kind_for(&self, template: &Template, class: CK_ULONG, key_type: CK_ULONG) -> Result<&'static ObjectKind> {
+        let agrees = |id, wanted| template.number(id).is_none_or(|given| given == wanted);
+        if !agrees(ck::CKA_CLASS, class) || !agrees(ck::CKA_KEY_TYPE, key_type) {
+            return Err(Error::new(
+                ck::CKR_TEMPLATE_INCONSISTENT,
+                "CKA_CLASS or CKA_KEY_TYPE is not what the mechanism makes",
+            ));
+        }
+        rules::kind(class, key_type).ok_or(Error::internal("a generator of a kind without rules"))
+    }
+
+    /// Adds what follows from the material and from how the object came to be.
+    fn complete(
+        &self,
+        kind: &ObjectKind,
+        making: Making,
+        mut draft: Draft,
+        material: KeyMaterial,
+        generator: Option<&Mechanism>,
+    ) -> Result<NewKey> {
+        let sets = |id| match kind.rule(id).map(|rule| rule.cell(making, self.profile())) {
+            Some(rules::Cell::ReadOnly) => Some(true),
+            Some(rules::Cell::Optional(_)) => Some(false),
+            _ => None,
+        };
+        if sets(ck::CKA_KEY_GEN_MECHANISM) == Some(true) {
+            draft.set_number(ck::CKA_KEY_GEN_MECHANISM, generator.map_or(ck::CK_UNAVAILABLE_INFORMATION, |row| row.id));
+        }
+        if let Some(own) = sets(ck::CKA_CHECK_VALUE)
+            && let Some(value) = import::check_value(&draft, &material)?
+        {
+            // A caller may give the check value: empty to have none, or the right one (PKCS#11 3.2 section 4.10.2).
+            match draft.get(ck::CKA_CHECK_VALUE) {
+                Some([]) if !own => {}
+                Some(given) if !own && given != value => {
+                    return Err(Error::new(ck::CKR_ATTRIBUTE_VALUE_INVALID, "CKA_CHECK_VALUE is not that of the key"));
+                }
+                _ => draft.set(ck::CKA_CHECK_VALUE, value),
+            }
+        }
+        self.set_unique_id(kind, making, &mut draft)?;
+        Ok(NewKey { attributes: draft, material })
+    }
+
+    fn set_unique_id(&self, kind: &ObjectKind, making: Making, draft: &mut Draft) -> Result<()> {
+        if kind.rule(ck::CKA_UNIQUE_ID).is_some_and(|rule| rule.cell(making, self.profile()) == rules::Cell::ReadOnly) {
+            let mut chance = [0; 16];
+            crate::crypto::random::fill(&mut chance)?;
+            draft.set(ck::CKA_UNIQUE_ID, format!("{:032x}", u128::from_be_bytes(chance)));
+        }
+        Ok(())
+    }
+
+    fn check_size(&self, row: &Mechanism, size: CK_ULONG, rv: CK_ULONG) -> Result<()> {
+        let (smallest, largest) = row.sizes(self.profile());
+        let step = row.terms(self.profile()).map_or(1, |terms| terms.size_step);
+        if (smallest..=largest).contains(&size) && (size - smallest).is_multiple_of(step) {
+            return Ok(());
+        }
+        Err(Error::with(rv, format!("a key of {size} bits is not served: {smallest} to {largest} in steps of {step}")))
+    }
+
+    /// An imported RSA key is as large as a generated one may be.
+    fn check_modulus(&self, draft: &Draft) -> Result<()> {
+        let modulus = draft.get(ck::CKA_MODULUS).unwrap_or_default();
+        let leading = modulus.first().map_or(0, |byte| byte.leading_zeros());
+        let bits = (modulus.len() as CK_ULONG * 8).saturating_sub(CK_ULONG::from(leading));
+        let row = mechanism::find(ck::CKM_RSA_PKCS_KEY_PAIR_GEN).ok_or(Error::internal("no RSA generator"))?;
+        self.check_size(row, bits, ck::CKR_ATTRIBUTE_VALUE_INVALID)
+    }
+
+    fn check_exponent(&self, exponent: &[u8]) -> Result<()> {
+        let exponent = import::trim(exponent);
+        let odd = exponent.last().is_some_and(|byte| byte % 2 == 1);
+        let least = self.profile().dialect().least_public_exponent;
+        let value = exponent.iter().take(8).fold(0_u64, |value, byte| (value << 8) | u64::from(*byte));
+        if odd && (exponent.len() > 8 || value >= least) {
+            return Ok(());
+        }
+        Err(Error::with(ck::CKR_ATTRIBUTE_VALUE_INVALID, format!("CKA_PUBLIC_EXPONENT must be odd and at least {least}")))
+    }
+
+    fn may_manage(&self, login: Option<&Login>, object: &Object) -> Result<()> {
+        match login {
+            Some(login) => policy::may_with(login, Command::ManageKey, object),
+            None if !object.is(ck::CKA_PRIVATE) && self.profile().dialect().public_objects => Ok(()),
+            None => Err(Error::new(ck::CKR_USER_NOT_LOGGED_IN, "changing this object needs a login")),
+        }
+    }
+
+    /// Stores new token objects in one commit; session objects are handed back as they are.
+    fn keep(&self, login: Option<&Login>, new: Vec<NewKey>, opcode: Opcode) -> Result<Vec<Arc<Object>>> {
+        self.keep_for(login, login.map_or(NOBODY, |login| login.user), new, opcode)
+    }
+
+    fn keep_for(
+        &self,
+        login: Option<&Login>,
+        owner: crate::object::UserId,
+        new: Vec<NewKey>,
+        opcode: Opcode,
+    ) -> Result<Vec<Arc<Object>>> {
+        let objects: Vec<Object> =
+            new.into_iter().map(|new| Object::new(new.attributes.finish(), new.material, owner)).collect();
+        if !objects.iter().any(Object::is_token) {
+            return Ok(objects.into_iter().map(Arc::new).collect());
+        }
+        self.hsm()?.insert(login, objects, opcode, self.profile().dialect().most_keys)
+    }
+}
+
+impl Hsm {
+    fn insert(
+        &self,
+        login: Option<&Login>,
+        objects: Vec<Object>,
+        opcode: Opcode,
+        limit: Option<(u64, u64)>,
+    ) -> Result<Vec<Arc<Object>>> {
+        let mut stored = Vec::with_capacity(objects.len());
+        for object in objects {
+            stored.push(if object.is_token() { object.stored(ObjectId(fresh_id()?), 1) } else { object });
+        }
+        self.commit(login, Durability::Synced, &mut |_, head| {
+            let mut plan = Plan::default();
+            for object in stored.iter().filter(|object| object.is_token()) {
+                plan.changes.push(self.put_object(login, object, 0)?);
+                plan.keys += i64::from(object.is_key());
+                plan.asymmetric += i64::from(is_asymmetric(object));
+            }
+            check_room(head, &plan, limit)?;
+            plan.events = events(login, opcode, &stored.iter().collect::<Vec<_>>());
+            Ok(plan)
+        })?;
+        let epoch = self.epoch();
+        for object in &stored {
+            object.validated.store(epoch, Ordering::Release);
+        }
+        Ok(stored.into_iter().map(Arc::new).collect())
+    }
+
+    /// Writes the new form of a token object, on condition that `old` is still the newest.
+    fn replace(&self, login: Option<&Login>, old: &Object, id: ObjectId, new: NewKey) -> Result<Arc<Object>> {
+        let object = Object::new(new.attributes.finish(), new.material, old.owner).stored(id, old.version + 1);
+        self.commit(login, Durability::Synced, &mut |view, _| {
+            match view.version(Kind::Object, id.0)? {
+                None => return Err(GONE),
+                Some(version) if version != old.version => {
+                    return Err(Error::new(ck::CKR_FUNCTION_FAILED, "another process has changed the object meanwhile; try again"));
+                }
+                Some(_) => {}
+            }
+            Ok(Plan {
+                changes: vec![self.put_object(login, &object, old.version)?],
+                events: events(login, Opcode::ModifyObject, &[&object]),
+                ..Plan::default()
+            })
+        })?;
+        object.validated.store(self.epoch(), Ordering::Release);
+        Ok(Arc::new(object))
+    }
+
+    fn put_object(&self, login: Option<&Login>, object: &Object, expected: u64) -> Result<Planned> {
+        let tier = if object.is(ck::CKA_PRIVATE) { Tier::Data } else { Tier::Public };
+        Ok(Planned::Put {
+            kind: Kind::Object,
+            id: object.id.ok_or(Error::internal("a token object without an id"))?.0,
+            expected,
+            class: object.class,
+            key_type: object.key_type,
+            owner: object.owner.0,
+            tier,
+            plain: record::encode(&object.attributes, &object.material),
+            tags: Some(self.object_tags(login, tier, object)),
+        })
+    }
+
+    fn object_tags(&self, login: Option<&Login>, tier: Tier, object: &Object) -> Vec<Tag> {
+        attribute::ATTRIBUTES
+            .iter()
+            .filter(|row| row.indexed)
+            .filter_map(|row| self.attribute_tag(login, tier, row.id, object.attributes.get(row.id)?))
+            .collect()
+    }
+
+    /// The blind index entry of one attribute in one tier; none without the keys of that tier.
+    pub(super) fn attribute_tag(&self, login: Option<&Login>, tier: Tier, id: CK_ATTRIBUTE_TYPE, value: &[u8]) -> Option<Tag> {
+        let label = id.to_le_bytes();
+        match tier {
+            Tier::Public => Some(self.public.tag(&label, value)),
+            Tier::Data => login.map(|login| login.data.tag(&label, value)),
+        }
+    }
+
+    /// An object from its record, if the keys at hand open it.
+    pub(super) fn open_object(&self, login: Option<&Login>, stored: &crate::store::Record) -> Result<Option<Arc<Object>>> {
+        let plain: Secret = match (stored.tier, login) {
+            (tier, _) if tier == Tier::Public as u8 => self.public.open(stored)?,
+            (_, Some(login)) => login.data.open(stored)?,
+            (_, None) => return Ok(None),
+        };
+        let (attributes, material) = record::decode(plain.expose())?;
+        let object = Object::new(attributes, material, crate::object::UserId(stored.owner));
+        Ok(Some(Arc::new(object.stored(ObjectId(stored.id), stored.version))))
+    }
+
+    /// Whether a user owns any object.
+    pub(super) fn owns_objects(&self, view: &dyn crate::store::View, user: crate::object::UserId) -> Result<bool> {
+        const PAGE: usize = 1024;
+        let mut after = 0;
+        loop {
+            let selection =
+                crate::store::Selection { kind: Kind::Object, class: None, key_type: None, tier: None, after, limit: PAGE };
+            let page = view.scan(&selection)?;
+            if page.iter().any(|record| record.owner == user.0) {
+                return Ok(true);
+            }
+            match page.last() {
+                Some(last) if page.len() == PAGE => after = last.id,
+                _ => return Ok(false),
+            }
+        }
+    }
+}
+
+const NOT_A_GENERATOR: Error = Error::new(ck::CKR_MECHANISM_INVALID, "the mechanism makes no such key");
+const NOTHING_MADE: Error = Error::internal("nothing was made");
+const GONE: Error = Error::new(ck::CKR_OBJECT_HANDLE_INVALID, "the object has been destroyed");
+const SENSITIVE: Error = Error::new(ck::CKR_ATTRIBUTE_SENSITIVE, "key material that may not leave the HSM");
+const UNKNOWN_ATTRIBUTE: Error = Error::new(ck::CKR_ATTRIBUTE_TYPE_INVALID, "the object has no such attribute");
+
+fn kind_of(object: &Object) -> Result<&'static ObjectKind> {
+    rules::kind(object.class, object.key_type).ok_or(Error::internal("an object of a kind without rules"))
+}
+
+const fn is_asymmetric(object: &Object) -> bool {
+    matches!(object.class, ck::CKO_PRIVATE_KEY | ck::CKO_PUBLIC_KEY)
+}
+
+/// The limits on token keys (User Guide, limits: hsm2m.medium).
+fn check_room(head: &Head, plan: &Plan, limit: Option<(u64, u64)>) -> Result<()> {
+    let Some((keys, asymmetric)) = limit else { return Ok(()) };
+    if head.keys.saturating_add_signed(plan.keys) > keys
+        || (plan.asymmetric > 0 && head.asymmetric.saturating_add_signed(plan.asymmetric) > asymmetric)
+    {
+        return Err(Error::with(
+            ck::CKR_DEVICE_MEMORY,
+            format!("the HSM holds as many keys as it can: {keys}, of which {asymmetric} asymmetric"),
+        ));
+    }
+    Ok(())
+}
+
+fn events(login: Option<&Login>, opcode: Opcode, objects: &[&Object]) -> Vec<Event> {
+    let named = |public: bool| {
+        objects
+            .iter()
+            .find(|object| (object.class == ck::CKO_PUBLIC_KEY) == public)
+            .and_then(|object| object.id)
+            .map_or(0, |id| id.0)
+    };
+    login.map(|login| Event::by(login, opcode, [named(false), named(true)])).into_iter().collect()
+}

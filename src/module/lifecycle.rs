@@ -1,0 +1,286 @@
+//! The life of the HSM: activated, opened, initialized anew, examined.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use super::audit::{Event, Opcode, response};
+use super::commit::{Head, Plan, Planned, batch, meta};
+use super::hierarchy::{DataKeys, PublicKeys, StoreId, Tier, derive, new_key};
+use super::login::OFFICER;
+use super::policy::{self, Command};
+use super::user::{Derivation, Role, User};
+use super::users::fresh_id;
+use super::{Hsm, Module};
+use crate::ck;
+use crate::codec::{MALFORMED, Reader, Writer};
+use crate::config::Settings;
+use crate::crypto::{random, seal};
+use crate::error::{Error, Result};
+use crate::object::UserId;
+use crate::platform::files::Access;
+use crate::platform::process;
+use crate::secret::{Key, Secret};
+use crate::store::sqlite::{NewHsm, Options};
+use crate::store::{Batch, Change, Durability, Kind, Record, Selection, SqliteStore, Store, View};
+
+/// What is recorded, sealed, when the HSM is created.
+#[derive(Clone, Debug)]
+pub struct HsmSettings {
+    /// FIPS mode.
+    pub fips: bool,
+    /// Secure mode.
+    pub secure: bool,
+    /// The token's label.
+    pub label: String,
+    /// The serial number, 16 hexadecimal digits.
+    pub serial: String,
+    /// Wall clock of the creation, in milliseconds since 1970.
+    pub created_ms: u64,
+}
+
+/// What an examination of the store found.
+pub struct Health {
+    /// Records of users and of objects.
+    pub users: u64,
+    /// See `users`.
+    pub objects: u64,
+    /// Whether a record was cut out, put back or swapped.
+    pub sum_is_right: bool,
+    /// Objects of the public tier whose record does not open, or whose form is not known.
+    pub unreadable: Vec<u64>,
+    /// The place at which the audit log is broken, if it is.
+    pub audit_broken_at: Option<u64>,
+    /// Records in the audit log.
+    pub audit_entries: u64,
+}
+
+impl Module {
+    /// Activates the HSM: makes its folder, its keys and its first officer, `admin`.
+    ///
+    /// # Errors
+    /// CKR_FUNCTION_FAILED if it is activated already; what is wrong with the password; one line about the folder.
+    pub fn activate(&self, password: &Secret, label: Option<&str>) -> Result<()> {
+        self.check_password(password)?;
+        if self.is_active()? {
+            return Err(Error::new(ck::CKR_FUNCTION_FAILED, "the HSM is activated already"));
+        }
+        let parent = self.directory.parent().ok_or(Error::internal("the HSM's folder has no parent"))?;
+        let mut store_id = StoreId::default();
+        random::fill(&mut store_id)?;
+        let recorded = HsmSettings {
+            fips: self.settings.fips == Some(true),
+            secure: self.settings.secure == Some(true),
+            label: label.unwrap_or(self.name).to_owned(),
+            serial: store_id.iter().take(8).map(|byte| format!("{byte:02x}")).collect(),
+            created_ms: process::wall_clock_ms(),
+        };
+        let device_key = new_key()?;
+        let root = new_key()?;
+        let wrapped = seal::seal(&derive(&device_key, b"device")?, &store_id, root.expose())?;
+        let public = PublicKeys::new(store_id, root)?;
+        let data = DataKeys::new(store_id, new_key()?)?;
+        let derivation = Derivation::of(&self.settings, recorded.fips);
+        let officer = User::new(OFFICER.to_owned(), Role::CryptoOfficer, password, derivation, &data, 1)?;
+        let store = SqliteStore::create(parent, self.name, self.access(), self.options(), &mut || {
+            Ok(NewHsm {
+                device_key: Secret::copy(device_key.expose()),
+                batch: first_batch(&public, &wrapped, &recorded, &officer)?,
+            })
+        })?;
+        *self.active.lock() = Some(Arc::new(Hsm::new(store, public, recorded)));
+        Ok(())
+    }
+
+    /// Initializes the HSM anew with the officer's PIN (C_InitToken on an activated HSM): destroys all objects and
+    /// all crypto users, and ends their logins.
+    ///
+    /// # Errors
+    /// As [`Module::login`] for the PIN.
+    pub fn reinitialize(&self, pin: &[u8], label: Option<&str>) -> Result<()> {
+        let login = self.login(Role::CryptoOfficer, pin)?;
+        policy::may(&login, Command::Zeroize)?;
+        let hsm = self.hsm()?;
+        let mut recorded = hsm.recorded.clone();
+        if let Some(label) = label {
+            label.clone_into(&mut recorded.label);
+        }
+        hsm.commit(Some(&login), Durability::Synced, &mut |view, head| {
+            let mut plan = Plan {
+                events: vec![Event::by(&login, Opcode::InitToken, [0, 0])],
+                keys: i64::try_from(head.keys).map_or(i64::MIN, |keys| -keys),
+                asymmetric: i64::try_from(head.asymmetric).map_or(i64::MIN, |keys| -keys),
+                ..Plan::default()
+            };
+            for kind in [Kind::Object, Kind::Share, Kind::Quorum] {
+                for (id, expected) in view.versions(kind, 0, usize::MAX)? {
+                    plan.changes.push(Planned::Delete { kind, id, expected });
+                }
+            }
+            for record in view.scan(&Selection::all(Kind::User))? {
+                if User::decode(hsm.public.open(&record)?.expose())?.role == Role::CryptoUser {
+                    plan.changes.push(Planned::Delete { kind: Kind::User, id: record.id, expected: record.version });
+                }
+            }
+            let expected = view.version(Kind::Meta, meta::SETTINGS)?.ok_or(MALFORMED)?;
+            plan.changes.push(put_settings(&recorded, expected));
+            Ok(plan)
+        })?;
+        // The settings of an open HSM are read once, so it is opened again.
+        self.close();
+        Ok(())
+    }
+
+    /// Examines the whole store, as `doctor` does.
+    ///
+    /// # Errors
+    /// If the store cannot be read at all.
+    pub fn examine(&self) -> Result<Option<Health>> {
+        let Some(hsm) = self.hsm_if_active()? else { return Ok(None) };
+        let mut unreadable = Vec::new();
+        for record in hsm.store.scan(&Selection { tier: Some(Tier::Public as u8), ..Selection::all(Kind::Object) })? {
+            if hsm.open_object(None, &record).is_err() {
+                unreadable.push(record.id);
+            }
+        }
+        let (entries, audit_broken_at) = hsm.read_audit()?;
+        let head = Head::read(&*hsm.store, &hsm.public)?;
+        Ok(Some(Health {
+            users: hsm.store.count(Kind::User)?,
+            objects: hsm.store.count(Kind::Object)?,
+            sum_is_right: Head::recompute(&*hsm.store, &hsm.public)? == head.sum,
+            unreadable,
+            audit_broken_at,
+            audit_entries: entries.len() as u64,
+        }))
+    }
+
+    /// The audit log, and the place at which it is broken, if it is.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn audit(&self) -> Result<(Vec<super::Entry>, Option<u64>)> {
+        self.hsm()?.read_audit()
+    }
+
+    fn access(&self) -> Access {
+        Access { group: self.settings.group }
+    }
+
+    fn options(&self) -> Options {
+        Options { allow_network_file_system: self.settings.allow_network_file_system }
+    }
+}
+
+impl Hsm {
+    /// Opens an activated HSM.
+    pub(super) fn open(directory: &Path, settings: &Settings) -> Result<Self> {
+        let access = Access { group: settings.group };
+        let options = Options { allow_network_file_system: settings.allow_network_file_system };
+        let store = SqliteStore::open(directory, access, options)?;
+        let device_key = Key::from_slice(SqliteStore::device_key(directory, access)?.expose()).ok_or_else(|| {
+            Error::device(format!(
+                "{}: is not 32 bytes long; put the right file back from a backup",
+                directory.join("device.key").display()
+            ))
+        })?;
+        let place = |error: Error| error.context(directory.display());
+        let root = store.read(Kind::Meta, meta::ROOT)?.ok_or(MALFORMED).map_err(place)?;
+        let (store_id, wrapped) = root.sealed.split_first_chunk::<16>().ok_or(MALFORMED).map_err(place)?;
+        let opened = seal::open(&derive(&device_key, b"device")?, store_id, wrapped).map_err(|_| {
+            Error::device(format!(
+                "{}: does not belong to the database beside it; put back the pair that belongs together",
+                directory.join("device.key").display()
+            ))
+        })?;
+        let public = PublicKeys::new(*store_id, Key::from_slice(opened.expose()).ok_or(MALFORMED).map_err(place)?)?;
+        let record = store.read(Kind::Meta, meta::SETTINGS)?.ok_or(MALFORMED).map_err(place)?;
+        let recorded = decode_settings(public.open(&record).map_err(place)?.expose()).map_err(place)?;
+        // A stricter setting tightens this process alone; a weaker one, if somebody wrote it down, is refused.
+        for (name, wanted, held) in [("fips", settings.fips, recorded.fips), ("secure", settings.secure, recorded.secure)] {
+            if wanted == Some(false) && held {
+                return Err(Error::with(
+                    ck::CKR_FUNCTION_FAILED,
+                    format!("{}: the HSM was created with {name}=true; take {name}=false out of the configuration", directory.display()),
+                ));
+            }
+        }
+        Ok(Self::new(store, public, recorded))
+    }
+
+    fn new(store: SqliteStore, public: PublicKeys, recorded: HsmSettings) -> Self {
+        let generation = store.generation();
+        Self { store: Box::new(store), public, recorded, known: AtomicU64::new(generation), epoch: AtomicU64::new(1) }
+    }
+}
+
+/// The records that a new HSM starts with.
+fn first_batch(public: &PublicKeys, wrapped_root: &[u8], recorded: &HsmSettings, officer: &User) -> Result<Batch> {
+    let mut sealed = Vec::with_capacity(16 + wrapped_root.len());
+    sealed.extend_from_slice(&public.store);
+    sealed.extend_from_slice(wrapped_root);
+    let root =
+        Record { kind: Kind::Meta, id: meta::ROOT, version: 1, class: 0, key_type: 0, owner: 0, tier: Tier::Public as u8, sealed };
+    let id = UserId(fresh_id()?);
+    let plan = Plan {
+        changes: vec![
+            put_settings(recorded, 0),
+            Planned::Put {
+                kind: Kind::User,
+                id: id.0,
+                expected: 0,
+                class: u64::from(officer.role.code()),
+                key_type: 0,
+                owner: 0,
+                tier: Tier::Public,
+                plain: officer.encode(),
+                tags: Some(vec![public.tag(&[b'u', officer.role.code()], officer.name.as_bytes())]),
+            },
+        ],
+        events: vec![Event {
+            opcode: Opcode::InitToken,
+            response: response::SUCCESS,
+            user: id,
+            name: officer.name.clone(),
+            role: Some(officer.role),
+            objects: [0, 0],
+        }],
+        ..Plan::default()
+    };
+    let mut batch = batch(Head::default(), public, None, plan)?;
+    batch.changes.push(Change::Put { record: root, expected: 0, tags: None });
+    Ok(batch)
+}
+
+fn put_settings(recorded: &HsmSettings, expected: u64) -> Planned {
+    let mut writer = Writer::new(256);
+    writer.byte(1).byte(recorded.fips.into()).byte(recorded.secure.into()).long(recorded.created_ms);
+    writer.part(recorded.label.as_bytes()).part(recorded.serial.as_bytes());
+    Planned::Put {
+        kind: Kind::Meta,
+        id: meta::SETTINGS,
+        expected,
+        class: 0,
+        key_type: 0,
+        owner: 0,
+        tier: Tier::Public,
+        plain: writer.finish_secret(),
+        tags: None,
+    }
+}
+
+fn decode_settings(bytes: &[u8]) -> Result<HsmSettings> {
+    let mut reader = Reader::new(bytes);
+    if reader.byte()? != 1 {
+        return Err(MALFORMED);
+    }
+    let settings = HsmSettings {
+        fips: reader.byte()? != 0,
+        secure: reader.byte()? != 0,
+        created_ms: reader.long()?,
+        label: reader.text()?.to_owned(),
+        serial: reader.text()?.to_owned(),
+    };
+    reader.end()?;
+    Ok(settings)
+}

@@ -1,0 +1,207 @@
+//! The HSM itself: its users, logins, policy, keys and audit log. Here runs the trust boundary.
+//!
+//! A [`Module`] is one HSM, activated or not. A method that needs a user takes a [`Login`], which only
+//! [`Module::login`] makes, so that an unauthenticated call does not compile; it opens with one call that asks the
+//! policy. Nothing here knows of sessions, handles or C.
+
+mod admission;
+mod audit;
+mod commit;
+mod find;
+mod hierarchy;
+mod keys;
+mod lifecycle;
+mod login;
+mod policy;
+mod user;
+mod users;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+pub use audit::Entry;
+pub use find::Summary;
+pub use keys::NewKey;
+pub use lifecycle::{Health, HsmSettings};
+pub use login::Pin;
+pub use policy::Command;
+pub use user::{Role, UserInformation};
+
+use crate::ck;
+use crate::config::{Config, Profile, Settings};
+use crate::error::{Error, Result};
+use crate::object::UserId;
+use crate::platform::lock::Lock;
+use crate::store::{SqliteStore, Store};
+use hierarchy::{DataKeys, PublicKeys};
+
+/// One HSM of this process: the folder it lives in, and the HSM itself once it is activated.
+pub struct Module {
+    directory: PathBuf,
+    name: &'static str,
+    settings: Settings,
+    active: Lock<Option<Arc<Hsm>>>,
+}
+
+/// An activated HSM, open in this process.
+struct Hsm {
+    store: Box<dyn Store>,
+    public: PublicKeys,
+    recorded: HsmSettings,
+    /// The generation up to which every cached object is known to be valid.
+    known: AtomicU64,
+    /// Raised when another process has committed: cached objects and logins are looked at again.
+    epoch: AtomicU64,
+}
+
+/// The proof that a user has authenticated. Ends with the logout, and when the user is changed or deleted.
+pub struct Login {
+    /// Who.
+    pub user: UserId,
+    /// The user's name, in lower case.
+    pub name: String,
+    /// As what.
+    pub role: Role,
+    hsm: Arc<Hsm>,
+    data: DataKeys,
+    /// The credential version under which the PIN was right: a later one ends this login.
+    credential: u64,
+    /// Tells this login from every other of this process, in what objects remember of an admission.
+    stamp: u32,
+    validated: AtomicU64,
+    ended: AtomicBool,
+}
+
+impl Module {
+    /// The HSM `name` in the home directory of `config`, opened if it is there.
+    ///
+    /// # Errors
+    /// One line that names the path, the reason and the cure, if it is there and cannot be used.
+    pub fn open(config: &Config, name: &'static str) -> Result<Self> {
+        let module = Self {
+            directory: config.home.join(name),
+            name,
+            settings: config.settings.clone(),
+            active: Lock::new(None),
+        };
+        module.hsm_if_active()?;
+        Ok(module)
+    }
+
+    /// The dialect of this process.
+    #[must_use]
+    pub const fn profile(&self) -> Profile {
+        self.settings.profile
+    }
+
+    /// Whether FIPS mode holds: the HSM's own, or a stricter one of this process.
+    #[must_use]
+    pub fn fips(&self) -> bool {
+        self.settings.fips == Some(true) || self.active.lock().as_ref().is_some_and(|hsm| hsm.recorded.fips)
+    }
+
+    /// Whether the HSM is activated. Another process may have done it a moment ago, so the disk is asked.
+    ///
+    /// # Errors
+    /// As [`Module::open`].
+    pub fn is_active(&self) -> Result<bool> {
+        Ok(self.hsm_if_active()?.is_some())
+    }
+
+    /// What was recorded when the HSM was created, if it is activated.
+    #[must_use]
+    pub fn recorded(&self) -> Option<HsmSettings> {
+        self.active.lock().as_ref().map(|hsm| hsm.recorded.clone())
+    }
+
+    /// Where the HSM is, or would be.
+    #[must_use]
+    pub fn directory(&self) -> &std::path::Path {
+        &self.directory
+    }
+
+    /// The value that changes whenever another process has changed something: one load when nothing has.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.active.lock().as_ref().map_or(0, |hsm| hsm.epoch())
+    }
+
+    /// Closes the store; every login ends. For C_Finalize, and for the child of a fork before it opens anew.
+    pub fn close(&self) {
+        if let Some(hsm) = self.active.lock().take() {
+            hsm.store.close();
+        }
+    }
+
+    fn hsm_if_active(&self) -> Result<Option<Arc<Hsm>>> {
+        let mut active = self.active.lock();
+        if active.is_none() && SqliteStore::exists(&self.directory) {
+            *active = Some(Arc::new(Hsm::open(&self.directory, &self.settings)?));
+        }
+        Ok(active.clone())
+    }
+
+    fn hsm(&self) -> Result<Arc<Hsm>> {
+        self.hsm_if_active()?.ok_or_else(|| {
+            Error::with(
+                ck::CKR_USER_PIN_NOT_INITIALIZED,
+                format!("the HSM {} is not activated: run `cloudhsm-cli cluster activate`", self.directory.display()),
+            )
+        })
+    }
+}
+
+impl Login {
+    /// The value that changes whenever another process has changed something.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.hsm.epoch()
+    }
+
+    /// Ends this login: every later call with it fails.
+    pub fn end(&self) {
+        self.ended.store(true, Ordering::Release);
+    }
+
+    /// Whether the login still holds, looked up again if another process has changed something.
+    ///
+    /// # Errors
+    /// CKR_USER_NOT_LOGGED_IN after a logout, a change of the user's password, or the user's end.
+    pub fn check(&self) -> Result<()> {
+        if self.ended.load(Ordering::Acquire) {
+            return Err(Error::new(ck::CKR_USER_NOT_LOGGED_IN, "the login has ended"));
+        }
+        let epoch = self.hsm.epoch();
+        if self.validated.load(Ordering::Acquire) == epoch {
+            return Ok(());
+        }
+        let current = self.hsm.user_credential(self.user)?;
+        if current != Some(self.credential) {
+            self.end();
+            return Err(Error::new(ck::CKR_USER_NOT_LOGGED_IN, "the user was changed or deleted since the login"));
+        }
+        self.validated.store(epoch, Ordering::Release);
+        Ok(())
+    }
+}
+
+impl Hsm {
+    /// See [`Module::epoch`]. The epoch is raised before the generation is noted, so that nobody takes the new
+    /// generation for already looked at; two threads may both raise it, which only makes caches look twice.
+    fn epoch(&self) -> u64 {
+        let generation = self.store.generation();
+        if self.known.load(Ordering::Acquire) != generation {
+            self.epoch.fetch_add(1, Ordering::AcqRel);
+            self.known.store(generation, Ordering::Release);
+        }
+        self.epoch.load(Ordering::Acquire)
+    }
+
+    /// Says that the commit which led to `generation` was our own and that caches are up to date with it, unless
+    /// another process has committed in between.
+    fn note_own_commit(&self, before: u64, generation: u64) {
+        // If `known` is not `before`, somebody else's commit is between: the next call of `epoch` will see it.
+        let _ = self.known.compare_exchange(before, generation, Ordering::AcqRel, Ordering::Acquire);
+    }
+}

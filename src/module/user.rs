@@ -1,0 +1,218 @@
+//! A user of the HSM: name, role, and the data key wrapped under the PIN.
+//!
+//! The PIN itself is nowhere: a right one opens the wrapped data key, a wrong one does not.
+
+use super::hierarchy::{DataKeys, StoreId};
+use crate::ck::{self, CK_USER_TYPE};
+use crate::codec::{MALFORMED, Reader, Writer};
+use crate::config::Settings;
+use crate::crypto::{kdf, random};
+use crate::error::{Error, Result};
+use crate::secret::{Key, Secret};
+
+/// What a user is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Role {
+    /// `admin` of the CLI, CKU_SO of PKCS#11: manages users, uses no key.
+    CryptoOfficer,
+    /// `crypto-user` of the CLI, CKU_USER of PKCS#11: owns and uses keys.
+    CryptoUser,
+}
+
+impl Role {
+    /// AWS's code of the user type, in the audit log and on disk.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::CryptoUser => 1,
+            Self::CryptoOfficer => 2,
+        }
+    }
+
+    const fn from_code(code: u8) -> Option<Self> {
+        match code {
+            1 => Some(Self::CryptoUser),
+            2 => Some(Self::CryptoOfficer),
+            _ => None,
+        }
+    }
+
+    /// The CLI's word.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::CryptoUser => "crypto-user",
+            Self::CryptoOfficer => "admin",
+        }
+    }
+
+    /// The role of the CLI's word, which is case-sensitive.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::CryptoUser, Self::CryptoOfficer].into_iter().find(|role| role.name() == name)
+    }
+
+    /// The role of a PKCS#11 user type.
+    ///
+    /// # Errors
+    /// CKR_USER_TYPE_INVALID for any other.
+    pub const fn from_user_type(user: CK_USER_TYPE) -> Result<Self> {
+        match user {
+            ck::CKU_USER => Ok(Self::CryptoUser),
+            ck::CKU_SO => Ok(Self::CryptoOfficer),
+            _ => Err(Error::new(ck::CKR_USER_TYPE_INVALID, "no such type of user")),
+        }
+    }
+}
+
+/// What may be told of a user.
+#[derive(Clone, Debug)]
+pub struct UserInformation {
+    /// The name, in lower case.
+    pub name: String,
+    /// The role.
+    pub role: Role,
+    /// Whether too many wrong PINs have locked the user out.
+    pub locked: bool,
+}
+
+/// How a PIN becomes a key; recorded with each user, so that a stronger setting reaches users as they change PINs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Derivation {
+    Argon2id { memory_kib: u32, passes: u32 },
+    Pbkdf2 { rounds: u32 },
+}
+
+impl Derivation {
+    /// What new PINs of this process get.
+    pub(super) const fn of(settings: &Settings, fips: bool) -> Self {
+        // Argon2 is not approved; 600,000 is OWASP's figure for PBKDF2-HMAC-SHA256.
+        if fips {
+            Self::Pbkdf2 { rounds: 600_000 }
+        } else {
+            Self::Argon2id { memory_kib: settings.pin_memory_kib, passes: settings.pin_passes }
+        }
+    }
+
+    /// The key of a PIN. Tens of milliseconds: never under a lock.
+    pub(super) fn key(self, pin: &Secret, salt: &[u8; 16]) -> Result<Key<32>> {
+        match self {
+            Self::Argon2id { memory_kib, passes } => {
+                // A record on disk cannot make a login eat the machine, nor make guessing cheap.
+                if !(19 * 1024..=4 * 1024 * 1024).contains(&memory_kib) || !(2..=1000).contains(&passes) {
+                    return Err(MALFORMED);
+                }
+                Key::made(|out| kdf::argon2id(pin.expose(), salt, memory_kib, passes, out))
+            }
+            Self::Pbkdf2 { rounds } => {
+                if !(600_000..=100_000_000).contains(&rounds) {
+                    return Err(MALFORMED);
+                }
+                Key::made(|out| {
+                    kdf::pbkdf2_sha256(pin.expose(), salt, rounds, out);
+                    Ok(())
+                })
+            }
+        }
+    }
+}
+
+/// A user's record.
+pub(super) struct User {
+    pub(super) name: String,
+    pub(super) role: Role,
+    /// Counts the PINs that this user has had: a login made with an earlier one has ended.
+    pub(super) credential: u64,
+    pub(super) failed: u32,
+    pub(super) salt: [u8; 16],
+    pub(super) derivation: Derivation,
+    pub(super) wrapped: Vec<u8>,
+}
+
+/// So many wrong PINs lock a user out (User Guide, cloudhsm_cli-login).
+pub(super) const MOST_ATTEMPTS: u32 = 5;
+
+impl User {
+    /// A user with a PIN; `data` is what the PIN will open.
+    pub(super) fn new(
+        name: String,
+        role: Role,
+        pin: &Secret,
+        derivation: Derivation,
+        data: &DataKeys,
+        credential: u64,
+    ) -> Result<Self> {
+        let mut salt = [0; 16];
+        random::fill(&mut salt)?;
+        let key = derivation.key(pin, &salt)?;
+        let mut user = Self { name, role, credential, failed: 0, salt, derivation, wrapped: Vec::new() };
+        user.wrapped = data.wrap(&key, &user.binding())?;
+        Ok(user)
+    }
+
+    /// What the PIN opens, if it is the right one.
+    pub(super) fn unlock(&self, store: StoreId, key: &Key<32>) -> Option<DataKeys> {
+        DataKeys::unwrap(store, key, &self.binding(), &self.wrapped).ok()
+    }
+
+    pub(super) const fn locked(&self) -> bool {
+        self.failed >= MOST_ATTEMPTS
+    }
+
+    pub(super) fn information(&self) -> UserInformation {
+        UserInformation { name: self.name.clone(), role: self.role, locked: self.locked() }
+    }
+
+    /// A wrapped key belongs to one user in one role.
+    fn binding(&self) -> Vec<u8> {
+        let mut writer = Writer::new(64);
+        writer.raw(b"user").byte(self.role.code()).part(self.name.as_bytes());
+        writer.finish()
+    }
+
+    pub(super) fn encode(&self) -> Secret {
+        let mut writer = Writer::new(256);
+        writer.byte(1).part(self.name.as_bytes()).byte(self.role.code()).long(self.credential).number(self.failed);
+        writer.raw(&self.salt);
+        match self.derivation {
+            Derivation::Argon2id { memory_kib, passes } => writer.byte(1).number(memory_kib).number(passes),
+            Derivation::Pbkdf2 { rounds } => writer.byte(2).number(rounds).number(0),
+        };
+        writer.part(&self.wrapped);
+        writer.finish_secret()
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self> {
+        let mut reader = Reader::new(bytes);
+        if reader.byte()? != 1 {
+            return Err(MALFORMED);
+        }
+        let name = reader.text()?.to_owned();
+        let role = Role::from_code(reader.byte()?).ok_or(MALFORMED)?;
+        let credential = reader.long()?;
+        let failed = reader.number()?;
+        let salt = reader.array()?;
+        let derivation = match (reader.byte()?, reader.number()?, reader.number()?) {
+            (1, memory_kib, passes) => Derivation::Argon2id { memory_kib, passes },
+            (2, rounds, _) => Derivation::Pbkdf2 { rounds },
+            _ => return Err(MALFORMED),
+        };
+        let wrapped = reader.part()?.to_vec();
+        reader.end()?;
+        Ok(Self { name, role, credential, failed, salt, derivation, wrapped })
+    }
+}
+
+/// A user's name as it is kept: lower case, at most 31 letters, digits and underscores.
+pub(super) fn normalize_name(name: &str) -> Result<String> {
+    if name.is_empty() || name.len() > 31 {
+        return Err(Error::new(ck::CKR_ARGUMENTS_BAD, "a user's name has 1 to 31 characters"));
+    }
+    if let Some(other) = name.chars().find(|c| !c.is_ascii_alphanumeric() && *c != '_') {
+        return Err(Error::with(
+            ck::CKR_ARGUMENTS_BAD,
+            format!("a user's name has letters, digits and underscores only, not `{other}`"),
+        ));
+    }
+    Ok(name.to_ascii_lowercase())
+}

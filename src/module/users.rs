@@ -1,0 +1,230 @@
+//! Managing users: who there is, making them, their passwords, their end.
+
+use super::audit::{Event, Opcode};
+use super::commit::{Plan, Planned};
+use super::hierarchy::Tier;
+use super::policy::{self, Command};
+use super::user::{Derivation, Role, User, UserInformation, normalize_name};
+use super::{Hsm, Login, Module};
+use crate::ck;
+use crate::error::{Error, Result};
+use crate::object::UserId;
+use crate::platform::process;
+use crate::secret::Secret;
+use crate::store::{Durability, Kind, Selection, Tag, View};
+
+/// The most users of an hsm2m.medium cluster (User Guide, limits).
+const MOST_USERS: u64 = 1024;
+
+impl Module {
+    /// Every user. Needs no login, as on AWS.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn list_users(&self) -> Result<Vec<UserInformation>> {
+        let Some(hsm) = self.hsm_if_active()? else {
+            return Ok(Vec::new());
+        };
+        Ok(hsm.users()?.into_iter().map(|(_, user)| user.information()).collect())
+    }
+
+    /// Makes a user, or, with `reset`, gives an existing one a new password and unlocks it.
+    ///
+    /// # Errors
+    /// What the policy refuses; CKR_PIN_LEN_RANGE or CKR_PIN_INVALID for a bad password; CKR_ARGUMENTS_BAD for a bad
+    /// name or one that is taken; CKR_DEVICE_MEMORY when there are too many users.
+    pub fn create_user(&self, login: &Login, name: &str, role: Role, password: &Secret, reset: bool) -> Result<()> {
+        policy::may(login, Command::ManageUsers)?;
+        self.check_password(password)?;
+        let hsm = self.hsm()?;
+        let name = normalize_name(name)?;
+        let derivation = Derivation::of(&self.settings, hsm.recorded.fips);
+        // The slow part comes before the store is locked.
+        let fresh = User::new(name.clone(), role, password, derivation, &login.data, 1)?;
+        hsm.commit(Some(login), Durability::Synced, &mut |view, _| {
+            if let Some(id) = hsm.user_id_in(view, &name, role)? {
+                if !reset {
+                    return Err(Error::with(ck::CKR_ARGUMENTS_BAD, format!("the user {name} exists already")));
+                }
+                return hsm.plan_new_password(view, id, &fresh, Event::by(login, Opcode::ChangePassword, [0, 0]));
+            }
+            if view.count(Kind::User)? >= MOST_USERS {
+                return Err(Error::new(ck::CKR_DEVICE_MEMORY, "the HSM has as many users as it can"));
+            }
+            let id = UserId(fresh_id()?);
+            let opcode = match role {
+                Role::CryptoOfficer => Opcode::CreateOfficer,
+                Role::CryptoUser => Opcode::CreateUser,
+            };
+            let tags = vec![hsm.name_tag(&name, role)];
+            Ok(Plan {
+                changes: vec![hsm.put_user(id, 0, &fresh, Some(tags))],
+                events: vec![Event::by(login, opcode, [0, 0])],
+                ..Plan::default()
+            })
+        })
+    }
+
+    /// Gives a user a new password: an officer anyone, a crypto user itself. Ends the user's logins everywhere.
+    ///
+    /// # Errors
+    /// What the policy refuses; CKR_PIN_LEN_RANGE or CKR_PIN_INVALID for a bad password; CKR_ARGUMENTS_BAD for a user
+    /// who does not exist.
+    pub fn change_password(&self, login: &Login, name: &str, role: Role, password: &Secret) -> Result<()> {
+        let name = normalize_name(name)?;
+        let own = name == login.name && role == login.role;
+        policy::may(login, if own { Command::ChangeOwnPassword } else { Command::ManageUsers })?;
+        self.check_password(password)?;
+        let hsm = self.hsm()?;
+        let derivation = Derivation::of(&self.settings, hsm.recorded.fips);
+        let fresh = User::new(name.clone(), role, password, derivation, &login.data, 1)?;
+        hsm.commit(Some(login), Durability::Synced, &mut |view, _| {
+            let id = hsm.user_id_in(view, &name, role)?.ok_or(NO_SUCH_USER)?;
+            hsm.plan_new_password(view, id, &fresh, Event::by(login, Opcode::ChangePassword, [0, 0]))
+        })
+    }
+
+    /// Changes a user's own PIN with the old one as proof (C_SetPIN).
+    ///
+    /// # Errors
+    /// As [`Module::login`] for the old PIN and as [`Module::change_password`] for the new one.
+    pub fn set_pin(&self, role: Role, old: &[u8], new: &Secret) -> Result<()> {
+        let login = self.login(role, old)?;
+        self.change_password(&login, &login.name, role, new)
+    }
+
+    /// Deletes a user who owns no keys.
+    ///
+    /// # Errors
+    /// What the policy refuses; CKR_ARGUMENTS_BAD for a user who does not exist; CKR_ACTION_PROHIBITED for one who owns
+    /// keys, for oneself, and so for the last officer.
+    pub fn delete_user(&self, login: &Login, name: &str, role: Role) -> Result<()> {
+        policy::may(login, Command::ManageUsers)?;
+        let hsm = self.hsm()?;
+        let name = normalize_name(name)?;
+        hsm.commit(Some(login), Durability::Synced, &mut |view, _| {
+            let id = hsm.user_id_in(view, &name, role)?.ok_or(NO_SUCH_USER)?;
+            if id == login.user {
+                return Err(Error::new(ck::CKR_ACTION_PROHIBITED, "a user who is logged in cannot be deleted"));
+            }
+            if hsm.owns_objects(view, id)? {
+                return Err(Error::new(ck::CKR_ACTION_PROHIBITED, "the user owns keys; delete them first"));
+            }
+            let expected = view.version(Kind::User, id.0)?.ok_or(NO_SUCH_USER)?;
+            Ok(Plan {
+                changes: vec![Planned::Delete { kind: Kind::User, id: id.0, expected }],
+                events: vec![Event::by(login, Opcode::DeleteUser, [0, 0])],
+                ..Plan::default()
+            })
+        })
+    }
+
+    /// The rules for a password.
+    pub(super) fn check_password(&self, password: &Secret) -> Result<()> {
+        let dialect = self.profile().dialect();
+        if dialect.plain_pins {
+            let (shortest, longest) = dialect.pin_lengths;
+            if !(shortest..=longest).contains(&password.len()) {
+                return Err(Error::with(ck::CKR_PIN_LEN_RANGE, format!("a PIN has {shortest} to {longest} bytes")));
+            }
+            return Ok(());
+        }
+        let text = std::str::from_utf8(password.expose())
+            .map_err(|_| Error::new(ck::CKR_PIN_INVALID, "a password is UTF-8 text"))?;
+        if !(8..=32).contains(&text.chars().count()) {
+            return Err(Error::new(ck::CKR_PIN_LEN_RANGE, "a password has 8 to 32 characters"));
+        }
+        if text.contains(':') {
+            return Err(Error::new(ck::CKR_PIN_INVALID, "a password has no colon"));
+        }
+        Ok(())
+    }
+}
+
+const NO_SUCH_USER: Error = Error::new(ck::CKR_ARGUMENTS_BAD, "Specified user does not exist");
+
+impl Hsm {
+    /// A user by name and role.
+    pub(super) fn find_user(&self, name: &str, role: Role) -> Result<Option<(UserId, User)>> {
+        let Ok(name) = normalize_name(name) else { return Ok(None) };
+        match self.user_id_in(&*self.store, &name, role)? {
+            Some(id) => Ok(self.read_user(id)?.map(|(_, user)| (id, user))),
+            None => Ok(None),
+        }
+    }
+
+    /// A user's record and its version.
+    pub(super) fn read_user(&self, id: UserId) -> Result<Option<(u64, User)>> {
+        self.read_user_in(&*self.store, id)
+    }
+
+    pub(super) fn read_user_in(&self, view: &dyn View, id: UserId) -> Result<Option<(u64, User)>> {
+        let Some(record) = view.read(Kind::User, id.0)? else { return Ok(None) };
+        Ok(Some((record.version, User::decode(self.public.open(&record)?.expose())?)))
+    }
+
+    /// Which of a user's PINs is the valid one; nothing if the user is gone.
+    pub(super) fn user_credential(&self, id: UserId) -> Result<Option<u64>> {
+        Ok(self.read_user(id)?.map(|(_, user)| user.credential))
+    }
+
+    /// Every user, in the order in which they were made.
+    pub(super) fn users(&self) -> Result<Vec<(UserId, User)>> {
+        let limit = usize::try_from(MOST_USERS).unwrap_or(usize::MAX);
+        let selection = Selection { kind: Kind::User, class: None, key_type: None, tier: None, after: 0, limit };
+        self.store
+            .scan(&selection)?
+            .iter()
+            .map(|record| Ok((UserId(record.id), User::decode(self.public.open(record)?.expose())?)))
+            .collect()
+    }
+
+    pub(super) fn count_role(&self, role: Role) -> Result<usize> {
+        Ok(self.users()?.iter().filter(|(_, user)| user.role == role).count())
+    }
+
+    pub(super) fn put_user(&self, id: UserId, expected: u64, user: &User, tags: Option<Vec<Tag>>) -> Planned {
+        Planned::Put {
+            kind: Kind::User,
+            id: id.0,
+            expected,
+            class: u64::from(user.role.code()),
+            key_type: 0,
+            owner: 0,
+            tier: Tier::Public,
+            plain: user.encode(),
+            tags,
+        }
+    }
+
+    pub(super) fn name_tag(&self, name: &str, role: Role) -> Tag {
+        self.public.tag(&[b'u', role.code()], name.as_bytes())
+    }
+
+    fn user_id_in(&self, view: &dyn View, name: &str, role: Role) -> Result<Option<UserId>> {
+        let selection = Selection { kind: Kind::User, class: None, key_type: None, tier: None, after: 0, limit: 1 };
+        Ok(view.find(&[self.name_tag(name, role)], &selection)?.first().map(|id| UserId(*id)))
+    }
+
+    /// The same user with the PIN of `fresh`, unlocked.
+    fn plan_new_password(&self, view: &dyn View, id: UserId, fresh: &User, event: Event) -> Result<Plan> {
+        let (version, mut user) = self.read_user_in(view, id)?.ok_or(NO_SUCH_USER)?;
+        user.credential += 1;
+        user.failed = 0;
+        user.salt = fresh.salt;
+        user.derivation = fresh.derivation;
+        user.wrapped.clone_from(&fresh.wrapped);
+        Ok(Plan { changes: vec![self.put_user(id, version, &user, None)], events: vec![event], ..Plan::default() })
+    }
+}
+
+/// A new id: 42 bits of milliseconds, 21 of chance. Ascending in the order of creation, unique across machines, and
+/// never beyond what SQLite's integers hold.
+pub(super) fn fresh_id() -> Result<u64> {
+    /// 2024-01-01, so that 42 bits last until 2163.
+    const EPOCH_MS: u64 = 1_704_067_200_000;
+    let mut chance = [0; 4];
+    crate::crypto::random::fill(&mut chance)?;
+    let milliseconds = process::wall_clock_ms().saturating_sub(EPOCH_MS) & ((1 << 42) - 1);
+    Ok((milliseconds << 21) | u64::from(u32::from_le_bytes(chance) & ((1 << 21) - 1)))
+}

@@ -1,0 +1,161 @@
+//! From a template and the rules to the attributes of a new object, of a changed one or of a copy.
+//!
+//! What fits in a cell of the rule table is decided by the cell; the rules that cross rows stand here as functions
+//! with names, each once.
+
+use super::attribute::{self, ValueKind};
+use super::attributes::{Attributes, Draft};
+use super::rules::{Cell, Changing, Default, Kind, Making};
+use super::template::{Template, Value};
+use crate::ck::{self, CK_ATTRIBUTE_TYPE, CK_RV};
+use crate::config::Profile;
+use crate::error::{Error, Result};
+
+/// Who asks for a change.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Changer {
+    /// C_SetAttributeValue or `key set-attribute` by the owner.
+    Owner,
+    /// The same by a crypto officer.
+    Officer,
+    /// C_CopyObject.
+    Copy,
+}
+
+/// The attributes that `template` asks for, with the defaults of `kind`; key material is left out.
+///
+/// # Errors
+/// CKR_TEMPLATE_INCONSISTENT for an attribute that this kind of object does not have, CKR_ATTRIBUTE_READ_ONLY for one
+/// that the HSM sets, CKR_ATTRIBUTE_VALUE_INVALID for a value that is not allowed, CKR_TEMPLATE_INCOMPLETE for a
+/// missing one (AWS's page on attribute errors; PKCS#11 3.2 section 4.1.1).
+pub fn draft(kind: &Kind, making: Making, template: &Template, profile: Profile) -> Result<Draft> {
+    let mut draft = Draft::default();
+    for (id, value) in template.iter() {
+        let cell = kind.rule(id).map_or(Cell::Unsupported, |rule| rule.cell(making, profile));
+        match cell {
+            Cell::Unsupported => return Err(refuse(ck::CKR_TEMPLATE_INCONSISTENT, id, kind, "is not supported")),
+            Cell::ReadOnly => return Err(refuse(ck::CKR_ATTRIBUTE_READ_ONLY, id, kind, "is set by the HSM")),
+            Cell::Only(only) if template.flag(id) != Some(only) => {
+                return Err(refuse(ck::CKR_ATTRIBUTE_VALUE_INVALID, id, kind, "can only have its default value"));
+            }
+            Cell::Only(_) | Cell::Mandatory | Cell::Optional(_) => {}
+        }
+        if !kind.rule(id).is_some_and(super::rules::Rule::is_material) {
+            draft.set(id, stored_form(value));
+        }
+    }
+    for rule in kind.rules() {
+        let id = rule.attribute;
+        if template.iter().any(|(given, _)| given == id) {
+            continue;
+        }
+        match rule.cell(making, profile) {
+            Cell::Mandatory => return Err(refuse(ck::CKR_TEMPLATE_INCOMPLETE, id, kind, "must be given")),
+            Cell::Only(value) | Cell::Optional(Default::Flag(value)) => draft.set_flag(id, value),
+            Cell::Optional(Default::Empty) => draft.set(id, []),
+            Cell::Optional(Default::Absent) | Cell::ReadOnly | Cell::Unsupported => {}
+        }
+    }
+    draft.set_number(ck::CKA_CLASS, kind.class);
+    if let Some(key_type) = kind.key_type {
+        draft.set_number(ck::CKA_KEY_TYPE, key_type);
+    }
+    check_label(&draft, profile)?;
+    // TRUSTED is an officer's to give, whatever a template says (PKCS#11 3.2 section 4.8).
+    if draft.is(ck::CKA_TRUSTED) {
+        return Err(refuse(ck::CKR_ATTRIBUTE_READ_ONLY, ck::CKA_TRUSTED, kind, "can only be set by a crypto officer"));
+    }
+    Ok(draft)
+}
+
+/// The attributes of an object after `template` has been applied to it.
+///
+/// # Errors
+/// CKR_ATTRIBUTE_READ_ONLY for a change that is not allowed, CKR_ATTRIBUTE_TYPE_INVALID for an attribute that this
+/// kind does not have, CKR_ACTION_PROHIBITED for an object that may not be changed at all.
+pub fn change(kind: &Kind, held: &Attributes, template: &Template, changer: Changer, profile: Profile) -> Result<Draft> {
+    let frozen = match changer {
+        Changer::Copy => held.flag(ck::CKA_COPYABLE) == Some(false),
+        // An officer's TRUSTED is no change of the owner's, so MODIFIABLE does not speak of it.
+        Changer::Owner => held.flag(ck::CKA_MODIFIABLE) == Some(false),
+        Changer::Officer => false,
+    };
+    if frozen {
+        return Err(Error::new(ck::CKR_ACTION_PROHIBITED, "the object may not be changed (CKA_MODIFIABLE, CKA_COPYABLE)"));
+    }
+    let mut draft = held.edit();
+    for (id, value) in template.iter() {
+        let rule =
+            kind.rule(id).ok_or_else(|| refuse(ck::CKR_ATTRIBUTE_TYPE_INVALID, id, kind, "is not an attribute"))?;
+        let wanted = stored_form(value);
+        let unchanged = match draft.get(id) {
+            Some(present) => present == wanted.as_slice(),
+            None => template.flag(id) == Some(false),
+        };
+        let allowed = match (rule.changing(profile), changer) {
+            _ if rule.is_material() => false,
+            (Changing::Officer, who) => who == Changer::Officer || unchanged,
+            (_, Changer::Officer) => unchanged,
+            (Changing::Free, _) => true,
+            (Changing::Only(value), _) => unchanged || template.flag(id) == Some(value),
+            // A copy may tighten: PRIVATE can only be raised, MODIFIABLE only lowered.
+            (Changing::Copy, Changer::Copy) => match id {
+                ck::CKA_PRIVATE if !unchanged && template.flag(id) == Some(false) => {
+                    return Err(refuse(ck::CKR_TEMPLATE_INCONSISTENT, id, kind, "can only be set to true in a copy"));
+                }
+                ck::CKA_MODIFIABLE => unchanged || template.flag(id) == Some(false),
+                _ => true,
+            },
+            (Changing::Copy | Changing::Never, _) => unchanged && changer == Changer::Copy,
+        };
+        if !allowed {
+            return Err(refuse(ck::CKR_ATTRIBUTE_READ_ONLY, id, kind, "cannot be changed to that value"));
+        }
+        draft.set(id, wanted);
+    }
+    check_label(&draft, profile)?;
+    Ok(draft)
+}
+
+/// Sets what the history of a key decides (PKCS#11 3.2 section 4.9): made here, always sensitive, never extractable.
+/// `from_here` is true for a generated key, and for a derived one if its base key was so.
+pub fn set_history(draft: &mut Draft, local: bool, from_here: bool) {
+    draft.set_flag(ck::CKA_LOCAL, local);
+    if draft.number(ck::CKA_CLASS) != Some(ck::CKO_PUBLIC_KEY) {
+        let sensitive = draft.is(ck::CKA_SENSITIVE);
+        let extractable = draft.is(ck::CKA_EXTRACTABLE);
+        draft.set_flag(ck::CKA_ALWAYS_SENSITIVE, from_here && sensitive);
+        draft.set_flag(ck::CKA_NEVER_EXTRACTABLE, from_here && !extractable);
+    }
+}
+
+fn check_label(draft: &Draft, profile: Profile) -> Result<()> {
+    let most = profile.dialect().longest_label;
+    let characters =
+        draft.get(ck::CKA_LABEL).and_then(|label| std::str::from_utf8(label).ok()).map_or(0, |label| label.chars().count());
+    if characters > most {
+        return Err(Error::with(
+            ck::CKR_ATTRIBUTE_VALUE_INVALID,
+            format!("CKA_LABEL has {characters} characters, the most is {most}"),
+        ));
+    }
+    Ok(())
+}
+
+/// How a value of a template is kept with the object.
+fn stored_form(value: &Value) -> Vec<u8> {
+    match value {
+        Value::Plain(bytes) => bytes.expose().to_vec(),
+        Value::Template(template) => template.flatten(),
+    }
+}
+
+fn refuse(rv: CK_RV, id: CK_ATTRIBUTE_TYPE, kind: &Kind, why: &str) -> Error {
+    Error::with(rv, format!("{} {why} for {} here", attribute::name(id), kind.name))
+}
+
+/// Whether an attribute that an object does not have reads as false: every boolean does.
+#[must_use]
+pub fn absent_is_false(id: CK_ATTRIBUTE_TYPE) -> bool {
+    attribute::describe(id).is_some_and(|row| row.kind == ValueKind::Bool)
+}

@@ -1,0 +1,35 @@
+//! Whether an object matches a search template.
+//!
+//! Key material never takes part: a template that names it matches nothing, so that a search is no oracle for the
+//! value of a sensitive key.
+
+use super::rules::{self, Reading};
+use super::template::{Template, Value};
+use super::Object;
+use super::create::absent_is_false;
+use crate::ck;
+use crate::config::Profile;
+
+/// Whether `object` has every attribute of `template` with that very value (PKCS#11 3.2 section 5.7.7).
+#[must_use]
+pub fn matches(object: &Object, template: &Template, profile: Profile) -> bool {
+    let Some(kind) = rules::kind(object.class, object.key_type) else {
+        return false;
+    };
+    template.iter().all(|(attribute, value)| {
+        let Value::Plain(wanted) = value else {
+            return false;
+        };
+        let Some(rule) = kind.rule(attribute) else {
+            return false;
+        };
+        if rule.is_material() || rule.reading(profile) == Reading::Unknown {
+            return false;
+        }
+        match object.attributes.get(attribute) {
+            Some(held) => held == wanted.expose(),
+            // A boolean that was never set reads as false.
+            None => absent_is_false(attribute) && wanted.expose() == [ck::CK_FALSE],
+        }
+    })
+}

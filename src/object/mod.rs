@@ -1,0 +1,142 @@
+//! What the HSM holds: objects, their attributes, their key material, and the rules for both.
+//!
+//! Public attributes are a small sorted map; secret values are never in it but in [`KeyMaterial`], so that a
+//! search, a copy or a log line cannot meet one by accident.
+
+pub mod attribute;
+pub mod attributes;
+pub mod create;
+pub mod find;
+pub mod import;
+pub mod key;
+pub mod record;
+pub mod rules;
+mod rules_table;
+pub mod template;
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+pub use attributes::Attributes;
+pub use key::KeyMaterial;
+pub use template::Template;
+
+use crate::ck::{self, CK_ATTRIBUTE_TYPE, CK_KEY_TYPE, CK_OBJECT_CLASS};
+
+/// What names a token object inside the HSM and on disk: stable, global, never a handle.
+///
+/// The upper bits are the milliseconds at which it was made, so that ascending ids are the order of creation.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct ObjectId(pub u64);
+
+/// What names a user inside the HSM and on disk.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct UserId(pub u64);
+
+/// The owner of what belongs to nobody: objects made without a login.
+pub const NOBODY: UserId = UserId(0);
+
+/// One object: immutable, but for the marks that tell whether it is still what its id means.
+pub struct Object {
+    /// Its name in the store; `None` for a session object.
+    pub id: Option<ObjectId>,
+    /// The version of its record in the store.
+    pub version: u64,
+    /// Who made it.
+    pub owner: UserId,
+    /// `CKA_CLASS`, kept apart because every rule asks for it.
+    pub class: CK_OBJECT_CLASS,
+    /// `CKA_KEY_TYPE`, or `CK_UNAVAILABLE_INFORMATION` for what is no key.
+    pub key_type: CK_KEY_TYPE,
+    /// Everything that may be shown, compared and searched.
+    pub attributes: Attributes,
+    /// What may be used but not shown.
+    pub material: KeyMaterial,
+    /// Which uses the policy has allowed, and until when: see `module::admission`.
+    pub admitted: AtomicU64,
+    /// The epoch of the store in which this was last known to be the newest version.
+    pub validated: AtomicU64,
+    destroyed: AtomicBool,
+    superseded: AtomicBool,
+}
+
+impl Object {
+    /// An object that nobody has been admitted to yet.
+    #[must_use]
+    pub fn new(attributes: Attributes, material: KeyMaterial, owner: UserId) -> Self {
+        Self {
+            id: None,
+            version: 0,
+            owner,
+            class: attributes.number(ck::CKA_CLASS).unwrap_or(ck::CK_UNAVAILABLE_INFORMATION),
+            key_type: attributes.number(ck::CKA_KEY_TYPE).unwrap_or(ck::CK_UNAVAILABLE_INFORMATION),
+            attributes,
+            material,
+            admitted: AtomicU64::new(0),
+            validated: AtomicU64::new(0),
+            destroyed: AtomicBool::new(false),
+            superseded: AtomicBool::new(false),
+        }
+    }
+
+    /// The same object under a name and a version of the store.
+    #[must_use]
+    pub fn stored(mut self, id: ObjectId, version: u64) -> Self {
+        self.id = Some(id);
+        self.version = version;
+        self
+    }
+
+    /// A boolean attribute; absent means false, as every boolean of the rule table does.
+    #[must_use]
+    pub fn is(&self, attribute: CK_ATTRIBUTE_TYPE) -> bool {
+        self.attributes.flag(attribute).unwrap_or(false)
+    }
+
+    /// Whether the object belongs to the token (`CKA_TOKEN`) and not to a session.
+    #[must_use]
+    pub fn is_token(&self) -> bool {
+        self.is(ck::CKA_TOKEN)
+    }
+
+    /// Whether the object is a key.
+    #[must_use]
+    pub const fn is_key(&self) -> bool {
+        matches!(self.class, ck::CKO_SECRET_KEY | ck::CKO_PRIVATE_KEY | ck::CKO_PUBLIC_KEY)
+    }
+
+    /// Whether the object is a secret or a private key.
+    #[must_use]
+    pub const fn holds_secret(&self) -> bool {
+        matches!(self.class, ck::CKO_SECRET_KEY | ck::CKO_PRIVATE_KEY)
+    }
+
+    /// Ends every use of this object, in all sessions, at their next call.
+    pub fn mark_destroyed(&self) {
+        self.destroyed.store(true, Ordering::Release);
+    }
+
+    /// Whether the object is gone.
+    #[must_use]
+    pub fn is_destroyed(&self) -> bool {
+        self.destroyed.load(Ordering::Acquire)
+    }
+
+    /// Says that a newer version of this object exists.
+    pub fn mark_superseded(&self) {
+        self.superseded.store(true, Ordering::Release);
+    }
+
+    /// Whether this is neither destroyed nor an old version.
+    #[must_use]
+    pub fn is_current(&self) -> bool {
+        !self.is_destroyed() && !self.superseded.load(Ordering::Acquire)
+    }
+}
+
+impl Object {
+    /// Whether this is known to be the newest form as of an epoch of the store; session objects always are.
+    #[must_use]
+    pub fn is_newest_at(&self, epoch: u64) -> bool {
+        self.is_current() && (self.id.is_none() || self.validated.load(Ordering::Acquire) == epoch)
+    }
+}

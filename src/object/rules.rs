@@ -1,0 +1,264 @@
+//! How the rule table is read: one rule for each attribute of each kind of object, in two dialects.
+//!
+//! AWS publishes CloudHSM's attributes as tables of function x key type with a mark in each cell. A [`Rule`] is one
+//! row of such a table for one kind of object: a word of six letters, in the order
+//! generate, create, unwrap, derive, read, change.
+//!
+//! | letter | in generate, create, unwrap, derive |
+//! |---|---|
+//! | `y` | accepted; absent if not given |
+//! | `t`, `f`, `e` | accepted; true, false or empty if not given |
+//! | `T`, `F` | accepted only with the default value, true or false (`=D` of AWS's tables) |
+//! | `m` | must be given |
+//! | `R` | set by the HSM; giving it is CKR_ATTRIBUTE_READ_ONLY |
+//! | `-` | not known for this kind: CKR_TEMPLATE_INCONSISTENT |
+//!
+//! | letter | in read |
+//! |---|---|
+//! | `y` | shown |
+//! | `S` | key material: shown only if the key is neither sensitive nor unextractable |
+//! | `N` | key material: never shown |
+//! | `-` | not known: CKR_ATTRIBUTE_TYPE_INVALID |
+//!
+//! | letter | in change (C_SetAttributeValue, C_CopyObject, `key set-attribute`) |
+//! |---|---|
+//! | `y` | free |
+//! | `t`, `f` | only to true, only to false |
+//! | `o` | by an officer only |
+//! | `c` | C_CopyObject only |
+//! | `-` | never |
+
+use crate::ck::{CK_ATTRIBUTE_TYPE, CK_KEY_TYPE, CK_OBJECT_CLASS};
+use crate::config::Profile;
+use crate::object::import::Import;
+use crate::object::rules_table::KINDS;
+
+/// The function that makes an object.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Making {
+    /// C_GenerateKey, C_GenerateKeyPair.
+    Generate = 0,
+    /// C_CreateObject.
+    Create = 1,
+    /// C_UnwrapKey.
+    Unwrap = 2,
+    /// C_DeriveKey.
+    Derive = 3,
+}
+
+/// What a template may say about an attribute, and what holds if it says nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Cell {
+    /// Accepted.
+    Optional(Default),
+    /// Accepted with this value only.
+    Only(bool),
+    /// Must be given.
+    Mandatory,
+    /// The HSM sets it.
+    ReadOnly,
+    /// Not known for this kind of object.
+    Unsupported,
+}
+
+/// The value of an attribute that the template does not name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Default {
+    /// None: the object does not have the attribute.
+    Absent,
+    /// A boolean.
+    Flag(bool),
+    /// No bytes.
+    Empty,
+}
+
+/// What C_GetAttributeValue does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reading {
+    /// Shows it.
+    Shown,
+    /// Shows it if the key is neither sensitive nor unextractable.
+    Material,
+    /// Holds it and never shows it.
+    Never,
+    /// Does not know it.
+    Unknown,
+}
+
+/// What may become of it later.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Changing {
+    /// Any value.
+    Free,
+    /// Only this value.
+    Only(bool),
+    /// By an officer, to any value.
+    Officer,
+    /// In a copy only.
+    Copy,
+    /// Never.
+    Never,
+}
+
+/// What one kind of object does with one attribute.
+pub struct Rule {
+    /// The attribute.
+    pub attribute: CK_ATTRIBUTE_TYPE,
+    cloudhsm: Word,
+    standard: Word,
+}
+
+/// A kind of object: a class and, for keys, a key type.
+pub struct Kind {
+    /// CloudHSM's word for it, for messages and the docs.
+    pub name: &'static str,
+    /// `CKA_CLASS`.
+    pub class: CK_OBJECT_CLASS,
+    /// `CKA_KEY_TYPE`; none for certificates and data.
+    pub key_type: Option<CK_KEY_TYPE>,
+    /// Which dialects have this kind: `cloudhsm` and `strict`, `standard`.
+    pub cloudhsm: bool,
+    /// How C_CreateObject makes the material.
+    pub import: Import,
+    /// Lists of rules; of two rules for one attribute the one in the earlier list holds.
+    pub lists: &'static [&'static [Rule]],
+}
+
+#[derive(Clone, Copy)]
+struct Word([u8; 6]);
+
+/// One rule: its attribute and its words in the two dialects.
+pub(super) const fn rule(attribute: CK_ATTRIBUTE_TYPE, cloudhsm: &str, standard: &str) -> Rule {
+    Rule { attribute, cloudhsm: Word::read(cloudhsm), standard: Word::read(standard) }
+}
+
+impl Word {
+    /// Checks the letters, at compile time since every rule is a constant.
+    const fn read(text: &str) -> Self {
+        let bytes = text.as_bytes();
+        assert!(bytes.len() == 6, "a rule is six letters: generate, create, unwrap, derive, read, change");
+        let mut letters = [b'-'; 6];
+        let mut at = 0;
+        #[allow(clippy::indexing_slicing, reason = "evaluated by the compiler, which checks the bounds")]
+        while at < 6 {
+            let allowed: &[u8] = match at {
+                0..=3 => b"ytfeTFmR-",
+                4 => b"ySN-",
+                _ => b"ytfoc-",
+            };
+            let mut found = false;
+            let mut k = 0;
+            while k < allowed.len() {
+                found |= allowed[k] == bytes[at];
+                k += 1;
+            }
+            assert!(found, "a rule has a letter that its place does not know");
+            letters[at] = bytes[at];
+            at += 1;
+        }
+        Self(letters)
+    }
+}
+
+impl Rule {
+    const fn word(&self, profile: Profile) -> [u8; 6] {
+        match profile {
+            Profile::CloudHsm | Profile::Strict => self.cloudhsm.0,
+            Profile::Standard => self.standard.0,
+        }
+    }
+
+    /// What a template may say.
+    #[must_use]
+    pub const fn cell(&self, making: Making, profile: Profile) -> Cell {
+        let [generate, create, unwrap, derive, ..] = self.word(profile);
+        let letter = match making {
+            Making::Generate => generate,
+            Making::Create => create,
+            Making::Unwrap => unwrap,
+            Making::Derive => derive,
+        };
+        match letter {
+            b'y' => Cell::Optional(Default::Absent),
+            b't' => Cell::Optional(Default::Flag(true)),
+            b'f' => Cell::Optional(Default::Flag(false)),
+            b'e' => Cell::Optional(Default::Empty),
+            b'T' => Cell::Only(true),
+            b'F' => Cell::Only(false),
+            b'm' => Cell::Mandatory,
+            b'R' => Cell::ReadOnly,
+            _ => Cell::Unsupported,
+        }
+    }
+
+    /// What C_GetAttributeValue does.
+    #[must_use]
+    pub const fn reading(&self, profile: Profile) -> Reading {
+        let [.., letter, _] = self.word(profile);
+        match letter {
+            b'y' => Reading::Shown,
+            b'S' => Reading::Material,
+            b'N' => Reading::Never,
+            _ => Reading::Unknown,
+        }
+    }
+
+    /// What may become of it later.
+    #[must_use]
+    pub const fn changing(&self, profile: Profile) -> Changing {
+        let [.., letter] = self.word(profile);
+        match letter {
+            b'y' => Changing::Free,
+            b't' => Changing::Only(true),
+            b'f' => Changing::Only(false),
+            b'o' => Changing::Officer,
+            b'c' => Changing::Copy,
+            _ => Changing::Never,
+        }
+    }
+
+    /// Whether a value of this attribute is key material, which lives outside the attribute map.
+    #[must_use]
+    pub const fn is_material(&self) -> bool {
+        matches!(self.cloudhsm.0, [.., b'S' | b'N', _]) || matches!(self.standard.0, [.., b'S' | b'N', _])
+    }
+}
+
+impl Kind {
+    /// Whether the dialect has this kind of object.
+    #[must_use]
+    pub const fn served(&self, profile: Profile) -> bool {
+        match profile {
+            Profile::CloudHsm | Profile::Strict => self.cloudhsm,
+            Profile::Standard => true,
+        }
+    }
+
+    /// The rule for an attribute, if this kind has one.
+    #[must_use]
+    pub fn rule(&self, attribute: CK_ATTRIBUTE_TYPE) -> Option<&'static Rule> {
+        self.lists.iter().flat_map(|list| list.iter()).find(|rule| rule.attribute == attribute)
+    }
+
+    /// Every rule of this kind, each attribute once.
+    pub fn rules(&self) -> impl Iterator<Item = &'static Rule> {
+        let lists = self.lists;
+        lists.iter().enumerate().flat_map(move |(at, list)| {
+            list.iter().filter(move |rule| {
+                !lists.iter().take(at).any(|earlier| earlier.iter().any(|other| other.attribute == rule.attribute))
+            })
+        })
+    }
+}
+
+/// The kind of an object, if it is one that is known here.
+#[must_use]
+pub fn kind(class: CK_OBJECT_CLASS, key_type: CK_KEY_TYPE) -> Option<&'static Kind> {
+    KINDS.iter().find(|kind| kind.class == class && kind.key_type.is_none_or(|known| known == key_type))
+}
+
+/// Every kind of object, for the docs and for the tests that go through all of them.
+#[must_use]
+pub fn kinds() -> &'static [Kind] {
+    KINDS
+}

@@ -1,0 +1,212 @@
+//! The rule table: what each kind of object does with each attribute, in CloudHSM's dialect and the standard's.
+//!
+//! CloudHSM's words are those of the User Guide's pages `pkcs11-attributes-interpreting`, `-retrieve` and
+//! `modify-attr`; the standard's are PKCS#11 3.2 sections 4.3 to 4.10, with SoftHSM2's choice where the standard
+//! says "default is token-specific". How to read a word: [`super::rules`].
+
+use super::import;
+use super::rules::{Kind, Rule, rule};
+use crate::ck::*;
+
+/// What every object has (PKCS#11 3.2 section 4.4).
+const STORAGE: &[Rule] = &[
+    //                         gcudrc    gcudrc
+    rule(CKA_TOKEN,           "ffffyt", "ffffyc"),
+    rule(CKA_LABEL,           "eeeeyy", "eeeeyy"),
+    rule(CKA_MODIFIABLE,      "ttttyf", "ttttyc"),
+    rule(CKA_DESTROYABLE,     "ttttyy", "ttttyy"),
+    rule(CKA_COPYABLE,        "------", "ttttyf"),
+    rule(CKA_UNIQUE_ID,       "------", "RRRRy-"),
+];
+
+/// What every key has besides (section 4.7).
+const KEY: &[Rule] = &[
+    rule(CKA_CLASS,              "ymmmy-", "ymmmy-"),
+    rule(CKA_KEY_TYPE,           "ymmmy-", "ymmmy-"),
+    rule(CKA_ID,                 "eeeeyy", "eeeeyy"),
+    rule(CKA_DERIVE,             "ffffyy", "ffffyy"),
+    rule(CKA_LOCAL,              "RRRRy-", "RRRRy-"),
+    rule(CKA_START_DATE,         "------", "eeeeyy"),
+    rule(CKA_END_DATE,           "------", "eeeeyy"),
+    rule(CKA_KEY_GEN_MECHANISM,  "------", "RRRRy-"),
+    rule(CKA_ALLOWED_MECHANISMS, "------", "yyyyy-"),
+    rule(CKA_CHECK_VALUE,        "RRRRy-", "------"),
+];
+
+/// Public keys (section 4.8): on CloudHSM they are private objects that every user sees.
+const PUBLIC_KEY: &[Rule] = &[
+    rule(CKA_PRIVATE,        "TTTTy-", "ffffyc"),
+    rule(CKA_DERIVE,         "FF--yf", "ff--yy"),
+    rule(CKA_SUBJECT,        "------", "ee--yy"),
+    rule(CKA_VERIFY,         "ff--yy", "tt--yy"),
+    rule(CKA_TRUSTED,        "ff--yo", "ff--yo"),
+    rule(CKA_WRAP_TEMPLATE,  "yy--yy", "yy--y-"),
+];
+
+/// Private keys (section 4.9).
+const PRIVATE_KEY: &[Rule] = &[
+    rule(CKA_PRIVATE,             "TTTTy-", "ttttyc"),
+    rule(CKA_SUBJECT,             "------", "eee-yy"),
+    rule(CKA_SIGN,                "fff-yy", "ttt-yy"),
+    rule(CKA_SENSITIVE,           "Ttt-yt", "ttt-yt"),
+    rule(CKA_EXTRACTABLE,         "ttt-yf", "fff-yf"),
+    rule(CKA_ALWAYS_SENSITIVE,    "RRR-y-", "RRR-y-"),
+    rule(CKA_NEVER_EXTRACTABLE,   "RRR-y-", "RRR-y-"),
+    rule(CKA_WRAP_WITH_TRUSTED,   "ff--yt", "fff-yt"),
+    rule(CKA_UNWRAP_TEMPLATE,     "yy--yy", "yyy-y-"),
+    rule(CKA_ALWAYS_AUTHENTICATE, "------", "FFF-y-"),
+];
+
+/// Secret keys (section 4.10).
+const SECRET_KEY: &[Rule] = &[
+    rule(CKA_PRIVATE,           "TTTTy-", "ttttyc"),
+    rule(CKA_SIGN,              "tfffyy", "ttttyy"),
+    rule(CKA_VERIFY,            "tfffyy", "ttttyy"),
+    rule(CKA_SENSITIVE,         "tttRyt", "ttttyt"),
+    rule(CKA_EXTRACTABLE,       "ttttyf", "ffffyf"),
+    rule(CKA_ALWAYS_SENSITIVE,  "-RRRy-", "RRRRy-"),
+    rule(CKA_NEVER_EXTRACTABLE, "RRRRy-", "RRRRy-"),
+    rule(CKA_WRAP_WITH_TRUSTED, "ff--yt", "ffffyt"),
+    rule(CKA_VALUE,             "-m--S-", "-m--S-"),
+    rule(CKA_VALUE_LEN,         "m--my-", "m-ymy-"),
+];
+
+/// A block cipher's key can also encrypt and wrap.
+const CIPHER_KEY: &[Rule] = &[
+    rule(CKA_ENCRYPT,         "ffffyy", "ttttyy"),
+    rule(CKA_DECRYPT,         "ffffyy", "ttttyy"),
+    rule(CKA_WRAP,            "ffffyy", "ffffyy"),
+    rule(CKA_UNWRAP,          "ffffyy", "ffffyy"),
+    rule(CKA_WRAP_TEMPLATE,   "yy--yy", "yyyyy-"),
+    rule(CKA_UNWRAP_TEMPLATE, "yy--yy", "yyyyy-"),
+    rule(CKA_TRUSTED,         "ff--yo", "ffffyo"),
+    rule(CKA_CHECK_VALUE,     "RRRRy-", "yyyyy-"),
+];
+
+/// A generic secret: CloudHSM keeps it to HMAC and derivation, and shows no check value.
+const GENERIC_SECRET: &[Rule] = &[
+    rule(CKA_ENCRYPT,         "------", "ffffyy"),
+    rule(CKA_DECRYPT,         "------", "ffffyy"),
+    rule(CKA_WRAP,            "------", "ffffyy"),
+    rule(CKA_UNWRAP,          "------", "ffffyy"),
+    rule(CKA_TRUSTED,         "----y-", "ffffyo"),
+    rule(CKA_CHECK_VALUE,     "RRRR--", "yyyyy-"),
+];
+
+const RSA_PUBLIC_KEY: &[Rule] = &[
+    rule(CKA_ENCRYPT,         "ff--yy", "tt--yy"),
+    rule(CKA_WRAP,            "ff--yy", "ff--yy"),
+    rule(CKA_VERIFY_RECOVER,  "----y-", "ff--yy"),
+    rule(CKA_MODULUS,         "-m--y-", "-m--y-"),
+    rule(CKA_MODULUS_BITS,    "m---y-", "m---y-"),
+    rule(CKA_PUBLIC_EXPONENT, "mm--y-", "ym--y-"),
+];
+
+const RSA_PRIVATE_KEY: &[Rule] = &[
+    rule(CKA_DECRYPT,          "fff-yy", "ttt-yy"),
+    rule(CKA_UNWRAP,           "fff-yy", "fff-yy"),
+    rule(CKA_SIGN_RECOVER,     "----y-", "fff-yy"),
+    rule(CKA_MODULUS,          "-m--y-", "-m--y-"),
+    rule(CKA_PUBLIC_EXPONENT,  "-m--y-", "-m--y-"),
+    rule(CKA_PRIVATE_EXPONENT, "-m--N-", "-m--S-"),
+    rule(CKA_PRIME_1,          "-y--N-", "-y--S-"),
+    rule(CKA_PRIME_2,          "-y--N-", "-y--S-"),
+    rule(CKA_EXPONENT_1,       "-y--N-", "-y--S-"),
+    rule(CKA_EXPONENT_2,       "-y--N-", "-y--S-"),
+    rule(CKA_COEFFICIENT,      "-y--N-", "-y--S-"),
+];
+
+const EC_PUBLIC_KEY: &[Rule] = &[
+    rule(CKA_ENCRYPT,   "f----y", "ff--yy"),
+    rule(CKA_WRAP,      "f----y", "ff--yy"),
+    rule(CKA_EC_PARAMS, "mm--y-", "mm--y-"),
+    rule(CKA_EC_POINT,  "-m--y-", "-m--y-"),
+];
+
+const EC_PRIVATE_KEY: &[Rule] = &[
+    rule(CKA_DECRYPT,   "f---yy", "fff-yy"),
+    rule(CKA_UNWRAP,    "f---yy", "fff-yy"),
+    rule(CKA_EC_PARAMS, "-m--y-", "-m--y-"),
+    rule(CKA_VALUE,     "-m--N-", "-m--S-"),
+];
+
+/// Data objects (section 4.5); CloudHSM has none.
+const DATA: &[Rule] = &[
+    rule(CKA_CLASS,       "------", "-m--y-"),
+    rule(CKA_PRIVATE,     "------", "-t--yc"),
+    rule(CKA_APPLICATION, "------", "-e--yy"),
+    rule(CKA_OBJECT_ID,   "------", "-e--yy"),
+    rule(CKA_VALUE,       "------", "-e--yy"),
+];
+
+/// X.509 certificates (section 4.6.3).
+const CERTIFICATE: &[Rule] = &[
+    rule(CKA_CLASS,                "------", "-m--y-"),
+    rule(CKA_PRIVATE,              "------", "-f--yc"),
+    rule(CKA_CERTIFICATE_TYPE,     "------", "-m--y-"),
+    rule(CKA_TRUSTED,              "------", "-f--yo"),
+    rule(CKA_CERTIFICATE_CATEGORY, "------", "-y--y-"),
+    rule(CKA_CHECK_VALUE,          "------", "-y--y-"),
+    rule(CKA_START_DATE,           "------", "-e--yy"),
+    rule(CKA_END_DATE,             "------", "-e--yy"),
+    rule(CKA_SUBJECT,              "------", "-m--y-"),
+    rule(CKA_ID,                   "------", "-e--yy"),
+    rule(CKA_ISSUER,               "------", "-e--yy"),
+    rule(CKA_SERIAL_NUMBER,        "------", "-e--yy"),
+    rule(CKA_VALUE,                "------", "-m--y-"),
+    rule(CKA_URL,                  "------", "-e--y-"),
+];
+
+/// Every kind of object that is built.
+pub(super) static KINDS: &[Kind] = &[
+    Kind {
+        name: "aes",
+        class: CKO_SECRET_KEY,
+        key_type: Some(CKK_AES),
+        cloudhsm: true,
+        import: import::aes,
+        lists: &[CIPHER_KEY, SECRET_KEY, KEY, STORAGE],
+    },
+    Kind {
+        name: "generic-secret",
+        class: CKO_SECRET_KEY,
+        key_type: Some(CKK_GENERIC_SECRET),
+        cloudhsm: true,
+        import: import::generic,
+        lists: &[GENERIC_SECRET, SECRET_KEY, KEY, STORAGE],
+    },
+    Kind {
+        name: "rsa-public",
+        class: CKO_PUBLIC_KEY,
+        key_type: Some(CKK_RSA),
+        cloudhsm: true,
+        import: import::rsa_public,
+        lists: &[RSA_PUBLIC_KEY, PUBLIC_KEY, KEY, STORAGE],
+    },
+    Kind {
+        name: "rsa-private",
+        class: CKO_PRIVATE_KEY,
+        key_type: Some(CKK_RSA),
+        cloudhsm: true,
+        import: import::rsa_private,
+        lists: &[RSA_PRIVATE_KEY, PRIVATE_KEY, KEY, STORAGE],
+    },
+    Kind {
+        name: "ec-public",
+        class: CKO_PUBLIC_KEY,
+        key_type: Some(CKK_EC),
+        cloudhsm: true,
+        import: import::ec_public,
+        lists: &[EC_PUBLIC_KEY, PUBLIC_KEY, KEY, STORAGE],
+    },
+    Kind {
+        name: "ec-private",
+        class: CKO_PRIVATE_KEY,
+        key_type: Some(CKK_EC),
+        cloudhsm: true,
+        import: import::ec_private,
+        lists: &[EC_PRIVATE_KEY, PRIVATE_KEY, KEY, STORAGE],
+    },
+    Kind { name: "data", class: CKO_DATA, key_type: None, cloudhsm: false, import: import::nothing, lists: &[DATA, STORAGE] },
+    Kind { name: "certificate", class: CKO_CERTIFICATE, key_type: None, cloudhsm: false, import: import::nothing, lists: &[CERTIFICATE, STORAGE] },
+];

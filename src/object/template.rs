@@ -1,0 +1,156 @@
+//! A caller's template: owned, its values checked for shape, zeroed when dropped.
+//!
+//! A template may carry key material (C_CreateObject), so every value is a [`Secret`]. `abi` builds it from
+//! `CK_ATTRIBUTE[]`; nothing below ever sees a pointer.
+
+use super::attribute::{self, ValueKind};
+use crate::ck::{self, CK_ATTRIBUTE_TYPE, CK_ULONG};
+use crate::error::{Error, Result};
+use crate::secret::Secret;
+
+/// The largest template that is read: far above any real one, far below what could exhaust memory.
+pub const MOST_ATTRIBUTES: usize = 1024;
+/// The longest single value that is read, in bytes.
+pub const LONGEST_VALUE: usize = 256 * 1024;
+
+/// The attributes that a caller gave, in the caller's order.
+#[derive(Default)]
+pub struct Template {
+    entries: Vec<(CK_ATTRIBUTE_TYPE, Value)>,
+    impossible: bool,
+}
+
+/// One value of a template.
+pub enum Value {
+    /// Anything but a template, in the form C gave it.
+    Plain(Secret),
+    /// `CKA_WRAP_TEMPLATE` and its kin; nested once and no deeper.
+    Template(Template),
+}
+
+impl Template {
+    /// Adds one attribute, with its shape checked against the attribute list.
+    ///
+    /// # Errors
+    /// CKR_ATTRIBUTE_TYPE_INVALID for an attribute that is not known, CKR_ATTRIBUTE_VALUE_INVALID for a value of
+    /// the wrong shape, CKR_TEMPLATE_INCONSISTENT for an attribute that is already there (PKCS#11 3.2 section 4.1.1).
+    pub fn push(&mut self, id: CK_ATTRIBUTE_TYPE, value: Value) -> Result<()> {
+        let row = attribute::describe(id)
+            .ok_or_else(|| Error::with(ck::CKR_ATTRIBUTE_TYPE_INVALID, format!("attribute {id:#x} is not known")))?;
+        if self.entries.iter().any(|(present, _)| *present == id) {
+            return Err(Error::with(ck::CKR_TEMPLATE_INCONSISTENT, format!("{} stands twice in the template", row.name)));
+        }
+        let well_formed = match (&value, row.kind) {
+            (Value::Template(_), ValueKind::Template) => true,
+            (Value::Template(_), _) | (Value::Plain(_), ValueKind::Template) => false,
+            (Value::Plain(bytes), kind) => fits(bytes.expose(), kind),
+        };
+        if !well_formed {
+            return Err(Error::with(
+                ck::CKR_ATTRIBUTE_VALUE_INVALID,
+                format!("{}: the value is no {:?}", row.name, row.kind),
+            ));
+        }
+        self.entries.push((id, value));
+        Ok(())
+    }
+
+    /// A template that no object matches: it names an attribute that none has.
+    #[must_use]
+    pub fn impossible() -> Self {
+        Self { entries: Vec::new(), impossible: true }
+    }
+
+    /// See [`Template::impossible`].
+    #[must_use]
+    pub const fn is_impossible(&self) -> bool {
+        self.impossible
+    }
+
+    /// A template for callers in Rust: plain values only.
+    ///
+    /// # Errors
+    /// As [`Template::push`].
+    pub fn of(entries: &[(CK_ATTRIBUTE_TYPE, &[u8])]) -> Result<Self> {
+        let mut template = Self::default();
+        for (id, value) in entries {
+            template.push(*id, Value::Plain(Secret::copy(value)))?;
+        }
+        Ok(template)
+    }
+
+    /// A plain value, if the caller gave it.
+    #[must_use]
+    pub fn get(&self, id: CK_ATTRIBUTE_TYPE) -> Option<&[u8]> {
+        self.entries.iter().find_map(|(present, value)| match value {
+            Value::Plain(bytes) if *present == id => Some(bytes.expose()),
+            _ => None,
+        })
+    }
+
+    /// A number, if the caller gave it.
+    #[must_use]
+    pub fn number(&self, id: CK_ATTRIBUTE_TYPE) -> Option<CK_ULONG> {
+        Some(CK_ULONG::from_ne_bytes(self.get(id)?.try_into().ok()?))
+    }
+
+    /// A boolean, if the caller gave it.
+    #[must_use]
+    pub fn flag(&self, id: CK_ATTRIBUTE_TYPE) -> Option<bool> {
+        match self.get(id)? {
+            [value] => Some(*value != ck::CK_FALSE),
+            _ => None,
+        }
+    }
+
+    /// All entries in the caller's order.
+    pub fn iter(&self) -> impl Iterator<Item = (CK_ATTRIBUTE_TYPE, &Value)> {
+        self.entries.iter().map(|(id, value)| (*id, value))
+    }
+
+    /// Whether the caller gave nothing.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The template in the flat form in which `CKA_WRAP_TEMPLATE` and its kin are kept with an object: for each
+    /// attribute its number, the length of its value and the value.
+    #[must_use]
+    pub fn flatten(&self) -> Vec<u8> {
+        let mut flat = Vec::new();
+        for (id, value) in &self.entries {
+            if let Value::Plain(bytes) = value {
+                flat.extend_from_slice(&id.to_le_bytes());
+                flat.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+                flat.extend_from_slice(bytes.expose());
+            }
+        }
+        flat
+    }
+}
+
+/// Reads the flat form of a template back: attribute and value, until the bytes end.
+pub fn unflatten(flat: &[u8]) -> impl Iterator<Item = (CK_ATTRIBUTE_TYPE, &[u8])> {
+    let mut rest = flat;
+    std::iter::from_fn(move || {
+        let (id, after) = rest.split_first_chunk::<8>()?;
+        let (length, after) = after.split_first_chunk::<8>()?;
+        let (value, after) = after.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)?;
+        rest = after;
+        Some((u64::from_le_bytes(*id), value))
+    })
+}
+
+/// Whether `value` has the shape of `kind`.
+fn fits(value: &[u8], kind: ValueKind) -> bool {
+    match kind {
+        ValueKind::Bool => matches!(value, [ck::CK_FALSE | ck::CK_TRUE]),
+        ValueKind::Number => value.len() == size_of::<CK_ULONG>(),
+        ValueKind::Bytes => true,
+        ValueKind::Text => std::str::from_utf8(value).is_ok(),
+        ValueKind::Date => value.is_empty() || (value.len() == 8 && value.iter().all(u8::is_ascii_digit)),
+        ValueKind::Mechanisms => value.len().is_multiple_of(size_of::<CK_ULONG>()),
+        ValueKind::Template => false,
+    }
+}
