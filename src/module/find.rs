@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::hierarchy::Tier;
-use super::policy::{self, Command};
+use super::policy;
 use super::{Hsm, Login, Module};
 use crate::ck;
 use crate::error::Result;
@@ -30,7 +30,7 @@ impl Module {
             return Ok(Vec::new());
         };
         match login {
-            Some(login) => policy::may(login, Command::ListKeys)?,
+            Some(login) => login.check()?,
             None if !self.profile().dialect().public_objects => return Ok(Vec::new()),
             None => {}
         }
