@@ -35,7 +35,9 @@ pub fn configure(level: LogLevel, file: Option<&Path>) -> Result<()> {
                 )
             })?;
             // Descriptors below 3 are the program's: a log must not end up where it writes its output.
-            Some(files::above_standard(opened).map_err(|error| Error::with(ck::CKR_FUNCTION_FAILED, format!("log_file {}: {error}", path.display())))?)
+            Some(files::above_standard(opened).map_err(|error| {
+                Error::with(ck::CKR_FUNCTION_FAILED, format!("log_file {}: {error}", path.display()))
+            })?)
         }
     };
     *DESTINATION.lock() = opened;

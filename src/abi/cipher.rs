@@ -38,7 +38,8 @@ pub(super) unsafe fn encrypt_update(
     output_length: *mut CK_ULONG,
 ) -> Result<()> {
     // SAFETY: the caller's pointers, by the standard.
-    library.cipher_update(session, Use::Encrypt, &mut unsafe { Memory::new(input, input_length, output, output_length) }?)
+    library
+        .cipher_update(session, Use::Encrypt, &mut unsafe { Memory::new(input, input_length, output, output_length) }?)
 }
 
 pub(super) unsafe fn encrypt_final(
@@ -82,7 +83,8 @@ pub(super) unsafe fn decrypt_update(
     output_length: *mut CK_ULONG,
 ) -> Result<()> {
     // SAFETY: the caller's pointers, by the standard.
-    library.cipher_update(session, Use::Decrypt, &mut unsafe { Memory::new(input, input_length, output, output_length) }?)
+    library
+        .cipher_update(session, Use::Decrypt, &mut unsafe { Memory::new(input, input_length, output, output_length) }?)
 }
 
 pub(super) unsafe fn decrypt_final(

@@ -27,7 +27,12 @@ pub(super) unsafe fn digest(
     library.digest(session, &mut unsafe { Memory::new(data, data_length, digest, digest_length) }?)
 }
 
-pub(super) unsafe fn update(library: &Library, session: CK_SESSION_HANDLE, part: *mut CK_BYTE, length: CK_ULONG) -> Result<()> {
+pub(super) unsafe fn update(
+    library: &Library,
+    session: CK_SESSION_HANDLE,
+    part: *mut CK_BYTE,
+    length: CK_ULONG,
+) -> Result<()> {
     // SAFETY: the caller's pointer, by the standard.
     library.digest_update(session, unsafe { memory::input(part, length) }?)
 }

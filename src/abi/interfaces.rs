@@ -66,7 +66,9 @@ pub(super) unsafe fn interface_by(
     let interface = served().iter().find(|interface| {
         // SAFETY: every list of ours begins with its version.
         let own = unsafe { interface.pFunctionList.cast::<CK_VERSION>().read() };
-        named && version.is_none_or(|wanted| wanted.major == own.major && wanted.minor == own.minor) && flags & !interface.flags == 0
+        named
+            && version.is_none_or(|wanted| wanted.major == own.major && wanted.minor == own.minor)
+            && flags & !interface.flags == 0
     });
     let interface = interface.ok_or(Error::new(ck::CKR_FUNCTION_FAILED, "no such interface"))?;
     // SAFETY: the caller's pointer, by the standard.

@@ -8,8 +8,8 @@ use crate::ck::{self, CK_C_INITIALIZE_ARGS};
 use crate::config::Config;
 use crate::cryptoki::Library;
 use crate::error::{Error, Result};
+use crate::log;
 use crate::platform::fork::{self, ForkPointer};
-use crate::{log, store};
 
 /// The library between C_Initialize and C_Finalize; nothing in the child of a fork.
 static CURRENT: ForkPointer<Library> = ForkPointer::new();
@@ -37,8 +37,6 @@ pub(super) unsafe fn initialize(arguments: *mut c_void) -> Result<()> {
     }
     let config = Config::read()?;
     log::configure(config.settings.log_level, config.settings.log_file.as_deref())?;
-    // In the child of a fork: no connection of the parent's may be open when one of our own is made.
-    store::close_inherited();
     let library = KEPT.load().unwrap_or_else(|| Box::leak(Box::new(Library::new())));
     KEPT.store(Some(library));
     library.start(&config)?;

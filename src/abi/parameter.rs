@@ -5,11 +5,10 @@ use crate::ck::{
     self, CK_AES_CTR_PARAMS, CK_GCM_PARAMS, CK_MECHANISM, CK_MECHANISM_TYPE, CK_OBJECT_HANDLE, CK_RSA_PKCS_OAEP_PARAMS,
     CK_RSA_PKCS_PSS_PARAMS, CK_SESSION_HANDLE, CK_ULONG,
 };
-use crate::crypto::digest::Hash;
 use crate::cryptoki::Library;
 use crate::error::{Error, Result};
 use crate::mechanism::parameter::{Counter, Gcm, Iv, Oaep, Pss};
-use crate::mechanism::{Parameter, ParameterKind, Use};
+use crate::mechanism::{Hash, Parameter, ParameterKind, Use};
 
 /// The longest IV, additional data or label that is read.
 const LONGEST_IV: CK_ULONG = 256;

@@ -3,9 +3,7 @@
 use std::ffi::c_void;
 
 use super::memory;
-use crate::ck::{
-    self, CK_FLAGS, CK_NOTIFY, CK_SESSION_HANDLE, CK_SESSION_INFO, CK_SLOT_ID,
-};
+use crate::ck::{self, CK_FLAGS, CK_NOTIFY, CK_SESSION_HANDLE, CK_SESSION_INFO, CK_SLOT_ID};
 use crate::cryptoki::Library;
 use crate::error::{Error, Result};
 use crate::mechanism::Use;
@@ -37,7 +35,11 @@ pub(super) unsafe fn close_all(library: &Library, slot: CK_SLOT_ID) -> Result<()
     library.close_all_sessions(slot)
 }
 
-pub(super) unsafe fn info(library: &Library, session: CK_SESSION_HANDLE, information: *mut CK_SESSION_INFO) -> Result<()> {
+pub(super) unsafe fn info(
+    library: &Library,
+    session: CK_SESSION_HANDLE,
+    information: *mut CK_SESSION_INFO,
+) -> Result<()> {
     let found = library.session_information(session)?;
     let answer = CK_SESSION_INFO { slotID: found.slot, state: found.state, flags: found.flags, ulDeviceError: 0 };
     // SAFETY: the caller's pointer, by the standard.
@@ -53,8 +55,7 @@ pub(super) unsafe fn cancel(library: &Library, session: CK_SESSION_HANDLE, flags
         }
     }
     if flags & ck::CKF_FIND_OBJECTS != 0 {
-        // No search is as good as one that was ended.
-        let _ = library.find_final(session);
+        library.cancel_find(session)?;
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ use std::ptr;
 
 use super::memory;
 use crate::ck::{self, CK_ATTRIBUTE, CK_ATTRIBUTE_TYPE, CK_RV, CK_ULONG, CK_UNAVAILABLE_INFORMATION};
+use crate::cryptoki::ReadAttribute;
 use crate::error::{Error, Result};
 use crate::object::attribute::{self, ValueKind};
 use crate::object::template::{LONGEST_VALUE, MOST_ATTRIBUTES, Template, Value, unflatten};
@@ -94,10 +95,7 @@ impl Array {
     ///
     /// # Safety
     /// The array is what the caller says it is, and its buffers may be written for their lengths.
-    pub(super) unsafe fn fill(
-        self,
-        read: &dyn Fn(CK_ATTRIBUTE_TYPE, &mut dyn FnMut(&[u8])) -> Result<()>,
-    ) -> Result<()> {
+    pub(super) unsafe fn fill(self, read: &ReadAttribute<'_>) -> Result<()> {
         let mut outcome = Ok(());
         // SAFETY: the caller's promise.
         for (place, entry) in unsafe { self.entries() } {

@@ -101,8 +101,9 @@ const NAMES: &[&str] = &[
 impl Settings {
     /// The settings of `text` (the file at `path`), each replaced by its variable where there is one.
     pub(super) fn parse(text: &str, path: &Path, environment: &dyn Fn(&str) -> Option<OsString>) -> Result<Self> {
-        let wrong =
-            |place: &str, why: &str| Error::with(ck::CKR_FUNCTION_FAILED, format!("configuration {place}: {}", one_line(why)));
+        let wrong = |place: &str, why: &str| {
+            Error::with(ck::CKR_FUNCTION_FAILED, format!("configuration {place}: {}", one_line(why)))
+        };
         let mut table: toml::Table =
             text.parse().map_err(|error: toml::de::Error| wrong(&path.display().to_string(), &error.to_string()))?;
         // The file is judged before the environment covers it, so that each is blamed for its own mistakes.

@@ -4,11 +4,10 @@ use super::Library;
 use super::operation::{Digesting, Flow, NOT_INITIALIZED, answer, goes_on};
 use super::session::Session;
 use crate::ck::{self, CK_MECHANISM_TYPE, CK_SESSION_HANDLE};
-use crate::crypto::digest::{Digest, Hash};
-use crate::crypto::random;
 use crate::error::{Error, Result};
 use crate::exchange::Transfer;
-use crate::mechanism::{self, Mechanism, Parameter, ParameterKind, Use};
+use crate::mechanism::{self, Digest, Hash, Mechanism, Parameter, ParameterKind, Use};
+use crate::module;
 
 fn hash(row: &Mechanism) -> Result<Hash> {
     row.hash.ok_or(Error::internal("a digest row without a hash"))
@@ -123,7 +122,7 @@ impl Library {
     pub fn generate_random(&self, session: CK_SESSION_HANDLE, out: &mut [u8]) -> Result<()> {
         // The session's lock is held no longer than it takes to see that it exists.
         drop(self.session(session)?);
-        random::serve(out)
+        module::generate_random(out)
     }
 
     /// C_SeedRandom: accepted and not used, since the generator needs no seed of ours and trusts none.

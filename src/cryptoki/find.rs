@@ -40,7 +40,12 @@ impl Library {
     ///
     /// # Errors
     /// CKR_OPERATION_NOT_INITIALIZED.
-    pub fn find(&self, session: CK_SESSION_HANDLE, most: usize, mut give: impl FnMut(usize, CK_OBJECT_HANDLE)) -> Result<usize> {
+    pub fn find(
+        &self,
+        session: CK_SESSION_HANDLE,
+        most: usize,
+        mut give: impl FnMut(usize, CK_OBJECT_HANDLE),
+    ) -> Result<usize> {
         let mut session = self.session(session)?;
         let finding = session.value.find.as_mut().ok_or(NOT_INITIALIZED)?;
         let rest = finding.handles.get(finding.next..).unwrap_or_default();
@@ -60,6 +65,15 @@ impl Library {
         let session = self.session(session)?;
         let finding = session.value.find.as_ref().ok_or(NOT_INITIALIZED)?;
         Ok(finding.handles.len().saturating_sub(finding.next))
+    }
+
+    /// Ends a search if there is one (C_SessionCancel).
+    ///
+    /// # Errors
+    /// CKR_SESSION_HANDLE_INVALID.
+    pub fn cancel_find(&self, session: CK_SESSION_HANDLE) -> Result<()> {
+        self.session(session)?.value.find = None;
+        Ok(())
     }
 
     /// C_FindObjectsFinal.

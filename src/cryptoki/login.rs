@@ -18,7 +18,10 @@ impl Library {
         let token = self.token_of(session)?;
         if user == ck::CKU_CONTEXT_SPECIFIC {
             // No key asks for it: CKA_ALWAYS_AUTHENTICATE is always false.
-            return Err(Error::new(ck::CKR_OPERATION_NOT_INITIALIZED, "no operation waits for a context-specific login"));
+            return Err(Error::new(
+                ck::CKR_OPERATION_NOT_INITIALIZED,
+                "no operation waits for a context-specific login",
+            ));
         }
         let role = Role::from_user_type(user)?;
         if role == Role::CryptoOfficer {
@@ -72,7 +75,8 @@ impl Library {
             return token.module.reinitialize(pin, label);
         }
         let admin = Pin::split(pin, Role::CryptoOfficer, true)?;
-        let password = if admin.name == "admin" { admin.password } else { Pin::plain(pin, Role::CryptoOfficer).password };
+        let password =
+            if admin.name == "admin" { admin.password } else { Pin::plain(pin, Role::CryptoOfficer).password };
         token.module.activate(&password, label)
     }
 

@@ -35,6 +35,9 @@ impl Place {
     }
 }
 
+/// Reads one attribute of an object: hands its value to the second argument.
+pub type ReadAttribute<'a> = dyn Fn(CK_ATTRIBUTE_TYPE, &mut dyn FnMut(&[u8])) -> Result<()> + 'a;
+
 impl Library {
     fn place(&self, session: CK_SESSION_HANDLE) -> Result<Place> {
         let session = self.session(session)?;
@@ -137,7 +140,12 @@ impl Library {
     ///
     /// # Errors
     /// CKR_OBJECT_HANDLE_INVALID, and what the module refuses.
-    pub fn set_attributes(&self, session: CK_SESSION_HANDLE, handle: CK_OBJECT_HANDLE, template: &Template) -> Result<()> {
+    pub fn set_attributes(
+        &self,
+        session: CK_SESSION_HANDLE,
+        handle: CK_OBJECT_HANDLE,
+        template: &Template,
+    ) -> Result<()> {
         let place = self.place(session)?;
         let object = place.object(handle)?;
         place.check_writable(object.is_token() || template.flag(ck::CKA_TOKEN) == Some(true))?;
@@ -156,7 +164,7 @@ impl Library {
         &self,
         session: CK_SESSION_HANDLE,
         handle: CK_OBJECT_HANDLE,
-        each: impl FnOnce(&dyn Fn(CK_ATTRIBUTE_TYPE, &mut dyn FnMut(&[u8])) -> Result<()>) -> R,
+        each: impl FnOnce(&ReadAttribute<'_>) -> R,
     ) -> Result<R> {
         let mut guard = self.session(session)?;
         let session = &mut guard.value;

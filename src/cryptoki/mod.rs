@@ -18,6 +18,7 @@ mod token;
 
 use std::sync::Arc;
 
+pub use manage::ReadAttribute;
 pub use session::Session;
 
 use crate::ck::{self, CK_FLAGS, CK_SESSION_HANDLE, CK_SLOT_ID};
@@ -86,10 +87,16 @@ impl Library {
         let token = find_token(&tokens, slot)?;
         if flags & ck::CKF_RW_SESSION == 0 {
             if !token.dialect().read_only_sessions {
-                return Err(Error::new(ck::CKR_FUNCTION_FAILED, "the profile `strict` has no read-only sessions, as CloudHSM"));
+                return Err(Error::new(
+                    ck::CKR_FUNCTION_FAILED,
+                    "the profile `strict` has no read-only sessions, as CloudHSM",
+                ));
             }
             if token.officer_is_logged_in() {
-                return Err(Error::new(ck::CKR_SESSION_READ_WRITE_SO_EXISTS, "no read-only session beside an officer's"));
+                return Err(Error::new(
+                    ck::CKR_SESSION_READ_WRITE_SO_EXISTS,
+                    "no read-only session beside an officer's",
+                ));
             }
         }
         let most = token.dialect().most_sessions;

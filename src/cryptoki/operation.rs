@@ -9,10 +9,9 @@ use std::sync::Arc;
 use super::Library;
 use super::session::Session;
 use crate::ck::{self, CK_MECHANISM_TYPE, CK_OBJECT_HANDLE, CK_SESSION_HANDLE};
-use crate::crypto::digest::Digest;
 use crate::error::{Error, Result};
 use crate::exchange::Transfer;
-use crate::mechanism::{self, Accumulator, Mechanism, Parameter, Stream, Terms, Use, Work};
+use crate::mechanism::{self, Accumulator, Digest, Mechanism, Parameter, Stream, Terms, Use, Work};
 use crate::object::Object;
 
 /// An operation with a key.

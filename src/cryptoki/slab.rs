@@ -19,7 +19,7 @@ const CHUNKS: usize = 14;
 const LAST_GENERATION: u64 = (1 << (64 - INDEX_BITS)) - 1;
 
 /// A slab of `T`s.
-pub struct Slab<T> {
+pub(super) struct Slab<T> {
     chunks: [OnceLock<Box<[Slot<T>]>>; CHUNKS],
     free: Lock<Free>,
     live: AtomicU64,
@@ -37,16 +37,16 @@ struct Free {
 struct Slot<T>(Lock<Held<T>>);
 
 /// What a slot holds, and under which handle; 0 while it is free.
-pub struct Held<T> {
+pub(super) struct Held<T> {
     handle: u64,
     /// The content.
-    pub value: T,
+    pub(super) value: T,
 }
 
 impl<T: Default> Slab<T> {
     /// An empty slab. Allocates nothing.
     #[must_use]
-    pub const fn new() -> Self {
+    pub(super) const fn new() -> Self {
         Self {
             chunks: [const { OnceLock::new() }; CHUNKS],
             free: Lock::new(Free { handles: Vec::new(), used: 0 }),
@@ -54,13 +54,8 @@ impl<T: Default> Slab<T> {
         }
     }
 
-    /// How many slots are in use.
-    pub fn live(&self) -> u64 {
-        self.live.load(Ordering::Acquire)
-    }
-
     /// Puts a value in a free slot and returns its handle, if fewer than `most` are in use.
-    pub fn insert(&self, most: usize, fill: impl FnOnce(&mut T, CK_ULONG)) -> Option<CK_ULONG> {
+    pub(super) fn insert(&self, most: usize, fill: impl FnOnce(&mut T, CK_ULONG)) -> Option<CK_ULONG> {
         let handle = {
             let mut free = self.free.lock();
             if self.live.load(Ordering::Acquire) >= most as u64 {
@@ -90,13 +85,13 @@ impl<T: Default> Slab<T> {
 
     /// The slot of a handle, locked; nothing if the handle is not in use.
     #[inline]
-    pub fn get(&self, handle: CK_ULONG) -> Option<LockGuard<'_, Held<T>>> {
+    pub(super) fn get(&self, handle: CK_ULONG) -> Option<LockGuard<'_, Held<T>>> {
         let held = self.slot(handle)?.0.lock();
         (held.handle == handle && handle != 0).then_some(held)
     }
 
     /// Frees the slot of a handle and returns what it held.
-    pub fn remove(&self, handle: CK_ULONG) -> Option<T> {
+    pub(super) fn remove(&self, handle: CK_ULONG) -> Option<T> {
         let value = {
             let mut held = self.get(handle)?;
             held.handle = 0;
@@ -112,7 +107,7 @@ impl<T: Default> Slab<T> {
     }
 
     /// Visits every slot in use, one lock at a time. What is inserted meanwhile may be missed.
-    pub fn for_each(&self, mut visit: impl FnMut(CK_ULONG, &mut T)) {
+    pub(super) fn for_each(&self, mut visit: impl FnMut(CK_ULONG, &mut T)) {
         for slot in self.chunks.iter().filter_map(OnceLock::get).flat_map(|chunk| chunk.iter()) {
             let mut held = slot.0.lock();
             let handle = held.handle;
@@ -166,7 +161,7 @@ mod tests {
         for (n, handle) in handles.iter().enumerate() {
             assert_eq!(slab.get(*handle).unwrap().value, n);
         }
-        assert_eq!(slab.live(), 10_000);
+        assert_eq!(slab.live.load(Ordering::Acquire), 10_000);
     }
 
     #[test]

@@ -110,7 +110,9 @@ fn transform(key: &AesKey, iv: &mut [u8; BLOCK], io: Exchange<'_>, mode: Mode, d
 fn incomplete(direction: Direction) -> Error {
     match direction {
         Direction::Encrypt => Error::new(ck::CKR_DATA_LEN_RANGE, "the data is no whole number of blocks"),
-        Direction::Decrypt => Error::new(ck::CKR_ENCRYPTED_DATA_LEN_RANGE, "the ciphertext is no whole number of blocks"),
+        Direction::Decrypt => {
+            Error::new(ck::CKR_ENCRYPTED_DATA_LEN_RANGE, "the ciphertext is no whole number of blocks")
+        }
     }
 }
 
@@ -207,14 +209,7 @@ impl Stream for CtrStream {
 }
 
 fn stream(work: &Work<'_>, mode: Mode, direction: Direction, padding: bool) -> Result<Box<dyn Stream>> {
-    Ok(Box::new(BlockStream {
-        mode,
-        direction,
-        padding,
-        iv: iv(work),
-        pending: Zeroizing::new([0; BLOCK]),
-        held: 0,
-    }))
+    Ok(Box::new(BlockStream { mode, direction, padding, iv: iv(work), pending: Zeroizing::new([0; BLOCK]), held: 0 }))
 }
 
 /// ECB and CBC in parts: holds back an incomplete block, and with padding the last whole one when decrypting.
@@ -242,10 +237,7 @@ impl BlockStream {
 
     /// Keeps `rest`, which is at most a block, for the next part.
     fn hold(&mut self, rest: &[u8]) -> Result<()> {
-        self.pending
-            .get_mut(self.held..self.held + rest.len())
-            .ok_or(MORE_THAN_A_BLOCK)?
-            .copy_from_slice(rest);
+        self.pending.get_mut(self.held..self.held + rest.len()).ok_or(MORE_THAN_A_BLOCK)?.copy_from_slice(rest);
         self.held += rest.len();
         Ok(())
     }

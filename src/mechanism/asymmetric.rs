@@ -80,7 +80,10 @@ pub(super) const fn rsa_raw() -> Serves {
 
 /// CKM_RSA_PKCS_PSS: PSS over the caller's digest.
 pub(super) const fn rsa_pss() -> Serves {
-    Serves { sign: Some(Signing { length: rsa_length, sign: sign_pss, verify: verify_pss, ..SINGLE_PART }), ..super::table::NOTHING }
+    Serves {
+        sign: Some(Signing { length: rsa_length, sign: sign_pss, verify: verify_pss, ..SINGLE_PART }),
+        ..super::table::NOTHING
+    }
 }
 
 /// CKM_RSA_PKCS_OAEP.
@@ -104,7 +107,10 @@ pub(super) const fn hashed_rsa_pss() -> Serves {
 
 /// CKM_ECDSA over the caller's digest.
 pub(super) const fn ecdsa() -> Serves {
-    Serves { sign: Some(Signing { length: ec_length, sign: sign_ecdsa, verify: verify_ecdsa, ..SINGLE_PART }), ..super::table::NOTHING }
+    Serves {
+        sign: Some(Signing { length: ec_length, sign: sign_ecdsa, verify: verify_ecdsa, ..SINGLE_PART }),
+        ..super::table::NOTHING
+    }
 }
 
 /// CKM_ECDSA_SHAn.
@@ -191,10 +197,16 @@ fn pss<'a>(work: &Work<'a>, digest: &[u8]) -> Result<&'a Pss> {
         return Err(Error::new(ck::CKR_MECHANISM_PARAM_INVALID, "no PSS parameter"));
     };
     if work.row.hash.is_some_and(|own| own != pss.hash) {
-        return Err(Error::new(ck::CKR_MECHANISM_PARAM_INVALID, "the PSS parameter names another hash than the mechanism"));
+        return Err(Error::new(
+            ck::CKR_MECHANISM_PARAM_INVALID,
+            "the PSS parameter names another hash than the mechanism",
+        ));
     }
     if digest.len() != pss.hash.length() {
-        return Err(Error::new(ck::CKR_DATA_LEN_RANGE, "the data is not as long as the digest that the PSS parameter names"));
+        return Err(Error::new(
+            ck::CKR_DATA_LEN_RANGE,
+            "the data is not as long as the digest that the PSS parameter names",
+        ));
     }
     Ok(pss)
 }

@@ -3,7 +3,7 @@
 use super::{Accumulator, Serves, Signing, Work};
 use crate::ck;
 use crate::crypto::digest::Hash;
-use crate::crypto::hmac::{HmacKey, Hmac};
+use crate::crypto::hmac::{Hmac, HmacKey};
 use crate::error::{Error, Result};
 use crate::mechanism::operation::same;
 

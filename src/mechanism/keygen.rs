@@ -19,7 +19,10 @@ const LONGEST_SECRET: CK_ULONG = 800;
 /// CKM_AES_KEY_GEN.
 pub(super) const fn aes() -> Serves {
     Serves {
-        generate: Some(GenerateKey { key_type: ck::CKK_AES, make: |draft| secret(draft, |n| matches!(n, 16 | 24 | 32)) }),
+        generate: Some(GenerateKey {
+            key_type: ck::CKK_AES,
+            make: |draft| secret(draft, |n| matches!(n, 16 | 24 | 32)),
+        }),
         ..super::table::NOTHING
     }
 }
@@ -50,7 +53,10 @@ fn secret(draft: &Draft, allowed: impl Fn(CK_ULONG) -> bool) -> Result<KeyMateri
         .number(ck::CKA_VALUE_LEN)
         .ok_or(Error::new(ck::CKR_TEMPLATE_INCOMPLETE, "CKA_VALUE_LEN must be given"))?;
     if !allowed(length) {
-        return Err(Error::with(ck::CKR_ATTRIBUTE_VALUE_INVALID, format!("CKA_VALUE_LEN cannot be {length} for this key")));
+        return Err(Error::with(
+            ck::CKR_ATTRIBUTE_VALUE_INVALID,
+            format!("CKA_VALUE_LEN cannot be {length} for this key"),
+        ));
     }
     let length = usize::try_from(length).map_err(|_| Error::internal("a length that was checked"))?;
     Ok(KeyMaterial::Secret(SecretKey::new(Secret::made(length, random::fill)?)))
@@ -78,9 +84,8 @@ fn make_rsa(public: &mut Draft, private: &mut Draft, fips: bool) -> Result<(KeyM
 }
 
 fn make_ec(public: &mut Draft, private: &mut Draft, fips: bool) -> Result<(KeyMaterial, KeyMaterial)> {
-    let parameters = public
-        .get(ck::CKA_EC_PARAMS)
-        .ok_or(Error::new(ck::CKR_TEMPLATE_INCOMPLETE, "CKA_EC_PARAMS must be given"))?;
+    let parameters =
+        public.get(ck::CKA_EC_PARAMS).ok_or(Error::new(ck::CKR_TEMPLATE_INCOMPLETE, "CKA_EC_PARAMS must be given"))?;
     let curve = ec::Curve::from_parameters(parameters)
         .ok_or(Error::new(ck::CKR_CURVE_NOT_SUPPORTED, "CKA_EC_PARAMS names no curve that is served"))?;
     let key = ec::PrivateKey::generate(curve)?;

@@ -13,14 +13,16 @@ mod hmac;
 mod keygen;
 pub mod operation;
 pub mod parameter;
+#[rustfmt::skip] // a table, one row a line
 mod table;
 
 pub use operation::{Accumulator, Stream, Work};
 pub use parameter::{Parameter, ParameterKind};
 
+pub use crate::crypto::digest::{Digest, Hash};
+
 use crate::ck::{self, CK_ATTRIBUTE_TYPE, CK_FLAGS, CK_KEY_TYPE, CK_MECHANISM_TYPE, CK_OBJECT_CLASS, CK_ULONG};
 use crate::config::Profile;
-use crate::crypto::digest::Hash;
 use crate::error::{Error, Result};
 use crate::exchange::Exchange;
 use crate::object::KeyMaterial;
@@ -189,7 +191,6 @@ pub struct Ciphering {
 }
 
 /// Making a secret key.
-#[derive(Clone, Copy)]
 pub struct GenerateKey {
     /// The key type that it makes.
     pub key_type: CK_KEY_TYPE,
@@ -198,7 +199,6 @@ pub struct GenerateKey {
 }
 
 /// Making a key pair.
-#[derive(Clone, Copy)]
 pub struct GeneratePair {
     /// The key type that it makes.
     pub key_type: CK_KEY_TYPE,
@@ -210,15 +210,6 @@ pub struct GeneratePair {
 pub type MakePair = fn(&mut Draft, &mut Draft, bool) -> Result<(KeyMaterial, KeyMaterial)>;
 
 impl Mechanism {
-    /// The terms on which a profile serves this mechanism.
-    #[must_use]
-    pub const fn terms(&self, profile: Profile) -> Option<&Terms> {
-        match profile {
-            Profile::CloudHsm | Profile::Strict => self.cloudhsm.as_ref(),
-            Profile::Standard => self.standard.as_ref(),
-        }
-    }
-
     /// The uses that a profile serves, FIPS mode considered.
     #[must_use]
     pub fn uses(&self, profile: Profile, fips: bool) -> u8 {
@@ -276,7 +267,12 @@ pub fn find(id: CK_MECHANISM_TYPE) -> Option<&'static Mechanism> {
 ///
 /// # Errors
 /// CKR_MECHANISM_INVALID if there is none.
-pub fn serve(id: CK_MECHANISM_TYPE, what: Use, profile: Profile, fips: bool) -> Result<(&'static Mechanism, &'static Terms)> {
+pub fn serve(
+    id: CK_MECHANISM_TYPE,
+    what: Use,
+    profile: Profile,
+    fips: bool,
+) -> Result<(&'static Mechanism, &'static Terms)> {
     let row = find(id)
         .ok_or_else(|| Error::with(ck::CKR_MECHANISM_INVALID, format!("mechanism {id:#x} is not known here")))?;
     Ok((row, row.serve(what, profile, fips)?))

@@ -2,6 +2,7 @@
 
 use super::parameter::ParameterKind;
 use super::{Keys, Mechanism, Serves, Terms, Unit, Use, aes, asymmetric, cmac, digest, gcm, hmac, keygen};
+use crate::config::Profile;
 use crate::ck::{self, CK_MECHANISM_TYPE, CK_ULONG, vendor};
 use crate::crypto::digest::Hash;
 
@@ -73,6 +74,15 @@ const fn row(
 }
 
 impl Mechanism {
+    /// The terms on which a profile serves this mechanism.
+    #[must_use]
+    pub const fn terms(&self, profile: Profile) -> Option<&Terms> {
+        match profile {
+            Profile::CloudHsm | Profile::Strict => self.cloudhsm.as_ref(),
+            Profile::Standard => self.standard.as_ref(),
+        }
+    }
+
     /// CloudHSM's limit on the input of one call.
     const fn cloudhsm_limit(mut self, bytes: usize) -> Self {
         if let Some(terms) = &mut self.cloudhsm {

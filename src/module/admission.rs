@@ -57,11 +57,17 @@ impl Module {
             None => return Err(Error::new(ck::CKR_USER_NOT_LOGGED_IN, "using a key needs a login")),
         }
         if what.attribute().is_some_and(|attribute| !object.is(attribute)) {
-            return Err(Error::with(ck::CKR_KEY_FUNCTION_NOT_PERMITTED, format!("the key's attributes do not allow {what:?}")));
+            return Err(Error::with(
+                ck::CKR_KEY_FUNCTION_NOT_PERMITTED,
+                format!("the key's attributes do not allow {what:?}"),
+            ));
         }
         let allowed = object.attributes.get(ck::CKA_ALLOWED_MECHANISMS);
         if allowed.is_some_and(|list| !list.chunks_exact(8).any(|id| id == mechanism.id.to_ne_bytes())) {
-            return Err(Error::new(ck::CKR_MECHANISM_INVALID, "CKA_ALLOWED_MECHANISMS of the key does not name the mechanism"));
+            return Err(Error::new(
+                ck::CKR_MECHANISM_INVALID,
+                "CKA_ALLOWED_MECHANISMS of the key does not name the mechanism",
+            ));
         }
         let (smallest, largest) = mechanism.sizes(self.profile());
         let size = size(object, mechanism.keys.unit);
@@ -127,7 +133,12 @@ fn remember(stamp: u32, object: &Object, what: Use) {
     loop {
         // Another login's bits are not this one's.
         let base = if known >> 32 == u64::from(stamp) { known } else { u64::from(stamp) << 32 };
-        match object.admitted.compare_exchange_weak(known, base | mask(stamp, what), Ordering::AcqRel, Ordering::Acquire) {
+        match object.admitted.compare_exchange_weak(
+            known,
+            base | mask(stamp, what),
+            Ordering::AcqRel,
+            Ordering::Acquire,
+        ) {
             Ok(_) => return,
             Err(newer) => known = newer,
         }

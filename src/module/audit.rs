@@ -98,7 +98,8 @@ impl Hsm {
         let mut mac = [0; 32];
         let mut after = 0;
         loop {
-            let selection = Selection { kind: Kind::Audit, class: None, key_type: None, tier: None, after, limit: PAGE };
+            let selection =
+                Selection { kind: Kind::Audit, class: None, key_type: None, tier: None, after, limit: PAGE };
             let page = self.store.scan(&selection)?;
             let last = page.len() < PAGE;
             for record in page {

@@ -84,7 +84,8 @@ impl Hsm {
     /// The object of a record, if the caller may see it.
     fn visible(&self, login: Option<&Login>, record: &Record) -> Result<Option<Arc<Object>>> {
         let public = record.class == ck::CKO_PUBLIC_KEY || record.tier == Tier::Public as u8;
-        let seen = login.map_or(record.tier == Tier::Public as u8, |login| policy::sees(login, UserId(record.owner), public));
+        let seen =
+            login.map_or(record.tier == Tier::Public as u8, |login| policy::sees(login, UserId(record.owner), public));
         if !seen {
             return Ok(None);
         }

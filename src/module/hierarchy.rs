@@ -5,8 +5,9 @@
 //! two versions of one record are sealed under the same key, and a nonce cannot repeat under one.
 
 use crate::codec::Writer;
+use crate::crypto::digest::Hash;
 use crate::crypto::hmac::HmacKey;
-use crate::crypto::{digest::Hash, kdf, random, seal};
+use crate::crypto::{kdf, random, seal};
 use crate::error::{Error, Result};
 use crate::secret::{Key, Secret};
 use crate::store::{Kind, Record, Tag};

@@ -1,28 +1,25 @@
 //! The life of an object: generated or imported, read, changed, copied, destroyed.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
-use super::audit::{Event, Opcode};
-use super::commit::{Head, Plan, Planned};
-use super::hierarchy::Tier;
+use super::audit::Opcode;
+use super::commit::{Plan, Planned};
 use super::policy::{self, Command};
-use super::users::fresh_id;
-use super::{Hsm, Login, Module};
+use super::stored::{events, is_asymmetric};
+use super::{Login, Module};
 use crate::ck::{self, CK_ATTRIBUTE_TYPE, CK_ULONG};
 use crate::error::{Error, Result};
 use crate::mechanism::{self, Mechanism};
 use crate::object::attributes::Draft;
 use crate::object::create::{self, Changer};
 use crate::object::rules::{self, Kind as ObjectKind, Making, Reading};
-use crate::object::{KeyMaterial, NOBODY, Object, ObjectId, Template, attribute, import, record};
-use crate::secret::Secret;
-use crate::store::{Durability, Kind, Tag};
+use crate::object::{KeyMaterial, NOBODY, Object, Template, import, record};
+use crate::store::{Durability, Kind};
 
 /// A new object that is not stored yet: its attributes and material.
 pub struct NewKey {
-    attributes: Draft,
-    material: KeyMaterial,
+    pub(super) attributes: Draft,
+    pub(super) material: KeyMaterial,
 }
 
 impl Module {
@@ -32,7 +29,7 @@ impl Module {
     /// What the policy, the rules and the generator refuse.
     pub fn generate_key(&self, login: &Login, row: &Mechanism, template: &Template) -> Result<Arc<Object>> {
         policy::may(login, Command::CreateKeys)?;
-        let generator = row.serves.generate.ok_or(NOT_A_GENERATOR)?;
+        let generator = row.serves.generate.as_ref().ok_or(NOT_A_GENERATOR)?;
         let kind = self.kind_for(template, ck::CKO_SECRET_KEY, generator.key_type)?;
         let mut draft = create::draft(kind, Making::Generate, template, self.profile())?;
         let material = (generator.make)(&mut draft)?;
@@ -55,7 +52,7 @@ impl Module {
     ) -> Result<(Arc<Object>, Arc<Object>)> {
         policy::may(login, Command::CreateKeys)?;
         let profile = self.profile();
-        let generator = row.serves.generate_pair.ok_or(NOT_A_GENERATOR)?;
+        let generator = row.serves.generate_pair.as_ref().ok_or(NOT_A_GENERATOR)?;
         let public_kind = self.kind_for(public, ck::CKO_PUBLIC_KEY, generator.key_type)?;
         let private_kind = self.kind_for(private, ck::CKO_PRIVATE_KEY, generator.key_type)?;
         let mut public = create::draft(public_kind, Making::Generate, public, profile)?;
@@ -85,7 +82,8 @@ impl Module {
     /// # Errors
     /// What the policy and the rules refuse, and material that does not fit together.
     pub fn create_object(&self, login: Option<&Login>, template: &Template) -> Result<Arc<Object>> {
-        let class = template.number(ck::CKA_CLASS).ok_or(Error::new(ck::CKR_TEMPLATE_INCOMPLETE, "CKA_CLASS must be given"))?;
+        let class =
+            template.number(ck::CKA_CLASS).ok_or(Error::new(ck::CKR_TEMPLATE_INCOMPLETE, "CKA_CLASS must be given"))?;
         let key_type = template.number(ck::CKA_KEY_TYPE);
         let is_key = matches!(class, ck::CKO_SECRET_KEY | ck::CKO_PRIVATE_KEY | ck::CKO_PUBLIC_KEY);
         if is_key && key_type.is_none() {
@@ -305,7 +303,10 @@ impl Module {
         if odd && (exponent.len() > 8 || value >= least) {
             return Ok(());
         }
-        Err(Error::with(ck::CKR_ATTRIBUTE_VALUE_INVALID, format!("CKA_PUBLIC_EXPONENT must be odd and at least {least}")))
+        Err(Error::with(
+            ck::CKR_ATTRIBUTE_VALUE_INVALID,
+            format!("CKA_PUBLIC_EXPONENT must be odd and at least {least}"),
+        ))
     }
 
     fn may_manage(&self, login: Option<&Login>, object: &Object) -> Result<()> {
@@ -337,155 +338,12 @@ impl Module {
     }
 }
 
-impl Hsm {
-    fn insert(
-        &self,
-        login: Option<&Login>,
-        objects: Vec<Object>,
-        opcode: Opcode,
-        limit: Option<(u64, u64)>,
-    ) -> Result<Vec<Arc<Object>>> {
-        let mut stored = Vec::with_capacity(objects.len());
-        for object in objects {
-            stored.push(if object.is_token() { object.stored(ObjectId(fresh_id()?), 1) } else { object });
-        }
-        self.commit(login, Durability::Synced, &mut |_, head| {
-            let mut plan = Plan::default();
-            for object in stored.iter().filter(|object| object.is_token()) {
-                plan.changes.push(self.put_object(login, object, 0)?);
-                plan.keys += i64::from(object.is_key());
-                plan.asymmetric += i64::from(is_asymmetric(object));
-            }
-            check_room(head, &plan, limit)?;
-            plan.events = events(login, opcode, &stored.iter().collect::<Vec<_>>());
-            Ok(plan)
-        })?;
-        let epoch = self.epoch();
-        for object in &stored {
-            object.validated.store(epoch, Ordering::Release);
-        }
-        Ok(stored.into_iter().map(Arc::new).collect())
-    }
-
-    /// Writes the new form of a token object, on condition that `old` is still the newest.
-    fn replace(&self, login: Option<&Login>, old: &Object, id: ObjectId, new: NewKey) -> Result<Arc<Object>> {
-        let object = Object::new(new.attributes.finish(), new.material, old.owner).stored(id, old.version + 1);
-        self.commit(login, Durability::Synced, &mut |view, _| {
-            match view.version(Kind::Object, id.0)? {
-                None => return Err(GONE),
-                Some(version) if version != old.version => {
-                    return Err(Error::new(ck::CKR_FUNCTION_FAILED, "another process has changed the object meanwhile; try again"));
-                }
-                Some(_) => {}
-            }
-            Ok(Plan {
-                changes: vec![self.put_object(login, &object, old.version)?],
-                events: events(login, Opcode::ModifyObject, &[&object]),
-                ..Plan::default()
-            })
-        })?;
-        object.validated.store(self.epoch(), Ordering::Release);
-        Ok(Arc::new(object))
-    }
-
-    fn put_object(&self, login: Option<&Login>, object: &Object, expected: u64) -> Result<Planned> {
-        let tier = if object.is(ck::CKA_PRIVATE) { Tier::Data } else { Tier::Public };
-        Ok(Planned::Put {
-            kind: Kind::Object,
-            id: object.id.ok_or(Error::internal("a token object without an id"))?.0,
-            expected,
-            class: object.class,
-            key_type: object.key_type,
-            owner: object.owner.0,
-            tier,
-            plain: record::encode(&object.attributes, &object.material),
-            tags: Some(self.object_tags(login, tier, object)),
-        })
-    }
-
-    fn object_tags(&self, login: Option<&Login>, tier: Tier, object: &Object) -> Vec<Tag> {
-        attribute::ATTRIBUTES
-            .iter()
-            .filter(|row| row.indexed)
-            .filter_map(|row| self.attribute_tag(login, tier, row.id, object.attributes.get(row.id)?))
-            .collect()
-    }
-
-    /// The blind index entry of one attribute in one tier; none without the keys of that tier.
-    pub(super) fn attribute_tag(&self, login: Option<&Login>, tier: Tier, id: CK_ATTRIBUTE_TYPE, value: &[u8]) -> Option<Tag> {
-        let label = id.to_le_bytes();
-        match tier {
-            Tier::Public => Some(self.public.tag(&label, value)),
-            Tier::Data => login.map(|login| login.data.tag(&label, value)),
-        }
-    }
-
-    /// An object from its record, if the keys at hand open it.
-    pub(super) fn open_object(&self, login: Option<&Login>, stored: &crate::store::Record) -> Result<Option<Arc<Object>>> {
-        let plain: Secret = match (stored.tier, login) {
-            (tier, _) if tier == Tier::Public as u8 => self.public.open(stored)?,
-            (_, Some(login)) => login.data.open(stored)?,
-            (_, None) => return Ok(None),
-        };
-        let (attributes, material) = record::decode(plain.expose())?;
-        let object = Object::new(attributes, material, crate::object::UserId(stored.owner));
-        Ok(Some(Arc::new(object.stored(ObjectId(stored.id), stored.version))))
-    }
-
-    /// Whether a user owns any object.
-    pub(super) fn owns_objects(&self, view: &dyn crate::store::View, user: crate::object::UserId) -> Result<bool> {
-        const PAGE: usize = 1024;
-        let mut after = 0;
-        loop {
-            let selection =
-                crate::store::Selection { kind: Kind::Object, class: None, key_type: None, tier: None, after, limit: PAGE };
-            let page = view.scan(&selection)?;
-            if page.iter().any(|record| record.owner == user.0) {
-                return Ok(true);
-            }
-            match page.last() {
-                Some(last) if page.len() == PAGE => after = last.id,
-                _ => return Ok(false),
-            }
-        }
-    }
-}
-
 const NOT_A_GENERATOR: Error = Error::new(ck::CKR_MECHANISM_INVALID, "the mechanism makes no such key");
 const NOTHING_MADE: Error = Error::internal("nothing was made");
-const GONE: Error = Error::new(ck::CKR_OBJECT_HANDLE_INVALID, "the object has been destroyed");
+pub(super) const GONE: Error = Error::new(ck::CKR_OBJECT_HANDLE_INVALID, "the object has been destroyed");
 const SENSITIVE: Error = Error::new(ck::CKR_ATTRIBUTE_SENSITIVE, "key material that may not leave the HSM");
 const UNKNOWN_ATTRIBUTE: Error = Error::new(ck::CKR_ATTRIBUTE_TYPE_INVALID, "the object has no such attribute");
 
 fn kind_of(object: &Object) -> Result<&'static ObjectKind> {
     rules::kind(object.class, object.key_type).ok_or(Error::internal("an object of a kind without rules"))
-}
-
-const fn is_asymmetric(object: &Object) -> bool {
-    matches!(object.class, ck::CKO_PRIVATE_KEY | ck::CKO_PUBLIC_KEY)
-}
-
-/// The limits on token keys (User Guide, limits: hsm2m.medium).
-fn check_room(head: &Head, plan: &Plan, limit: Option<(u64, u64)>) -> Result<()> {
-    let Some((keys, asymmetric)) = limit else { return Ok(()) };
-    if head.keys.saturating_add_signed(plan.keys) > keys
-        || (plan.asymmetric > 0 && head.asymmetric.saturating_add_signed(plan.asymmetric) > asymmetric)
-    {
-        return Err(Error::with(
-            ck::CKR_DEVICE_MEMORY,
-            format!("the HSM holds as many keys as it can: {keys}, of which {asymmetric} asymmetric"),
-        ));
-    }
-    Ok(())
-}
-
-fn events(login: Option<&Login>, opcode: Opcode, objects: &[&Object]) -> Vec<Event> {
-    let named = |public: bool| {
-        objects
-            .iter()
-            .find(|object| (object.class == ck::CKO_PUBLIC_KEY) == public)
-            .and_then(|object| object.id)
-            .map_or(0, |id| id.0)
-    };
-    login.map(|login| Event::by(login, opcode, [named(false), named(true)])).into_iter().collect()
 }

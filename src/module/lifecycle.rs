@@ -197,11 +197,16 @@ impl Hsm {
         let record = store.read(Kind::Meta, meta::SETTINGS)?.ok_or(MALFORMED).map_err(place)?;
         let recorded = decode_settings(public.open(&record).map_err(place)?.expose()).map_err(place)?;
         // A stricter setting tightens this process alone; a weaker one, if somebody wrote it down, is refused.
-        for (name, wanted, held) in [("fips", settings.fips, recorded.fips), ("secure", settings.secure, recorded.secure)] {
+        for (name, wanted, held) in
+            [("fips", settings.fips, recorded.fips), ("secure", settings.secure, recorded.secure)]
+        {
             if wanted == Some(false) && held {
                 return Err(Error::with(
                     ck::CKR_FUNCTION_FAILED,
-                    format!("{}: the HSM was created with {name}=true; take {name}=false out of the configuration", directory.display()),
+                    format!(
+                        "{}: the HSM was created with {name}=true; take {name}=false out of the configuration",
+                        directory.display()
+                    ),
                 ));
             }
         }
@@ -219,8 +224,16 @@ fn first_batch(public: &PublicKeys, wrapped_root: &[u8], recorded: &HsmSettings,
     let mut sealed = Vec::with_capacity(16 + wrapped_root.len());
     sealed.extend_from_slice(&public.store);
     sealed.extend_from_slice(wrapped_root);
-    let root =
-        Record { kind: Kind::Meta, id: meta::ROOT, version: 1, class: 0, key_type: 0, owner: 0, tier: Tier::Public as u8, sealed };
+    let root = Record {
+        kind: Kind::Meta,
+        id: meta::ROOT,
+        version: 1,
+        class: 0,
+        key_type: 0,
+        owner: 0,
+        tier: Tier::Public as u8,
+        sealed,
+    };
     let id = UserId(fresh_id()?);
     let plan = Plan {
         changes: vec![

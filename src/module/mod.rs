@@ -13,6 +13,7 @@ mod keys;
 mod lifecycle;
 mod login;
 mod policy;
+mod stored;
 mod user;
 mod users;
 
@@ -30,6 +31,7 @@ pub use user::{Role, UserInformation};
 
 use crate::ck;
 use crate::config::{Config, Profile, Settings};
+use crate::crypto;
 use crate::error::{Error, Result};
 use crate::object::UserId;
 use crate::platform::lock::Lock;
@@ -71,6 +73,15 @@ pub struct Login {
     stamp: u32,
     validated: AtomicU64,
     ended: AtomicBool,
+}
+
+/// Random bytes of the HSM (C_GenerateRandom). Needs no user, and no HSM that is activated.
+///
+/// # Errors
+/// CKR_DEVICE_ERROR if the generator fails.
+#[inline]
+pub fn generate_random(out: &mut [u8]) -> Result<()> {
+    crypto::random::serve(out)
 }
 
 impl Module {
@@ -202,6 +213,6 @@ impl Hsm {
     /// another process has committed in between.
     fn note_own_commit(&self, before: u64, generation: u64) {
         // If `known` is not `before`, somebody else's commit is between: the next call of `epoch` will see it.
-        let _ = self.known.compare_exchange(before, generation, Ordering::AcqRel, Ordering::Acquire);
+        self.known.compare_exchange(before, generation, Ordering::AcqRel, Ordering::Acquire).ok();
     }
 }

@@ -67,7 +67,13 @@ const fn row(command: Command) -> (Relation, Relation) {
 }
 
 /// The decision itself: role, relation to the key, command.
-const fn decide(role: Role, user: UserId, owner: Option<UserId>, public: bool, command: Command) -> std::result::Result<(), CK_RV> {
+const fn decide(
+    role: Role,
+    user: UserId,
+    owner: Option<UserId>,
+    public: bool,
+    command: Command,
+) -> std::result::Result<(), CK_RV> {
     let (officer, crypto_user) = row(command);
     let wanted = match role {
         Role::CryptoOfficer => officer,

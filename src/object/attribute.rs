@@ -134,6 +134,9 @@ mod tests {
 
     #[test]
     fn rows_stand_in_order() {
-        assert!(ATTRIBUTES.windows(2).all(|pair| matches!(pair, [a, b] if a.id < b.id)), "describe() searches by halves");
+        assert!(
+            ATTRIBUTES.windows(2).all(|pair| matches!(pair, [a, b] if a.id < b.id)),
+            "describe() searches by halves"
+        );
     }
 }

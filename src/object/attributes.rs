@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::ck::{CK_ATTRIBUTE_TYPE, CK_ULONG, CK_FALSE, CK_TRUE};
+use crate::ck::{CK_ATTRIBUTE_TYPE, CK_FALSE, CK_TRUE, CK_ULONG};
 
 /// An immutable map from attribute to value.
 #[derive(Default)]

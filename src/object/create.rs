@@ -73,7 +73,13 @@ pub fn draft(kind: &Kind, making: Making, template: &Template, profile: Profile)
 /// # Errors
 /// CKR_ATTRIBUTE_READ_ONLY for a change that is not allowed, CKR_ATTRIBUTE_TYPE_INVALID for an attribute that this
 /// kind does not have, CKR_ACTION_PROHIBITED for an object that may not be changed at all.
-pub fn change(kind: &Kind, held: &Attributes, template: &Template, changer: Changer, profile: Profile) -> Result<Draft> {
+pub fn change(
+    kind: &Kind,
+    held: &Attributes,
+    template: &Template,
+    changer: Changer,
+    profile: Profile,
+) -> Result<Draft> {
     let frozen = match changer {
         Changer::Copy => held.flag(ck::CKA_COPYABLE) == Some(false),
         // An officer's TRUSTED is no change of the owner's, so MODIFIABLE does not speak of it.
@@ -81,7 +87,10 @@ pub fn change(kind: &Kind, held: &Attributes, template: &Template, changer: Chan
         Changer::Officer => false,
     };
     if frozen {
-        return Err(Error::new(ck::CKR_ACTION_PROHIBITED, "the object may not be changed (CKA_MODIFIABLE, CKA_COPYABLE)"));
+        return Err(Error::new(
+            ck::CKR_ACTION_PROHIBITED,
+            "the object may not be changed (CKA_MODIFIABLE, CKA_COPYABLE)",
+        ));
     }
     let mut draft = held.edit();
     for (id, value) in template.iter() {
@@ -131,8 +140,10 @@ pub fn set_history(draft: &mut Draft, local: bool, from_here: bool) {
 
 fn check_label(draft: &Draft, profile: Profile) -> Result<()> {
     let most = profile.dialect().longest_label;
-    let characters =
-        draft.get(ck::CKA_LABEL).and_then(|label| std::str::from_utf8(label).ok()).map_or(0, |label| label.chars().count());
+    let characters = draft
+        .get(ck::CKA_LABEL)
+        .and_then(|label| std::str::from_utf8(label).ok())
+        .map_or(0, |label| label.chars().count());
     if characters > most {
         return Err(Error::with(
             ck::CKR_ATTRIBUTE_VALUE_INVALID,

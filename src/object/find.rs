@@ -3,10 +3,10 @@
 //! Key material never takes part: a template that names it matches nothing, so that a search is no oracle for the
 //! value of a sensitive key.
 
-use super::rules::{self, Reading};
-use super::template::{Template, Value};
 use super::Object;
 use super::create::absent_is_false;
+use super::rules::{self, Reading};
+use super::template::{Template, Value};
 use crate::ck;
 use crate::config::Profile;
 

@@ -106,9 +106,9 @@ fn curve(template: &Template, draft: &mut Draft) -> Result<ec::Curve> {
 }
 
 fn given(template: &Template, attribute: CK_ATTRIBUTE_TYPE) -> Result<&[u8]> {
-    template
-        .get(attribute)
-        .ok_or_else(|| Error::with(ck::CKR_TEMPLATE_INCOMPLETE, format!("{} must be given", super::attribute::name(attribute))))
+    template.get(attribute).ok_or_else(|| {
+        Error::with(ck::CKR_TEMPLATE_INCOMPLETE, format!("{} must be given", super::attribute::name(attribute)))
+    })
 }
 
 /// The check value of a key: three bytes that tell two keys apart and nothing more.

@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::secret::Secret;
 
 /// The material of one object.
+#[allow(clippy::large_enum_variant, reason = "lives in an `Arc` with its object, and is used in place")]
 pub enum KeyMaterial {
     /// A certificate or a data object has none.
     None,
@@ -86,7 +87,8 @@ impl SecretKey {
     /// # Errors
     /// None that can occur: each hash has its place.
     pub fn hmac(&self, hash: Hash) -> Result<&HmacKey> {
-        let cell = self.hmac.get(hash as usize).ok_or_else(|| Error::internal("no place for the HMAC state of this hash"))?;
+        let cell =
+            self.hmac.get(hash as usize).ok_or_else(|| Error::internal("no place for the HMAC state of this hash"))?;
         Ok(cell.get_or_init(|| HmacKey::new(hash, self.bytes.expose())))
     }
 }

@@ -11,6 +11,7 @@ pub mod import;
 pub mod key;
 pub mod record;
 pub mod rules;
+#[rustfmt::skip] // a table, whose columns stand under each other
 mod rules_table;
 pub mod template;
 

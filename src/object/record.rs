@@ -7,8 +7,8 @@
 use super::attributes::{Attributes, Draft};
 use super::key::{EcPrivateKey, KeyMaterial, RsaPrivateKey, SecretKey};
 use crate::ck;
-use crate::crypto::{ec, ec_material, rsa};
 use crate::codec::{MALFORMED, Reader, Writer};
+use crate::crypto::{ec, ec_material, rsa};
 use crate::error::Result;
 use crate::secret::Secret;
 

@@ -38,7 +38,10 @@ impl Template {
         let row = attribute::describe(id)
             .ok_or_else(|| Error::with(ck::CKR_ATTRIBUTE_TYPE_INVALID, format!("attribute {id:#x} is not known")))?;
         if self.entries.iter().any(|(present, _)| *present == id) {
-            return Err(Error::with(ck::CKR_TEMPLATE_INCONSISTENT, format!("{} stands twice in the template", row.name)));
+            return Err(Error::with(
+                ck::CKR_TEMPLATE_INCONSISTENT,
+                format!("{} stands twice in the template", row.name),
+            ));
         }
         let well_formed = match (&value, row.kind) {
             (Value::Template(_), ValueKind::Template) => true,

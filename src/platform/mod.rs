@@ -25,3 +25,4 @@ pub mod generation;
 pub mod lock;
 pub mod process;
 pub mod random_pool;
+pub mod scratch;

@@ -58,9 +58,9 @@ pub(super) fn raised(opened: RawFd) -> io::Result<OwnedFd> {
 ///
 /// # Errors
 /// If the descriptor cannot be moved.
-pub fn above_standard(file: std::fs::File) -> io::Result<std::fs::File> {
+pub fn above_standard(file: File) -> io::Result<File> {
     use std::os::fd::IntoRawFd;
-    raised(file.into_raw_fd()).map(std::fs::File::from)
+    raised(file.into_raw_fd()).map(File::from)
 }
 
 /// What the kernel says about an open descriptor.

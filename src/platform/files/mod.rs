@@ -18,8 +18,8 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 
-use check::{c_string, check_group, check_mode, failed, raised, read_capped, status};
 pub use check::above_standard;
+use check::{c_string, check_group, check_mode, failed, raised, read_capped, status};
 pub use home::{open_home, put_in_place};
 pub use network::check_local;
 

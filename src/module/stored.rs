@@ -1,0 +1,174 @@
+//! Token objects in the store: inserted together, replaced, opened, indexed.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::audit::{Event, Opcode};
+use super::commit::{Head, Plan, Planned};
+use super::hierarchy::Tier;
+use super::keys::{GONE, NewKey};
+use super::users::fresh_id;
+use super::{Hsm, Login};
+use crate::ck::{self, CK_ATTRIBUTE_TYPE};
+use crate::error::{Error, Result};
+use crate::object::{Object, ObjectId, UserId, attribute, record};
+use crate::secret::Secret;
+use crate::store::{Durability, Kind, Record, Selection, Tag, View};
+
+impl Hsm {
+    pub(super) fn insert(
+        &self,
+        login: Option<&Login>,
+        objects: Vec<Object>,
+        opcode: Opcode,
+        limit: Option<(u64, u64)>,
+    ) -> Result<Vec<Arc<Object>>> {
+        let mut stored = Vec::with_capacity(objects.len());
+        for object in objects {
+            stored.push(if object.is_token() { object.stored(ObjectId(fresh_id()?), 1) } else { object });
+        }
+        self.commit(login, Durability::Synced, &mut |_, head| {
+            let mut plan = Plan::default();
+            for object in stored.iter().filter(|object| object.is_token()) {
+                plan.changes.push(self.put_object(login, object, 0)?);
+                plan.keys += i64::from(object.is_key());
+                plan.asymmetric += i64::from(is_asymmetric(object));
+            }
+            check_room(head, &plan, limit)?;
+            plan.events = events(login, opcode, &stored.iter().collect::<Vec<_>>());
+            Ok(plan)
+        })?;
+        let epoch = self.epoch();
+        for object in &stored {
+            object.validated.store(epoch, Ordering::Release);
+        }
+        Ok(stored.into_iter().map(Arc::new).collect())
+    }
+
+    /// Writes the new form of a token object, on condition that `old` is still the newest.
+    pub(super) fn replace(
+        &self,
+        login: Option<&Login>,
+        old: &Object,
+        id: ObjectId,
+        new: NewKey,
+    ) -> Result<Arc<Object>> {
+        let object = Object::new(new.attributes.finish(), new.material, old.owner).stored(id, old.version + 1);
+        self.commit(login, Durability::Synced, &mut |view, _| {
+            match view.version(Kind::Object, id.0)? {
+                None => return Err(GONE),
+                Some(version) if version != old.version => {
+                    return Err(Error::new(
+                        ck::CKR_FUNCTION_FAILED,
+                        "another process has changed the object meanwhile; try again",
+                    ));
+                }
+                Some(_) => {}
+            }
+            Ok(Plan {
+                changes: vec![self.put_object(login, &object, old.version)?],
+                events: events(login, Opcode::ModifyObject, &[&object]),
+                ..Plan::default()
+            })
+        })?;
+        object.validated.store(self.epoch(), Ordering::Release);
+        Ok(Arc::new(object))
+    }
+
+    fn put_object(&self, login: Option<&Login>, object: &Object, expected: u64) -> Result<Planned> {
+        let tier = if object.is(ck::CKA_PRIVATE) { Tier::Data } else { Tier::Public };
+        Ok(Planned::Put {
+            kind: Kind::Object,
+            id: object.id.ok_or(Error::internal("a token object without an id"))?.0,
+            expected,
+            class: object.class,
+            key_type: object.key_type,
+            owner: object.owner.0,
+            tier,
+            plain: record::encode(&object.attributes, &object.material),
+            tags: Some(self.object_tags(login, tier, object)),
+        })
+    }
+
+    fn object_tags(&self, login: Option<&Login>, tier: Tier, object: &Object) -> Vec<Tag> {
+        attribute::ATTRIBUTES
+            .iter()
+            .filter(|row| row.indexed)
+            .filter_map(|row| self.attribute_tag(login, tier, row.id, object.attributes.get(row.id)?))
+            .collect()
+    }
+
+    /// The blind index entry of one attribute in one tier; none without the keys of that tier.
+    pub(super) fn attribute_tag(
+        &self,
+        login: Option<&Login>,
+        tier: Tier,
+        id: CK_ATTRIBUTE_TYPE,
+        value: &[u8],
+    ) -> Option<Tag> {
+        let label = id.to_le_bytes();
+        match tier {
+            Tier::Public => Some(self.public.tag(&label, value)),
+            Tier::Data => login.map(|login| login.data.tag(&label, value)),
+        }
+    }
+
+    /// An object from its record, if the keys at hand open it.
+    pub(super) fn open_object(&self, login: Option<&Login>, stored: &Record) -> Result<Option<Arc<Object>>> {
+        let plain: Secret = match (stored.tier, login) {
+            (tier, _) if tier == Tier::Public as u8 => self.public.open(stored)?,
+            (_, Some(login)) => login.data.open(stored)?,
+            (_, None) => return Ok(None),
+        };
+        let (attributes, material) = record::decode(plain.expose())?;
+        let object = Object::new(attributes, material, UserId(stored.owner));
+        Ok(Some(Arc::new(object.stored(ObjectId(stored.id), stored.version))))
+    }
+
+    /// Whether a user owns any object.
+    pub(super) fn owns_objects(&self, view: &dyn View, user: UserId) -> Result<bool> {
+        const PAGE: usize = 1024;
+        let mut after = 0;
+        loop {
+            let selection =
+                Selection { kind: Kind::Object, class: None, key_type: None, tier: None, after, limit: PAGE };
+            let page = view.scan(&selection)?;
+            if page.iter().any(|record| record.owner == user.0) {
+                return Ok(true);
+            }
+            match page.last() {
+                Some(last) if page.len() == PAGE => after = last.id,
+                _ => return Ok(false),
+            }
+        }
+    }
+}
+
+pub(super) const fn is_asymmetric(object: &Object) -> bool {
+    matches!(object.class, ck::CKO_PRIVATE_KEY | ck::CKO_PUBLIC_KEY)
+}
+
+/// The limits on token keys (User Guide, limits: hsm2m.medium).
+fn check_room(head: &Head, plan: &Plan, limit: Option<(u64, u64)>) -> Result<()> {
+    let Some((keys, asymmetric)) = limit else { return Ok(()) };
+    if head.keys.saturating_add_signed(plan.keys) > keys
+        || (plan.asymmetric > 0 && head.asymmetric.saturating_add_signed(plan.asymmetric) > asymmetric)
+    {
+        return Err(Error::with(
+            ck::CKR_DEVICE_MEMORY,
+            format!("the HSM holds as many keys as it can: {keys}, of which {asymmetric} asymmetric"),
+        ));
+    }
+    Ok(())
+}
+
+pub(super) fn events(login: Option<&Login>, opcode: Opcode, objects: &[&Object]) -> Vec<Event> {
+    let named = |public: bool| {
+        objects
+            .iter()
+            .find(|object| (object.class == ck::CKO_PUBLIC_KEY) == public)
+            .and_then(|object| object.id)
+            .map_or(0, |id| id.0)
+    };
+    login.map(|login| Event::by(login, opcode, [named(false), named(true)])).into_iter().collect()
+}
