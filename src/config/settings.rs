@@ -171,6 +171,7 @@ mod tests {
         for name in NAMES {
             assert!(error.contains(&format!("`{name}`")), "{name} is no field: {error}");
         }
-        assert_eq!(error.matches('`').count() / 2, NAMES.len() + 2, "a field is not in NAMES: {error}");
+        let listed = error.split_once("expected one of").map_or("", |(_, listed)| listed);
+        assert_eq!(listed.matches('`').count() / 2, NAMES.len(), "a field is not in NAMES: {error}");
     }
 }
