@@ -2,11 +2,11 @@
 
 use super::Library;
 use super::operation::{Active, Flow, NOT_INITIALIZED, Ready, answer, check_length};
-use super::session::Session;
+use super::session::Context;
 use crate::ck::{self, CK_SESSION_HANDLE};
 use crate::error::{Error, Result};
 use crate::exchange::{Exchange, Transfer};
-use crate::mechanism::{Ciphering, Use};
+use crate::mechanism::{Ciphering, Stream, Use};
 use crate::secret::Secret;
 
 fn ciphering(ready: &Ready, what: Use) -> Result<&'static Ciphering> {
@@ -48,59 +48,57 @@ fn run_into(
     }
 }
 
-impl Session {
-    fn cipher(&self, active: &Active, what: Use, transfer: &mut impl Transfer) -> Result<Flow> {
-        let Active::Ready(ready) = active else { return Err(NOT_INITIALIZED) };
-        self.still_admitted(ready, what)?;
-        let input = transfer.input_length();
-        check_length(ready.terms, input)?;
-        let ciphering = ciphering(ready, what)?;
-        let work = ready.work();
-        let most = (ciphering.most)(&work, input)?;
-        if what == Use::Encrypt {
-            // What encryption writes is known beforehand, so the work is not done twice.
-            if let Some(flow) = answer(transfer, most)? {
-                return Ok(flow);
-            }
+/// The state of an operation in parts, begun now if this is the first part.
+fn stream_of(active: &mut Active, what: Use) -> Result<(&Ready, &mut Box<dyn Stream>)> {
+    if let Active::Ready(ready) = active {
+        if !ready.terms.multi_part {
+            return Err(NO_PARTS);
         }
-        run_into(transfer, most, |io| (ciphering.once)(&work, io))
+        let stream = (ciphering(ready, what)?.start)(&ready.work())?;
+        let Active::Ready(ready) = std::mem::take(active) else { return Err(NOT_INITIALIZED) };
+        *active = Active::Streaming(ready, stream);
     }
+    match active {
+        Active::Streaming(ready, stream) => Ok((ready, stream)),
+        _ => Err(NOT_INITIALIZED),
+    }
+}
 
-    fn cipher_update(&self, active: &mut Active, what: Use, transfer: &mut impl Transfer) -> Result<Flow> {
-        if let Active::Ready(ready) = active {
-            if !ready.terms.multi_part {
-                return Err(NO_PARTS);
-            }
-            let stream = (ciphering(ready, what)?.start)(&ready.work())?;
-            let Active::Ready(ready) = std::mem::take(active) else { return Err(NOT_INITIALIZED) };
-            *active = Active::Streaming(ready, stream);
-        }
-        let Active::Streaming(ready, stream) = active else { return Err(NOT_INITIALIZED) };
-        self.still_admitted(ready, what)?;
-        let input = transfer.input_length();
-        check_length(ready.terms, input)?;
-        let most = stream.update_most(input);
+fn cipher(context: &Context, active: &Active, what: Use, transfer: &mut impl Transfer) -> Result<Flow> {
+    let Active::Ready(ready) = active else { return Err(NOT_INITIALIZED) };
+    context.still_admitted(ready, what)?;
+    let input = transfer.input_length();
+    check_length(ready.terms, input)?;
+    let ciphering = ciphering(ready, what)?;
+    let work = ready.work();
+    let most = (ciphering.most)(&work, input)?;
+    if what == Use::Encrypt {
+        // What encryption writes is known beforehand, so the work is not done twice.
         if let Some(flow) = answer(transfer, most)? {
             return Ok(flow);
         }
-        let written = stream.update(&ready.key.material, transfer.exchange(most))?;
-        transfer.set_length(written);
-        Ok(Flow::Told)
     }
+    run_into(transfer, most, |io| (ciphering.once)(&work, io))
+}
 
-    fn cipher_final(&self, active: &mut Active, what: Use, transfer: &mut impl Transfer) -> Result<Flow> {
-        if let Active::Ready(ready) = active {
-            if !ready.terms.multi_part {
-                return Err(NO_PARTS);
-            }
-            let stream = (ciphering(ready, what)?.start)(&ready.work())?;
-            let Active::Ready(ready) = std::mem::take(active) else { return Err(NOT_INITIALIZED) };
-            *active = Active::Streaming(ready, stream);
-        }
-        let Active::Streaming(ready, stream) = active else { return Err(NOT_INITIALIZED) };
-        self.still_admitted(ready, what)?;
-        run_into(transfer, stream.finish_most(), |mut io| stream.finish(&ready.key.material, io.output()))
+fn cipher_update(context: &Context, active: &mut Active, what: Use, transfer: &mut impl Transfer) -> Result<Flow> {
+    let (ready, stream) = stream_of(active, what)?;
+    context.still_admitted(ready, what)?;
+    let input = transfer.input_length();
+    check_length(ready.terms, input)?;
+    let most = stream.update_most(input);
+    if let Some(flow) = answer(transfer, most)? {
+        return Ok(flow);
     }
+    let written = stream.update(&ready.key.material, transfer.exchange(most))?;
+    transfer.set_length(written);
+    Ok(Flow::Told)
+}
+
+fn cipher_final(context: &Context, active: &mut Active, what: Use, transfer: &mut impl Transfer) -> Result<Flow> {
+    let (ready, stream) = stream_of(active, what)?;
+    context.still_admitted(ready, what)?;
+    run_into(transfer, stream.finish_most(), |mut io| stream.finish(&ready.key.material, io.output()))
 }
 
 impl Library {
@@ -109,7 +107,7 @@ impl Library {
     /// # Errors
     /// What the mechanism refuses; the operation ends then, except with CKR_BUFFER_TOO_SMALL.
     pub fn cipher(&self, session: CK_SESSION_HANDLE, what: Use, transfer: &mut impl Transfer) -> Result<()> {
-        self.with_cipher(session, what, |session, active| session.cipher(active, what, transfer))
+        self.with_operation(session, what, |context, active| cipher(context, active, what, transfer))
     }
 
     /// C_EncryptUpdate and C_DecryptUpdate.
@@ -117,7 +115,7 @@ impl Library {
     /// # Errors
     /// As [`Library::cipher`].
     pub fn cipher_update(&self, session: CK_SESSION_HANDLE, what: Use, transfer: &mut impl Transfer) -> Result<()> {
-        self.with_cipher(session, what, |session, active| session.cipher_update(active, what, transfer))
+        self.with_operation(session, what, |context, active| cipher_update(context, active, what, transfer))
     }
 
     /// C_EncryptFinal and C_DecryptFinal.
@@ -125,21 +123,6 @@ impl Library {
     /// # Errors
     /// As [`Library::cipher`].
     pub fn cipher_final(&self, session: CK_SESSION_HANDLE, what: Use, transfer: &mut impl Transfer) -> Result<()> {
-        self.with_cipher(session, what, |session, active| session.cipher_final(active, what, transfer))
-    }
-
-    /// Takes the operation out of the session while it runs, so that both can be used, and puts it back if it goes on.
-    #[inline]
-    fn with_cipher(
-        &self,
-        session: CK_SESSION_HANDLE,
-        what: Use,
-        run: impl FnOnce(&Session, &mut Active) -> Result<Flow>,
-    ) -> Result<()> {
-        let mut session = self.session(session)?;
-        let mut active = std::mem::take(session.value.active(what)?);
-        let outcome = run(&session.value, &mut active);
-        *session.value.active(what)? = active;
-        session.value.conclude(what, outcome)
+        self.with_operation(session, what, |context, active| cipher_final(context, active, what, transfer))
     }
 }

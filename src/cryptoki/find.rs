@@ -18,7 +18,7 @@ impl Library {
             if session.value.find.is_some() {
                 return Err(Error::new(ck::CKR_OPERATION_ACTIVE, "a search is active already"));
             }
-            (session.value.token()?.clone(), session.value.login.clone())
+            (session.value.token()?.clone(), session.value.context.login.clone())
         };
         let login = login.as_deref();
         let profile = token.module.profile();

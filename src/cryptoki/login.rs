@@ -46,7 +46,7 @@ impl Library {
         token.set_login(&login).map_err(|present| already(&token, &present, role))?;
         self.sessions.for_each(|_, session| {
             if session.is_of(&token) {
-                session.login = Some(Arc::clone(&login));
+                session.context.login = Some(Arc::clone(&login));
             }
         });
         Ok(())
@@ -132,7 +132,7 @@ impl Library {
         token.set_login(&login).map_err(|present| already(token, &present, role))?;
         self.sessions.for_each(|_, session| {
             if session.is_of(token) {
-                session.login = Some(Arc::clone(&login));
+                session.context.login = Some(Arc::clone(&login));
             }
         });
         Ok(())
@@ -158,7 +158,7 @@ impl Library {
     /// Token and login of a session, for work that must not hold the session's lock.
     pub(super) fn token_and_login(&self, session: CK_SESSION_HANDLE) -> Result<(Arc<Token>, Option<Arc<Login>>)> {
         let session = self.session(session)?;
-        Ok((Arc::clone(session.value.token()?), session.value.login.clone()))
+        Ok((Arc::clone(session.value.token()?), session.value.context.login.clone()))
     }
 }
 

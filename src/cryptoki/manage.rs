@@ -43,7 +43,7 @@ impl Library {
         let session = self.session(session)?;
         Ok(Place {
             token: Arc::clone(session.value.token()?),
-            login: session.value.login.clone(),
+            login: session.value.context.login.clone(),
             read_write: session.value.is_read_write(),
         })
     }
@@ -170,7 +170,7 @@ impl Library {
         let session = &mut guard.value;
         let object = session.object(handle)?;
         let token = session.token()?;
-        let login = session.login.as_deref();
+        let login = session.context.login.as_deref();
         if let Some(login) = login {
             login.check()?;
         }

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::Library;
-use super::session::Session;
+use super::session::{Context, Session};
 use crate::ck::{self, CK_MECHANISM_TYPE, CK_OBJECT_HANDLE, CK_SESSION_HANDLE};
 use crate::error::{Error, Result};
 use crate::exchange::Transfer;
@@ -104,27 +104,36 @@ pub(super) fn check_length(terms: &Terms, length: usize) -> Result<()> {
     }
 }
 
-impl Session {
+impl Context {
     /// Asks again, at each call, whether the operation's key may be used: the login may have ended, the key be gone.
     #[inline]
     pub(super) fn still_admitted(&self, ready: &Ready, what: Use) -> Result<()> {
         self.token()?.module.admit(self.login.as_deref(), &ready.key, ready.row, what)
     }
+}
 
-    /// Ends an operation, and keeps its key at hand for the next one.
+impl Library {
+    /// Runs a part of an operation with a key and ends the operation if that was its end, keeping the key at hand for
+    /// the next one.
     #[inline]
-    pub(super) fn conclude(&mut self, what: Use, outcome: Result<Flow>) -> Result<()> {
+    pub(super) fn with_operation(
+        &self,
+        session: CK_SESSION_HANDLE,
+        what: Use,
+        run: impl FnOnce(&Context, &mut Active) -> Result<Flow>,
+    ) -> Result<()> {
+        let mut session = self.session(session)?;
+        let (context, active) = session.value.split(what)?;
+        let outcome = run(context, active);
         if !goes_on(&outcome) {
-            let ended = std::mem::take(self.active(what)?);
+            let ended = std::mem::take(active);
             if let Active::Ready(ready) | Active::Accumulating(ready, _) | Active::Streaming(ready, _) = ended {
-                self.recent = Some((ready.handle, ready.key));
+                session.value.recent = Some((ready.handle, ready.key));
             }
         }
         outcome.map(|_| ())
     }
-}
 
-impl Library {
     /// Begins an operation with a key. `decode` makes the parameter in the form that the row wants.
     /// Returns the IV that the HSM has made and the caller is to be told.
     ///
@@ -147,7 +156,7 @@ impl Library {
         let (row, terms) = mechanism::serve(mechanism, what, module.profile(), module.fips())?;
         let object = session.key(key)?;
         let token = session.token()?;
-        token.module.admit(session.login.as_deref(), &object, row, what)?;
+        token.module.admit(session.context.login.as_deref(), &object, row, what)?;
         let mut parameter = decode(terms.parameter)?;
         let made = mechanism::make_iv(terms.parameter, what, &mut parameter)?;
         *session.active(what)? = Active::Ready(Ready { row, terms, handle: key, key: object, parameter });
@@ -184,12 +193,12 @@ impl Session {
     pub(super) fn object(&mut self, handle: CK_OBJECT_HANDLE) -> Result<Arc<Object>> {
         if let Some((recent, object)) = self.recent.take()
             && recent == handle
-            && let Some(login) = &self.login
+            && let Some(login) = &self.context.login
             && object.is_newest_at(login.epoch())
         {
             return Ok(object);
         }
         let token = self.token()?;
-        token.objects.get(&token.module, self.login.as_deref(), handle)
+        token.objects.get(&token.module, self.context.login.as_deref(), handle)
     }
 }

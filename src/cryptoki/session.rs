@@ -13,10 +13,7 @@ use crate::object::Object;
 /// The state of one session. A free slot of the slab holds the default.
 #[derive(Default)]
 pub struct Session {
-    token: Option<Arc<Token>>,
-    flags: CK_FLAGS,
-    /// The application's login, put here in every session so that an operation need not look for it.
-    pub(super) login: Option<Arc<Login>>,
+    pub(super) context: Context,
     pub(super) find: Option<Finding>,
     pub(super) digest: Digesting,
     pub(super) sign: Active,
@@ -25,6 +22,22 @@ pub struct Session {
     pub(super) decrypt: Active,
     /// The key of the last operation: most programs use one key again and again.
     pub(super) recent: Option<(CK_OBJECT_HANDLE, Arc<Object>)>,
+}
+
+/// What every operation of a session works under; apart from the operations, so that both can be borrowed.
+#[derive(Default)]
+pub(super) struct Context {
+    token: Option<Arc<Token>>,
+    flags: CK_FLAGS,
+    /// The application's login, put here in every session so that an operation need not look for it.
+    pub(super) login: Option<Arc<Login>>,
+}
+
+impl Context {
+    #[inline]
+    pub(super) fn token(&self) -> Result<&Arc<Token>> {
+        self.token.as_ref().ok_or(Error::new(ck::CKR_SESSION_HANDLE_INVALID, "the session has been closed"))
+    }
 }
 
 /// A search in progress: what it found and how far it has been handed out.
@@ -37,36 +50,35 @@ impl Session {
     /// Makes a free slot a session.
     pub(super) fn open(&mut self, token: &Arc<Token>, flags: CK_FLAGS) {
         token.session_opened(flags & ck::CKF_RW_SESSION == 0);
-        self.flags = flags;
-        self.login = token.login();
-        self.token = Some(Arc::clone(token));
+        self.context = Context { token: Some(Arc::clone(token)), flags, login: token.login() };
     }
 
     /// Ends the session and says of which token it was.
     pub(super) fn into_token(mut self) -> Option<Arc<Token>> {
-        self.token.take().inspect(|token| token.session_ended(self.flags & ck::CKF_RW_SESSION == 0))
+        let Context { token, flags, .. } = std::mem::take(&mut self.context);
+        token.inspect(|token| token.session_ended(flags & ck::CKF_RW_SESSION == 0))
     }
 
     pub(super) fn is_of(&self, token: &Arc<Token>) -> bool {
-        self.token.as_ref().is_some_and(|own| Arc::ptr_eq(own, token))
+        self.context.token.as_ref().is_some_and(|own| Arc::ptr_eq(own, token))
     }
 
     #[inline]
     pub(super) fn token(&self) -> Result<&Arc<Token>> {
-        self.token.as_ref().ok_or(Error::new(ck::CKR_SESSION_HANDLE_INVALID, "the session has been closed"))
+        self.context.token()
     }
 
     pub(super) const fn flags(&self) -> CK_FLAGS {
-        self.flags
+        self.context.flags
     }
 
     pub(super) const fn is_read_write(&self) -> bool {
-        self.flags & ck::CKF_RW_SESSION != 0
+        self.context.flags & ck::CKF_RW_SESSION != 0
     }
 
     /// The state of the session (PKCS#11 3.2 section 5.6.4).
     pub(super) fn state(&self) -> CK_STATE {
-        let login = self.login.as_ref().filter(|login| login.check().is_ok());
+        let login = self.context.login.as_ref().filter(|login| login.check().is_ok());
         match (login.map(|login| login.role), self.is_read_write()) {
             (Some(Role::CryptoOfficer), _) => ck::CKS_RW_SO_FUNCTIONS,
             (Some(Role::CryptoUser), true) => ck::CKS_RW_USER_FUNCTIONS,
@@ -78,18 +90,26 @@ impl Session {
 
     /// The operation of a use that works with a key.
     pub(super) fn active(&mut self, what: Use) -> Result<&mut Active> {
-        match what {
-            Use::Sign => Ok(&mut self.sign),
-            Use::Verify => Ok(&mut self.verify),
-            Use::Encrypt => Ok(&mut self.encrypt),
-            Use::Decrypt => Ok(&mut self.decrypt),
-            Use::Digest | Use::Generate | Use::GeneratePair => Err(Error::internal("no operation with a key")),
-        }
+        Ok(self.split(what)?.1)
+    }
+
+    /// The operation of a use, with what it works under.
+    #[inline]
+    pub(super) fn split(&mut self, what: Use) -> Result<(&Context, &mut Active)> {
+        let Self { context, sign, verify, encrypt, decrypt, .. } = self;
+        let active = match what {
+            Use::Sign => sign,
+            Use::Verify => verify,
+            Use::Encrypt => encrypt,
+            Use::Decrypt => decrypt,
+            Use::Digest | Use::Generate | Use::GeneratePair => return Err(Error::internal("no operation with a key")),
+        };
+        Ok((context, active))
     }
 
     /// Ends every operation, and forgets the login and its keys (C_Logout).
     pub(super) fn forget_login(&mut self) {
-        self.login = None;
+        self.context.login = None;
         self.recent = None;
         self.find = None;
         self.digest = Digesting::None;

@@ -2,7 +2,7 @@
 
 use super::Library;
 use super::operation::{Active, Flow, NOT_INITIALIZED, Ready, answer, check_length};
-use super::session::Session;
+use super::session::Context;
 use crate::ck::{self, CK_SESSION_HANDLE};
 use crate::error::{Error, Result};
 use crate::exchange::Transfer;
@@ -38,82 +38,81 @@ fn sign_into(
     Ok(Flow::Done)
 }
 
-impl Session {
-    fn sign(&mut self, transfer: &mut impl Transfer) -> Result<Flow> {
-        let Active::Ready(ready) = &self.sign else { return Err(NOT_INITIALIZED) };
-        self.still_admitted(ready, Use::Sign)?;
-        check_length(ready.terms, transfer.input_length())?;
-        let signing = signing(ready)?;
-        let work = ready.work();
-        let length = (signing.length)(&work)?;
-        if let Some(flow) = answer(transfer, length)? {
-            return Ok(flow);
-        }
-        sign_into(transfer, length, |data, out| (signing.sign)(&work, data, out))
+fn sign(context: &Context, active: &Active, transfer: &mut impl Transfer) -> Result<Flow> {
+    let Active::Ready(ready) = active else { return Err(NOT_INITIALIZED) };
+    context.still_admitted(ready, Use::Sign)?;
+    check_length(ready.terms, transfer.input_length())?;
+    let signing = signing(ready)?;
+    let work = ready.work();
+    let length = (signing.length)(&work)?;
+    if let Some(flow) = answer(transfer, length)? {
+        return Ok(flow);
     }
+    sign_into(transfer, length, |data, out| (signing.sign)(&work, data, out))
+}
 
-    fn sign_final(&mut self, transfer: &mut impl Transfer) -> Result<Flow> {
-        let (Active::Ready(ready) | Active::Accumulating(ready, _)) = &self.sign else { return Err(NOT_INITIALIZED) };
-        self.still_admitted(ready, Use::Sign)?;
-        let length = (signing(ready)?.length)(&ready.work())?;
-        if let Some(flow) = answer(transfer, length)? {
-            return Ok(flow);
-        }
-        let (ready, state) = self.take_parts(Use::Sign)?;
-        let signing = signing(&ready)?;
-        let flow = sign_into(transfer, length, |_, out| (signing.sign_end)(&ready.work(), state, out));
-        self.recent = Some((ready.handle, ready.key));
-        flow
+fn sign_final(context: &Context, active: &mut Active, transfer: &mut impl Transfer) -> Result<Flow> {
+    let (Active::Ready(ready) | Active::Accumulating(ready, _)) = &*active else { return Err(NOT_INITIALIZED) };
+    context.still_admitted(ready, Use::Sign)?;
+    let length = (signing(ready)?.length)(&ready.work())?;
+    if ready.terms.multi_part
+        && let Some(flow) = answer(transfer, length)?
+    {
+        return Ok(flow);
     }
+    finish(active, |ready, state| {
+        sign_into(transfer, length, |_, out| (signing(ready)?.sign_end)(&ready.work(), state, out))
+    })
+}
 
-    /// The state of an operation in parts; one that had no part yet has an empty message.
-    fn take_parts(&mut self, what: Use) -> Result<(Ready, Accumulator)> {
-        match std::mem::take(self.active(what)?) {
-            Active::Accumulating(ready, state) => Ok((ready, *state)),
-            Active::Ready(ready) if ready.terms.multi_part => {
-                let state = (signing(&ready)?.start)(&ready.work())?;
-                Ok((ready, state))
-            }
-            Active::Ready(_) => Err(NO_PARTS),
-            _ => Err(NOT_INITIALIZED),
+/// Ends an operation in parts with its state; one that had no part yet has an empty message.
+fn finish(active: &mut Active, end: impl FnOnce(&Ready, Accumulator) -> Result<Flow>) -> Result<Flow> {
+    let (ready, state) = take_parts(active)?;
+    let flow = end(&ready, state);
+    *active = Active::Ready(ready);
+    flow
+}
+
+/// The state of an operation in parts, begun now if there was no part yet; the operation itself is taken out.
+fn take_parts(active: &mut Active) -> Result<(Ready, Accumulator)> {
+    match std::mem::take(active) {
+        Active::Accumulating(ready, state) => Ok((ready, *state)),
+        Active::Ready(ready) if ready.terms.multi_part => {
+            let state = (signing(&ready)?.start)(&ready.work())?;
+            Ok((ready, state))
         }
+        Active::Ready(_) => Err(NO_PARTS),
+        _ => Err(NOT_INITIALIZED),
     }
+}
 
-    fn update(&mut self, what: Use, part: &[u8]) -> Result<Flow> {
-        match self.active(what)? {
-            Active::Ready(ready) if !ready.terms.multi_part => return Err(NO_PARTS),
-            Active::Ready(_) => {
-                let (ready, state) = self.take_parts(what)?;
-                *self.active(what)? = Active::Accumulating(ready, Box::new(state));
-            }
-            Active::Accumulating(..) => {}
-            _ => return Err(NOT_INITIALIZED),
-        }
-        let active = std::mem::take(self.active(what)?);
-        let Active::Accumulating(ready, mut state) = active else { return Err(NOT_INITIALIZED) };
-        self.still_admitted(&ready, what)?;
-        check_length(ready.terms, part.len())?;
-        state.update(&ready.key.material, part)?;
-        *self.active(what)? = Active::Accumulating(ready, state);
-        Ok(Flow::Told)
+fn update(context: &Context, active: &mut Active, what: Use, part: &[u8]) -> Result<Flow> {
+    if matches!(active, Active::Ready(_)) {
+        let (ready, state) = take_parts(active)?;
+        *active = Active::Accumulating(ready, Box::new(state));
     }
+    let Active::Accumulating(ready, state) = active else { return Err(NOT_INITIALIZED) };
+    context.still_admitted(ready, what)?;
+    check_length(ready.terms, part.len())?;
+    state.update(&ready.key.material, part)?;
+    Ok(Flow::Told)
+}
 
-    fn verify(&mut self, data: &[u8], signature: &[u8]) -> Result<Flow> {
-        let Active::Ready(ready) = &self.verify else { return Err(NOT_INITIALIZED) };
-        self.still_admitted(ready, Use::Verify)?;
-        check_length(ready.terms, data.len())?;
-        (signing(ready)?.verify)(&ready.work(), data, signature)?;
+fn verify(context: &Context, active: &Active, data: &[u8], signature: &[u8]) -> Result<Flow> {
+    let Active::Ready(ready) = active else { return Err(NOT_INITIALIZED) };
+    context.still_admitted(ready, Use::Verify)?;
+    check_length(ready.terms, data.len())?;
+    (signing(ready)?.verify)(&ready.work(), data, signature)?;
+    Ok(Flow::Done)
+}
+
+fn verify_final(context: &Context, active: &mut Active, signature: &[u8]) -> Result<Flow> {
+    let (Active::Ready(ready) | Active::Accumulating(ready, _)) = &*active else { return Err(NOT_INITIALIZED) };
+    context.still_admitted(ready, Use::Verify)?;
+    finish(active, |ready, state| {
+        (signing(ready)?.verify_end)(&ready.work(), state, signature)?;
         Ok(Flow::Done)
-    }
-
-    fn verify_final(&mut self, signature: &[u8]) -> Result<Flow> {
-        let (ready, state) = self.take_parts(Use::Verify)?;
-        let outcome = self
-            .still_admitted(&ready, Use::Verify)
-            .and_then(|()| (signing(&ready)?.verify_end)(&ready.work(), state, signature));
-        self.recent = Some((ready.handle, ready.key));
-        outcome.map(|()| Flow::Done)
-    }
+    })
 }
 
 const NO_PARTS: Error = Error::new(ck::CKR_MECHANISM_INVALID, "the mechanism works in one call only");
@@ -124,9 +123,7 @@ impl Library {
     /// # Errors
     /// What the mechanism refuses; the operation ends then, except with CKR_BUFFER_TOO_SMALL.
     pub fn sign(&self, session: CK_SESSION_HANDLE, transfer: &mut impl Transfer) -> Result<()> {
-        let mut session = self.session(session)?;
-        let outcome = session.value.sign(transfer);
-        session.value.conclude(Use::Sign, outcome)
+        self.with_operation(session, Use::Sign, |context, active| sign(context, active, transfer))
     }
 
     /// C_SignUpdate and C_VerifyUpdate.
@@ -134,9 +131,7 @@ impl Library {
     /// # Errors
     /// As [`Library::sign`].
     pub fn update_signature(&self, session: CK_SESSION_HANDLE, what: Use, part: &[u8]) -> Result<()> {
-        let mut session = self.session(session)?;
-        let outcome = session.value.update(what, part);
-        session.value.conclude(what, outcome)
+        self.with_operation(session, what, |context, active| update(context, active, what, part))
     }
 
     /// C_SignFinal.
@@ -144,9 +139,7 @@ impl Library {
     /// # Errors
     /// As [`Library::sign`].
     pub fn sign_final(&self, session: CK_SESSION_HANDLE, transfer: &mut impl Transfer) -> Result<()> {
-        let mut session = self.session(session)?;
-        let outcome = session.value.sign_final(transfer);
-        session.value.conclude(Use::Sign, outcome)
+        self.with_operation(session, Use::Sign, |context, active| sign_final(context, active, transfer))
     }
 
     /// C_Verify.
@@ -154,9 +147,7 @@ impl Library {
     /// # Errors
     /// CKR_SIGNATURE_INVALID, CKR_SIGNATURE_LEN_RANGE; the operation ends whatever comes out.
     pub fn verify(&self, session: CK_SESSION_HANDLE, data: &[u8], signature: &[u8]) -> Result<()> {
-        let mut session = self.session(session)?;
-        let outcome = session.value.verify(data, signature);
-        session.value.conclude(Use::Verify, outcome)
+        self.with_operation(session, Use::Verify, |context, active| verify(context, active, data, signature))
     }
 
     /// C_VerifyFinal.
@@ -164,8 +155,6 @@ impl Library {
     /// # Errors
     /// As [`Library::verify`].
     pub fn verify_final(&self, session: CK_SESSION_HANDLE, signature: &[u8]) -> Result<()> {
-        let mut session = self.session(session)?;
-        let outcome = session.value.verify_final(signature);
-        session.value.conclude(Use::Verify, outcome)
+        self.with_operation(session, Use::Verify, |context, active| verify_final(context, active, signature))
     }
 }

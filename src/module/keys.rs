@@ -196,9 +196,8 @@ impl Module {
         id: CK_ATTRIBUTE_TYPE,
         take: impl FnOnce(&[u8]) -> R,
     ) -> Result<R> {
-        let reading = rules::kind(object.class, object.key_type)
-            .and_then(|kind| kind.rule(id))
-            .map_or(Reading::Unknown, |rule| rule.reading(self.profile()));
+        let reading =
+            object.kind.and_then(|kind| kind.rule(id)).map_or(Reading::Unknown, |rule| rule.reading(self.profile()));
         match reading {
             Reading::Shown => match object.attributes.get(id) {
                 Some(value) => Ok(take(value)),
@@ -345,5 +344,5 @@ const SENSITIVE: Error = Error::new(ck::CKR_ATTRIBUTE_SENSITIVE, "key material t
 const UNKNOWN_ATTRIBUTE: Error = Error::new(ck::CKR_ATTRIBUTE_TYPE_INVALID, "the object has no such attribute");
 
 fn kind_of(object: &Object) -> Result<&'static ObjectKind> {
-    rules::kind(object.class, object.key_type).ok_or(Error::internal("an object of a kind without rules"))
+    object.kind.ok_or(Error::internal("an object of a kind without rules"))
 }

@@ -44,6 +44,8 @@ pub struct Module {
     name: &'static str,
     settings: Settings,
     active: Lock<Option<Arc<Hsm>>>,
+    /// FIPS mode, asked at each operation: the HSM's own, or a stricter one of this process.
+    fips: AtomicBool,
 }
 
 /// An activated HSM, open in this process.
@@ -95,6 +97,7 @@ impl Module {
             name,
             settings: config.settings.clone(),
             active: Lock::new(None),
+            fips: AtomicBool::new(config.settings.fips == Some(true)),
         };
         module.hsm_if_active()?;
         Ok(module)
@@ -109,7 +112,7 @@ impl Module {
     /// Whether FIPS mode holds: the HSM's own, or a stricter one of this process.
     #[must_use]
     pub fn fips(&self) -> bool {
-        self.settings.fips == Some(true) || self.active.lock().as_ref().is_some_and(|hsm| hsm.recorded.fips)
+        self.fips.load(Ordering::Acquire)
     }
 
     /// Whether the HSM is activated. Another process may have done it a moment ago, so the disk is asked.
@@ -148,7 +151,9 @@ impl Module {
     fn hsm_if_active(&self) -> Result<Option<Arc<Hsm>>> {
         let mut active = self.active.lock();
         if active.is_none() && SqliteStore::exists(&self.directory) {
-            *active = Some(Arc::new(Hsm::open(&self.directory, &self.settings)?));
+            let hsm = Hsm::open(&self.directory, &self.settings)?;
+            self.fips.fetch_or(hsm.recorded.fips, Ordering::AcqRel);
+            *active = Some(Arc::new(hsm));
         }
         Ok(active.clone())
     }
@@ -175,6 +180,12 @@ impl Login {
         self.ended.store(true, Ordering::Release);
     }
 
+    /// Whether the login is known to hold as of an epoch of the store.
+    #[must_use]
+    fn holds_at(&self, epoch: u64) -> bool {
+        !self.ended.load(Ordering::Acquire) && self.validated.load(Ordering::Acquire) == epoch
+    }
+
     /// Whether the login still holds, looked up again if another process has changed something.
     ///
     /// # Errors
@@ -184,7 +195,7 @@ impl Login {
             return Err(Error::new(ck::CKR_USER_NOT_LOGGED_IN, "the login has ended"));
         }
         let epoch = self.hsm.epoch();
-        if self.validated.load(Ordering::Acquire) == epoch {
+        if self.holds_at(epoch) {
             return Ok(());
         }
         let current = self.hsm.user_credential(self.user)?;

@@ -5,7 +5,7 @@
 
 use super::Object;
 use super::create::absent_is_false;
-use super::rules::{self, Reading};
+use super::rules::Reading;
 use super::template::{Template, Value};
 use crate::ck;
 use crate::config::Profile;
@@ -13,7 +13,7 @@ use crate::config::Profile;
 /// Whether `object` has every attribute of `template` with that very value (PKCS#11 3.2 section 5.7.7).
 #[must_use]
 pub fn matches(object: &Object, template: &Template, profile: Profile) -> bool {
-    let Some(kind) = rules::kind(object.class, object.key_type) else {
+    let Some(kind) = object.kind else {
         return false;
     };
     template.iter().all(|(attribute, value)| {

@@ -48,6 +48,8 @@ pub struct Object {
     pub class: CK_OBJECT_CLASS,
     /// `CKA_KEY_TYPE`, or `CK_UNAVAILABLE_INFORMATION` for what is no key.
     pub key_type: CK_KEY_TYPE,
+    /// The rules for its kind; none for a record of a kind that is not known here.
+    pub kind: Option<&'static rules::Kind>,
     /// Everything that may be shown, compared and searched.
     pub attributes: Attributes,
     /// What may be used but not shown.
@@ -64,12 +66,15 @@ impl Object {
     /// An object that nobody has been admitted to yet.
     #[must_use]
     pub fn new(attributes: Attributes, material: KeyMaterial, owner: UserId) -> Self {
+        let class = attributes.number(ck::CKA_CLASS).unwrap_or(ck::CK_UNAVAILABLE_INFORMATION);
+        let key_type = attributes.number(ck::CKA_KEY_TYPE).unwrap_or(ck::CK_UNAVAILABLE_INFORMATION);
         Self {
             id: None,
             version: 0,
             owner,
-            class: attributes.number(ck::CKA_CLASS).unwrap_or(ck::CK_UNAVAILABLE_INFORMATION),
-            key_type: attributes.number(ck::CKA_KEY_TYPE).unwrap_or(ck::CK_UNAVAILABLE_INFORMATION),
+            class,
+            key_type,
+            kind: rules::kind(class, key_type),
             attributes,
             material,
             admitted: AtomicU64::new(0),

@@ -28,6 +28,8 @@
 //! | `c` | C_CopyObject only |
 //! | `-` | never |
 
+use std::sync::OnceLock;
+
 use crate::ck::{CK_ATTRIBUTE_TYPE, CK_KEY_TYPE, CK_OBJECT_CLASS};
 use crate::config::Profile;
 use crate::object::import::Import;
@@ -122,6 +124,8 @@ pub struct Kind {
     pub import: Import,
     /// Lists of rules; of two rules for one attribute the one in the earlier list holds.
     pub lists: &'static [&'static [Rule]],
+    /// The same rules, each attribute once, in ascending order; made at the first look.
+    pub(super) sorted: OnceLock<Box<[&'static Rule]>>,
 }
 
 #[derive(Clone, Copy)]
@@ -237,7 +241,13 @@ impl Kind {
     /// The rule for an attribute, if this kind has one.
     #[must_use]
     pub fn rule(&self, attribute: CK_ATTRIBUTE_TYPE) -> Option<&'static Rule> {
-        self.lists.iter().flat_map(|list| list.iter()).find(|rule| rule.attribute == attribute)
+        let sorted = self.sorted.get_or_init(|| {
+            let mut rules: Vec<_> = self.rules().collect();
+            rules.sort_by_key(|rule| rule.attribute);
+            rules.into()
+        });
+        let at = sorted.binary_search_by_key(&attribute, |rule| rule.attribute).ok()?;
+        sorted.get(at).copied()
     }
 
     /// Every rule of this kind, each attribute once.
@@ -260,5 +270,5 @@ pub fn kind(class: CK_OBJECT_CLASS, key_type: CK_KEY_TYPE) -> Option<&'static Ki
 /// Every kind of object, for the docs and for the tests that go through all of them.
 #[must_use]
 pub fn kinds() -> &'static [Kind] {
-    KINDS
+    &KINDS
 }

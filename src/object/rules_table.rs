@@ -4,6 +4,8 @@
 //! `modify-attr`; the standard's are PKCS#11 3.2 sections 4.3 to 4.10, with SoftHSM2's choice where the standard
 //! says "default is token-specific". How to read a word: [`super::rules`].
 
+use std::sync::OnceLock;
+
 use super::import;
 use super::rules::{Kind, Rule, rule};
 use crate::ck::*;
@@ -158,7 +160,7 @@ const CERTIFICATE: &[Rule] = &[
 ];
 
 /// Every kind of object that is built.
-pub(super) static KINDS: &[Kind] = &[
+pub(super) static KINDS: [Kind; 8] = [
     Kind {
         name: "aes",
         class: CKO_SECRET_KEY,
@@ -166,6 +168,7 @@ pub(super) static KINDS: &[Kind] = &[
         cloudhsm: true,
         import: import::aes,
         lists: &[CIPHER_KEY, SECRET_KEY, KEY, STORAGE],
+        sorted: OnceLock::new(),
     },
     Kind {
         name: "generic-secret",
@@ -174,6 +177,7 @@ pub(super) static KINDS: &[Kind] = &[
         cloudhsm: true,
         import: import::generic,
         lists: &[GENERIC_SECRET, SECRET_KEY, KEY, STORAGE],
+        sorted: OnceLock::new(),
     },
     Kind {
         name: "rsa-public",
@@ -182,6 +186,7 @@ pub(super) static KINDS: &[Kind] = &[
         cloudhsm: true,
         import: import::rsa_public,
         lists: &[RSA_PUBLIC_KEY, PUBLIC_KEY, KEY, STORAGE],
+        sorted: OnceLock::new(),
     },
     Kind {
         name: "rsa-private",
@@ -190,6 +195,7 @@ pub(super) static KINDS: &[Kind] = &[
         cloudhsm: true,
         import: import::rsa_private,
         lists: &[RSA_PRIVATE_KEY, PRIVATE_KEY, KEY, STORAGE],
+        sorted: OnceLock::new(),
     },
     Kind {
         name: "ec-public",
@@ -198,6 +204,7 @@ pub(super) static KINDS: &[Kind] = &[
         cloudhsm: true,
         import: import::ec_public,
         lists: &[EC_PUBLIC_KEY, PUBLIC_KEY, KEY, STORAGE],
+        sorted: OnceLock::new(),
     },
     Kind {
         name: "ec-private",
@@ -206,7 +213,8 @@ pub(super) static KINDS: &[Kind] = &[
         cloudhsm: true,
         import: import::ec_private,
         lists: &[EC_PRIVATE_KEY, PRIVATE_KEY, KEY, STORAGE],
+        sorted: OnceLock::new(),
     },
-    Kind { name: "data", class: CKO_DATA, key_type: None, cloudhsm: false, import: import::nothing, lists: &[DATA, STORAGE] },
-    Kind { name: "certificate", class: CKO_CERTIFICATE, key_type: None, cloudhsm: false, import: import::nothing, lists: &[CERTIFICATE, STORAGE] },
+    Kind { name: "data", class: CKO_DATA, key_type: None, cloudhsm: false, import: import::nothing, lists: &[DATA, STORAGE], sorted: OnceLock::new() },
+    Kind { name: "certificate", class: CKO_CERTIFICATE, key_type: None, cloudhsm: false, import: import::nothing, lists: &[CERTIFICATE, STORAGE], sorted: OnceLock::new() },
 ];
