@@ -135,8 +135,9 @@ impl Library {
             }
         });
         for handle in handles {
-            if self.sessions.remove(handle).is_some() {
-                self.after_close(token, handle);
+            // Another thread may have closed it meanwhile, and then has done the rest.
+            if let Some(token) = self.sessions.remove(handle).and_then(Session::into_token) {
+                self.after_close(&token, handle);
             }
         }
     }

@@ -106,6 +106,8 @@ pub fn change(
             (Changing::Officer, who) => who == Changer::Officer || unchanged,
             (_, Changer::Officer) => unchanged,
             (Changing::Free, _) => true,
+            (Changing::RaisedOrCopied, Changer::Copy) => true,
+            (Changing::RaisedOrCopied, _) => unchanged || template.flag(id) == Some(true),
             (Changing::Only(value), _) => unchanged || template.flag(id) == Some(value),
             // A copy may tighten: PRIVATE can only be raised, MODIFIABLE only lowered.
             (Changing::Copy, Changer::Copy) => match id {

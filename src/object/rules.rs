@@ -25,6 +25,7 @@
 //! | `y` | free |
 //! | `t`, `f` | only to true, only to false |
 //! | `o` | by an officer only |
+//! | `k` | to true; in a copy to any value |
 //! | `c` | C_CopyObject only |
 //! | `-` | never |
 
@@ -96,6 +97,8 @@ pub enum Changing {
     Only(bool),
     /// By an officer, to any value.
     Officer,
+    /// In a copy to any value, otherwise only to true.
+    RaisedOrCopied,
     /// In a copy only.
     Copy,
     /// Never.
@@ -148,7 +151,7 @@ impl Word {
             let allowed: &[u8] = match at {
                 0..=3 => b"ytfeTFmR-",
                 4 => b"ySN-",
-                _ => b"ytfoc-",
+                _ => b"ytfokc-",
             };
             let mut found = false;
             let mut k = 0;
@@ -216,6 +219,7 @@ impl Rule {
             b't' => Changing::Only(true),
             b'f' => Changing::Only(false),
             b'o' => Changing::Officer,
+            b'k' => Changing::RaisedOrCopied,
             b'c' => Changing::Copy,
             _ => Changing::Never,
         }

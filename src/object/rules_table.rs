@@ -13,7 +13,7 @@ use crate::ck::*;
 /// What every object has (PKCS#11 3.2 section 4.4).
 const STORAGE: &[Rule] = &[
     //                         gcudrc    gcudrc
-    rule(CKA_TOKEN,           "ffffyt", "ffffyc"),
+    rule(CKA_TOKEN,           "ffffyk", "ffffyc"),
     rule(CKA_LABEL,           "eeeeyy", "eeeeyy"),
     rule(CKA_MODIFIABLE,      "ttttyf", "ttttyc"),
     rule(CKA_DESTROYABLE,     "ttttyy", "ttttyy"),
