@@ -38,7 +38,7 @@ const KEY: &[Rule] = &[
 /// Public keys (section 4.8): on CloudHSM they are private objects that every user sees.
 const PUBLIC_KEY: &[Rule] = &[
     rule(CKA_PRIVATE,        "TTTTy-", "ffffyc"),
-    rule(CKA_DERIVE,         "FF--yf", "ff--yy"),
+    rule(CKA_DERIVE,         "ff--yf", "ff--yy"),
     rule(CKA_SUBJECT,        "------", "ee--yy"),
     rule(CKA_VERIFY,         "ff--yy", "tt--yy"),
     rule(CKA_TRUSTED,        "ff--yo", "ff--yo"),
