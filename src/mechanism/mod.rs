@@ -299,3 +299,6 @@ pub fn make_iv(kind: ParameterKind, what: Use, parameter: &mut Parameter) -> Res
 pub fn all() -> &'static [Mechanism] {
     table::MECHANISMS
 }
+
+#[cfg(test)]
+mod tests;

@@ -36,7 +36,8 @@ pub fn draft(kind: &Kind, making: Making, template: &Template, profile: Profile)
             Cell::Unsupported => return Err(refuse(ck::CKR_TEMPLATE_INCONSISTENT, id, kind, "is not supported")),
             Cell::ReadOnly => return Err(refuse(ck::CKR_ATTRIBUTE_READ_ONLY, id, kind, "is set by the HSM")),
             Cell::Only(only) if template.flag(id) != Some(only) => {
-                return Err(refuse(ck::CKR_ATTRIBUTE_VALUE_INVALID, id, kind, "can only have its default value"));
+                let why = if only { "can only be true" } else { "can only be false" };
+                return Err(refuse(ck::CKR_ATTRIBUTE_VALUE_INVALID, id, kind, why));
             }
             Cell::Only(_) | Cell::Mandatory | Cell::Optional(_) => {}
         }

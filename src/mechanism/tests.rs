@@ -1,0 +1,54 @@
+//! What the rows promise to others: the docs' table, and one range of sizes for each key type.
+
+use super::*;
+
+/// The docs' table of mechanisms follows from the rows.
+#[test]
+fn the_docs_tell_which_mechanisms_there_are() {
+    let uses = |set: u8| {
+        let names: Vec<_> = Use::ALL
+            .iter()
+            .filter(|what| set & what.bit() != 0)
+            .map(|what| format!("{what:?}").to_lowercase())
+            .collect();
+        if names.is_empty() { "-".to_owned() } else { names.join(", ") }
+    };
+    let mut table = String::from(
+        "| mechanism | number | `cloudhsm`, `strict` | in FIPS mode | longest input | parts | `standard` | defined in |\n\
+         |---|---|---|---|---|---|---|---|\n",
+    );
+    for row in all() {
+        let cloudhsm = row.uses(Profile::CloudHsm, false);
+        let fips = row.uses(Profile::CloudHsm, true);
+        let terms = row.terms(Profile::CloudHsm);
+        let limit = terms.and_then(|terms| terms.longest_input).map_or_else(|| "-".to_owned(), |most| most.to_string());
+        let parts = if terms.is_some_and(|terms| terms.multi_part) { "yes" } else { "-" };
+        table.push_str(&format!(
+            "| {} | {:#010x} | {} | {} | {limit} | {parts} | {} | {} |\n",
+            row.name,
+            row.id,
+            uses(cloudhsm),
+            uses(fips),
+            uses(row.uses(Profile::Standard, false)),
+            row.source
+        ));
+    }
+    let head = "# Mechanisms\n\nWhat each profile serves. The longest input and the parts (C_...Update, C_...Final) are \
+                those of `cloudhsm`.\n\n";
+    crate::docs::compare("mechanisms.md", &format!("{head}{table}"));
+}
+
+/// The admission bits remember a use, not a mechanism: so the sizes of one key type must be the same in all rows
+/// that use a key.
+#[test]
+fn rows_of_one_key_type_agree_on_its_sizes() {
+    for profile in [Profile::CloudHsm, Profile::Strict, Profile::Standard] {
+        for one in all().iter().filter(|row| row.terms(profile).is_some()) {
+            for other in all().iter().filter(|row| row.terms(profile).is_some()) {
+                if one.keys.types.iter().any(|key_type| other.keys.types.contains(key_type)) {
+                    assert_eq!(one.sizes(profile), other.sizes(profile), "{} and {}", one.name, other.name);
+                }
+            }
+        }
+    }
+}
