@@ -98,7 +98,13 @@ fn cipher_update(context: &Context, active: &mut Active, what: Use, transfer: &m
 fn cipher_final(context: &Context, active: &mut Active, what: Use, transfer: &mut impl Transfer) -> Result<Flow> {
     let (ready, stream) = stream_of(active, what)?;
     context.still_admitted(ready, what)?;
-    run_into(transfer, stream.finish_most(), |mut io| stream.finish(&ready.key.material, io.output()))
+    let most = stream.finish_most();
+    if what == Use::Encrypt
+        && let Some(flow) = answer(transfer, most)?
+    {
+        return Ok(flow);
+    }
+    run_into(transfer, most, |mut io| stream.finish(&ready.key.material, io.output()))
 }
 
 impl Library {

@@ -5,9 +5,10 @@
 
 use zeroize::Zeroizing;
 
-use super::parameter::{Gcm, Iv};
+use super::parameter::Gcm;
 use super::{Ciphering, Parameter, Serves, Stream, Work};
 use crate::ck;
+use crate::crypto::gcm::{GcmOpener, GcmSealer};
 use crate::error::{Error, Result};
 use crate::exchange::Exchange;
 use crate::object::KeyMaterial;
@@ -21,12 +22,12 @@ pub(super) const fn serves() -> Serves {
         encrypt: Some(Ciphering {
             most: |work, input| input.checked_add(parameter(work)?.tag_length).ok_or(TOO_LONG),
             once: seal,
-            start: |work| collect(work, true),
+            start: start_seal,
         }),
         decrypt: Some(Ciphering {
             most: |work, input| Ok(input.saturating_sub(parameter(work)?.tag_length)),
             once: open,
-            start: |work| collect(work, false),
+            start: start_open,
         }),
         ..super::table::NOTHING
     }
@@ -112,61 +113,65 @@ fn open_iv_in_front(work: &Work<'_>, io: Exchange<'_>) -> Result<usize> {
     })
 }
 
-/// GCM in parts collects its input: plaintext must not leave before the tag has been checked, and encryption
-/// follows suit so that one rule tells when output comes (PKCS#11 3.2 section 6.13.1 allows both).
-fn collect(work: &Work<'_>, encrypt: bool) -> Result<Box<dyn Stream>> {
+fn start_seal(work: &Work<'_>) -> Result<Box<dyn Stream>> {
     let gcm = parameter(work)?;
-    Ok(Box::new(Collected {
-        encrypt,
-        parameter: Parameter::Gcm(Gcm {
-            iv: Iv::new(gcm.iv.bytes()),
-            additional: gcm.additional.clone(),
-            tag_length: gcm.tag_length,
-        }),
-        row: work.row,
-        data: Zeroizing::new(Vec::new()),
-    }))
+    let sealer = GcmSealer::start(work.key.secret()?.gcm()?, gcm.iv.bytes(), &gcm.additional)?;
+    Ok(Box::new(Sealing { sealer: Some(sealer), tag_length: gcm.tag_length }))
 }
 
-struct Collected {
-    encrypt: bool,
-    parameter: Parameter,
-    row: &'static super::Mechanism,
-    data: Zeroizing<Vec<u8>>,
+fn start_open(work: &Work<'_>) -> Result<Box<dyn Stream>> {
+    let gcm = parameter(work)?;
+    Ok(Box::new(Opening(GcmOpener::start(gcm.iv.bytes(), &gcm.additional, gcm.tag_length)?)))
 }
 
-impl Stream for Collected {
+/// Encryption in parts: every byte comes out at once, the tag at the end.
+struct Sealing {
+    sealer: Option<GcmSealer>,
+    tag_length: usize,
+}
+
+impl Stream for Sealing {
+    fn update_most(&self, input: usize) -> usize {
+        input
+    }
+
+    fn update(&mut self, _: &KeyMaterial, io: Exchange<'_>) -> Result<usize> {
+        let length = io.input().len();
+        self.sealer.as_mut().ok_or(ENDED)?.update(io)?;
+        Ok(length)
+    }
+
+    fn finish_most(&self) -> usize {
+        self.tag_length
+    }
+
+    fn finish(&mut self, _: &KeyMaterial, out: &mut [u8]) -> Result<usize> {
+        let tag = out.get_mut(..self.tag_length).ok_or(NO_ROOM)?;
+        self.sealer.take().ok_or(ENDED)?.finish(tag)?;
+        Ok(self.tag_length)
+    }
+}
+
+const ENDED: Error = Error::internal("an encryption that has ended already");
+
+/// Decryption in parts: nothing comes out before the tag has been checked.
+struct Opening(GcmOpener);
+
+impl Stream for Opening {
     fn update_most(&self, _: usize) -> usize {
         0
     }
 
     fn update(&mut self, _: &KeyMaterial, io: Exchange<'_>) -> Result<usize> {
-        let part = io.input();
-        if self.data.capacity() - self.data.len() < part.len() {
-            // Grown by hand, so that the old copy is zeroed and not left to the allocator.
-            let mut larger = Zeroizing::new(Vec::new());
-            larger
-                .try_reserve(self.data.len().saturating_add(part.len()).max(self.data.capacity().saturating_mul(2)))
-                .map_err(|_| Error::new(ck::CKR_HOST_MEMORY, "no memory for the parts of a message"))?;
-            larger.extend_from_slice(&self.data);
-            self.data = larger;
-        }
-        self.data.extend_from_slice(part);
+        self.0.update(io.input())?;
         Ok(0)
     }
 
     fn finish_most(&self) -> usize {
-        let Parameter::Gcm(gcm) = &self.parameter else { return 0 };
-        if self.encrypt {
-            self.data.len().saturating_add(gcm.tag_length)
-        } else {
-            self.data.len().saturating_sub(gcm.tag_length)
-        }
+        self.0.plaintext_length()
     }
 
     fn finish(&mut self, key: &KeyMaterial, out: &mut [u8]) -> Result<usize> {
-        let work = Work { row: self.row, key, parameter: &self.parameter };
-        let io = Exchange::Apart { input: &self.data, output: out };
-        if self.encrypt { seal(&work, io) } else { open(&work, io) }
+        self.0.finish(key.secret()?.gcm()?, out)
     }
 }

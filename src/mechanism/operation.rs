@@ -60,8 +60,8 @@ pub trait Stream: Send {
     fn update(&mut self, key: &KeyMaterial, io: Exchange<'_>) -> Result<usize>;
     /// The most bytes that come out at the end.
     fn finish_most(&self) -> usize;
-    /// Ends the operation. The room is at least what [`Stream::finish_most`] says. May be called again if the
-    /// result did not fit where the caller wanted it.
+    /// Ends the operation. The room is at least what [`Stream::finish_most`] says. A decryption may be called again if
+    /// the plaintext did not fit where the caller wanted it; what an encryption writes is known beforehand.
     ///
     /// # Errors
     /// What the cipher refuses: an incomplete block, a wrong padding or tag.

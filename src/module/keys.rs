@@ -123,6 +123,10 @@ impl Module {
         let (_, material) = record::decode(record::encode(&object.attributes, &object.material).expose())?;
         let mut new = NewKey { attributes: draft, material };
         new.attributes.remove(ck::CKA_UNIQUE_ID);
+        // An officer trusted that one key; a copy may have other uses, so it is not trusted with it.
+        if new.attributes.is(ck::CKA_TRUSTED) {
+            new.attributes.set_flag(ck::CKA_TRUSTED, false);
+        }
         self.set_unique_id(kind, Making::Create, &mut new.attributes)?;
         let mut made = self.keep(login, vec![new], Opcode::CreateObject)?;
         made.pop().ok_or(NOTHING_MADE)

@@ -37,6 +37,10 @@ impl Pin {
     /// # Errors
     /// CKR_PIN_INCORRECT for a PIN that names nobody.
     pub fn split(pin: &[u8], role: Role, plain: bool) -> Result<Self> {
+        // No user's PIN is that long, and a hostile length must not be copied about.
+        if pin.len() > LONGEST {
+            return Err(WRONG);
+        }
         let parts = pin.iter().position(|byte| *byte == b':').and_then(|at| Some((pin.get(..at)?, pin.get(at + 1..)?)));
         if let Some((name, password)) = parts
             && let Ok(name) = std::str::from_utf8(name)
@@ -57,6 +61,9 @@ impl Pin {
         Self { name: name.to_owned(), password: Secret::copy(pin) }
     }
 }
+
+/// The longest PIN that is looked at, in bytes: four for each of 31 + 1 + 32 characters, or 255 plain ones.
+const LONGEST: usize = 256;
 
 const WRONG: Error = Error::new(ck::CKR_PIN_INCORRECT, "no such user with that PIN");
 const LOCKED: Error = Error::new(
