@@ -155,6 +155,19 @@ impl Module {
         }))
     }
 
+    /// What SQLite and the schema find wrong with the store, one line each: the half of an examination that needs no key.
+    ///
+    /// # Errors
+    /// If the store cannot be read at all.
+    pub fn complaints(&self) -> Result<Vec<String>> {
+        if !self.is_active()? {
+            return Ok(Vec::new());
+        }
+        // A connection of its own: the trait that the HSM works through has no such call, because a store in memory
+        // has nothing to complain about.
+        SqliteStore::open(&self.directory, self.access(), self.options())?.examine()
+    }
+
     /// The audit log, and the place at which it is broken, if it is.
     ///
     /// # Errors

@@ -7,6 +7,7 @@
 mod admission;
 mod audit;
 mod commit;
+mod describe;
 mod find;
 mod hierarchy;
 mod keys;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 pub use audit::Entry;
+pub use describe::Figures;
 pub use find::Summary;
 pub use keys::NewKey;
 pub use lifecycle::{Health, HsmSettings};

@@ -1,0 +1,56 @@
+//! What a key listing tells of a key beside its attributes: figures that follow from the material.
+
+use super::policy::{self, Command};
+use super::{Login, Module};
+use crate::ck;
+use crate::crypto::{ec_material, rsa_material};
+use crate::error::Result;
+use crate::object::{KeyMaterial, Object};
+
+/// Figures of one key, none of them secret.
+pub struct Figures {
+    /// AWS's `key-length-bytes`: the key itself for a secret key, the PKCS#8 encoding for a private key, the point or
+    /// twice the modulus for a public key.
+    pub length: usize,
+    /// The size of an RSA modulus in bits.
+    pub modulus_bits: Option<u64>,
+    /// CloudHSM's name of an elliptic curve.
+    pub curve: Option<&'static str>,
+    /// The point of an EC key, of either half: 04 || X || Y.
+    pub point: Option<Vec<u8>>,
+}
+
+impl Module {
+    /// The figures of a key that the caller may read.
+    ///
+    /// # Errors
+    /// What the policy refuses; material that cannot be prepared.
+    pub fn figures(&self, login: &Login, object: &Object) -> Result<Figures> {
+        policy::may_with(login, Command::ReadKey, object)?;
+        let mut figures = Figures { length: 0, modulus_bits: None, curve: None, point: None };
+        if let Some(modulus) = object.attributes.get(ck::CKA_MODULUS) {
+            let zeros = modulus.first().map_or(0, |byte| byte.leading_zeros());
+            figures.modulus_bits = Some((modulus.len() as u64 * 8).saturating_sub(u64::from(zeros)));
+        }
+        figures.length = match &object.material {
+            KeyMaterial::None => 0,
+            KeyMaterial::Secret(key) => key.bytes().len(),
+            KeyMaterial::RsaPublic(_) => object.attributes.get(ck::CKA_MODULUS).map_or(0, |modulus| 2 * modulus.len()),
+            KeyMaterial::RsaPrivate(key) => rsa_material::encode_pkcs8(key.components())?.len(),
+            KeyMaterial::EcPublic(key) => {
+                let point = key.point();
+                figures.curve = Some(key.curve().name());
+                let length = point.len();
+                figures.point = Some(point);
+                length
+            }
+            KeyMaterial::EcPrivate(key) => {
+                let prepared = key.prepared()?;
+                figures.curve = Some(key.curve().name());
+                figures.point = Some(prepared.point());
+                ec_material::encode_pkcs8(prepared)?.len()
+            }
+        };
+        Ok(figures)
+    }
+}
