@@ -1,1 +1,47 @@
-fn main() {}
+//! `cloudhsm-cli`: AWS CloudHSM's command line for the HSM of `libcloudhsm_pkcs11.so`.
+//!
+//! Options, JSON and exit status are AWS's, so that scripts written for a cluster run here; `doctor` and two options
+//! of `cluster activate` are ours. A command runs from its parsed arguments and a [`context::Context`], and knows
+//! neither where those came from nor where its answer goes.
+
+mod arguments;
+mod cluster;
+mod context;
+mod credentials;
+mod doctor;
+mod key;
+mod output;
+mod user;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use arguments::{Arguments, Command};
+use context::Context;
+use output::Outcome;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    if matches!(arguments.command, Command::Doctor) {
+        return doctor::run(arguments.cluster_id.as_deref());
+    }
+    let mut context = match Context::open() {
+        Ok(context) => context,
+        Err(error) => return output::cannot_start(&error),
+    };
+    let outcome = run(arguments, &mut context);
+    context.close();
+    output::print(&outcome)
+}
+
+/// Runs one command.
+fn run(arguments: Arguments, context: &mut Context) -> Outcome {
+    context.check_cluster(arguments.cluster_id.as_deref())?;
+    match arguments.command {
+        Command::Cluster { command } => cluster::run(command, context),
+        Command::User { command } => user::run(command, context),
+        Command::Key { command } => key::run(command, context),
+        Command::Doctor => Err(output::Failure::new("doctor runs before the HSM is opened")),
+    }
+}

@@ -1,0 +1,109 @@
+//! `--filter`: which keys a command is about.
+//!
+//! `key-reference=0x...` or `attr.NAME=VALUE`, several of which must all hold (User Guide,
+//! manage-keys-cloudhsm-cli-filtering). What the store has an index of narrows the search; everything else is compared
+//! with what the listing shows, so that a filter and a listing can never disagree.
+
+use std::sync::Arc;
+
+use cloudhsm_pkcs11::ck;
+use cloudhsm_pkcs11::module::{Login, Module};
+use cloudhsm_pkcs11::object::{Object, ObjectId, Template};
+
+use super::attributes::{self, Form, Row};
+use super::view;
+use crate::output::Failure;
+
+/// A filter as it was written, in parts.
+#[derive(Default)]
+pub(super) struct Filter {
+    reference: Option<u64>,
+    wanted: Vec<(&'static Row, String)>,
+}
+
+impl Filter {
+    pub(super) fn parse(items: &[String]) -> Result<Self, Failure> {
+        let mut filter = Self::default();
+        for item in items {
+            let (name, value) = attributes::split(item)?;
+            if name == "key-reference" {
+                filter.reference = Some(number(value)?);
+            } else if let Some(name) = name.strip_prefix("attr.") {
+                let row = attributes::find(name)?;
+                if row.form != Form::Figure && attributes::encode(row, value).is_none() {
+                    return Err(Failure::new(format!("{value} is no value of the key attribute {name}")));
+                }
+                filter.wanted.push((row, value.to_owned()));
+            } else {
+                return Err(Failure::new(format!("{name} is neither key-reference nor of the form attr.NAME")));
+            }
+        }
+        Ok(filter)
+    }
+
+    /// The keys that match and that the user sees, in the order in which they were made.
+    pub(super) fn find(&self, module: &Module, login: &Login) -> Result<Vec<Arc<Object>>, Failure> {
+        let mut found = match self.reference {
+            Some(reference) => Vec::from_iter(module.load(Some(login), ObjectId(reference))?),
+            None => module.find(Some(login), &self.narrow()?)?,
+        };
+        found.retain(|object| object.is_key());
+        let mut matching = Vec::with_capacity(found.len());
+        for object in found {
+            if self.matches(module, login, &object)? {
+                matching.push(object);
+            }
+        }
+        Ok(matching)
+    }
+
+    /// The one key that matches.
+    pub(super) fn find_one(&self, module: &Module, login: &Login) -> Result<Arc<Object>, Failure> {
+        let mut found = self.find(module, login)?;
+        match (found.pop(), found.len()) {
+            (Some(one), 0) => Ok(one),
+            (last, rest) => Err(Failure::new(format!(
+                "Key selection criteria matched {} keys. Refine selection criteria to select a single key.",
+                rest + usize::from(last.is_some())
+            ))),
+        }
+    }
+
+    /// A search by what every key has; a name that stands twice is left to [`Filter::matches`].
+    fn narrow(&self) -> Result<Template, Failure> {
+        let mut entries: Vec<(ck::CK_ATTRIBUTE_TYPE, Vec<u8>)> = Vec::new();
+        for (row, text) in &self.wanted {
+            let everywhere = matches!(row.id, ck::CKA_LABEL | ck::CKA_ID | ck::CKA_CLASS | ck::CKA_KEY_TYPE);
+            if everywhere && !entries.iter().any(|(id, _)| *id == row.id) {
+                entries.extend(attributes::encode(row, text).map(|value| (row.id, value)));
+            }
+        }
+        let entries: Vec<(ck::CK_ATTRIBUTE_TYPE, &[u8])> =
+            entries.iter().map(|(id, value)| (*id, value.as_slice())).collect();
+        Ok(Template::of(&entries)?)
+    }
+
+    fn matches(&self, module: &Module, login: &Login, object: &Object) -> Result<bool, Failure> {
+        if self.wanted.is_empty() {
+            return Ok(true);
+        }
+        let shown = view::attributes(module, login, object)?;
+        Ok(self.wanted.iter().all(|(row, wanted)| {
+            shown.get(row.name).is_some_and(|value| match value.as_str() {
+                // Digits of hexadecimal numbers may be of either case; labels may not.
+                Some(text) if row.form == Form::Text => text == wanted,
+                Some(text) => text.eq_ignore_ascii_case(wanted),
+                None => value.to_string() == *wanted,
+            })
+        }))
+    }
+}
+
+/// A key reference: hexadecimal with `0x`, or decimal.
+fn number(text: &str) -> Result<u64, Failure> {
+    let parsed = match text.strip_prefix("0x") {
+        Some(digits) => u64::from_str_radix(digits, 16),
+        None => text.parse(),
+    };
+    parsed.map_err(|_| Failure::new(format!("{text} is no key reference")))
+}
