@@ -101,9 +101,9 @@ impl Filter {
 
 /// A key reference: hexadecimal with `0x`, or decimal.
 fn number(text: &str) -> Result<u64, Failure> {
-    let parsed = match text.strip_prefix("0x") {
-        Some(digits) => u64::from_str_radix(digits, 16),
-        None => text.parse(),
-    };
-    parsed.map_err(|_| Failure::new(format!("{text} is no key reference")))
+    let (digits, base) = text.strip_prefix("0x").map_or((text, 10), |digits| (digits, 16));
+    Some(digits)
+        .filter(|digits| digits.chars().all(|digit| digit.is_digit(base)))
+        .and_then(|digits| u64::from_str_radix(digits, base).ok())
+        .ok_or_else(|| Failure::new(format!("{text} is no key reference")))
 }
