@@ -3,7 +3,7 @@
 use cloudhsm_pkcs11::config::{Config, Profile};
 use cloudhsm_pkcs11::error;
 use cloudhsm_pkcs11::log;
-use cloudhsm_pkcs11::module::{Login, Module};
+use cloudhsm_pkcs11::module::{Login, Module, Role};
 
 use crate::credentials::Credentials;
 use crate::output::Failure;
@@ -45,6 +45,20 @@ impl Context {
             }
         };
         Ok((&self.module, self.login.insert(login)))
+    }
+
+    /// The login, which must be of a role: the HSM would refuse too, in words that know nothing of this program.
+    pub(crate) fn login_as(&mut self, role: Role) -> Result<(&Module, &Login), Failure> {
+        let (module, login) = self.login()?;
+        if login.role == role {
+            return Ok((module, login));
+        }
+        Err(Failure::new(format!(
+            "This command needs the role {}, and {} is logged in as {}",
+            role.name(),
+            login.name,
+            login.role.name()
+        )))
     }
 
     /// A reference for a session key, which has no name in the store: above all that the store gives out.

@@ -1,13 +1,13 @@
 //! `user create`, `user delete`, `user list`, `user change-password`.
 
 use clap::{Args, Subcommand};
-use cloudhsm_pkcs11::module::UserInformation;
+use cloudhsm_pkcs11::module::{Role, UserInformation};
 use serde_json::{Value, json};
 
 use crate::arguments::{Approval, NewPassword, User};
 use crate::context::Context;
 use crate::credentials::Password;
-use crate::output::Outcome;
+use crate::output::{Failure, Outcome};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -78,7 +78,7 @@ pub(crate) fn run(command: Command, context: &mut Context) -> Outcome {
 
 fn create(arguments: Create, context: &mut Context) -> Outcome {
     arguments.approval.check()?;
-    let (module, login) = context.login()?;
+    let (module, login) = context.login_as(Role::CryptoOfficer)?;
     let password = Password::or_ask(arguments.new.password)?;
     module.create_user(login, &arguments.user.username, arguments.user.role.into(), &password, false)?;
     Ok(who(&arguments.user))
@@ -89,14 +89,20 @@ fn change_password(arguments: ChangePassword, context: &mut Context) -> Outcome 
     let _ = (arguments.deregister_mfa, arguments.deregister_quorum);
     arguments.approval.check()?;
     let (module, login) = context.login()?;
+    let role = arguments.user.role.into();
+    if login.role == Role::CryptoUser
+        && (login.name != arguments.user.username.to_ascii_lowercase() || role != login.role)
+    {
+        return Err(Failure::new("A crypto user changes its own password only; an admin changes those of others"));
+    }
     let password = Password::or_ask(arguments.new.password)?;
-    module.change_password(login, &arguments.user.username, arguments.user.role.into(), &password)?;
+    module.change_password(login, &arguments.user.username, role, &password)?;
     Ok(who(&arguments.user))
 }
 
 fn delete(arguments: &Delete, context: &mut Context) -> Outcome {
     arguments.approval.check()?;
-    let (module, login) = context.login()?;
+    let (module, login) = context.login_as(Role::CryptoOfficer)?;
     module.delete_user(login, &arguments.user.username, arguments.user.role.into())?;
     Ok(who(&arguments.user))
 }
@@ -129,6 +135,6 @@ fn user(name: &str, role: &str, locked: bool) -> Value {
 
 /// The answer of every command that changes a user.
 fn who(user: &User) -> Value {
-    let role: cloudhsm_pkcs11::module::Role = user.role.into();
+    let role: Role = user.role.into();
     json!({ "username": user.username.to_ascii_lowercase(), "role": role.name() })
 }

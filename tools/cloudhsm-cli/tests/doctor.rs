@@ -156,7 +156,7 @@ fn configuration() {
         ("profile = \"loose\"\n", &["loose", "config.toml"]),
         ("profile = 7\n", &["config.toml"]),
         ("profile\n", &["config.toml"]),
-        ("log_file = \"/nowhere/at/all\"\n", &["log_file", "name a file"]),
+        ("log_file = \"/var/nowhere/at/all\"\n", &["log_file", "name a file"]),
     ] {
         fs::write(&path, text).unwrap();
         finds(&home, texts);
@@ -165,6 +165,6 @@ fn configuration() {
     assert!(failures(&home).is_empty());
     mode(&path, 0o666);
     finds(&home, &["config.toml", "chmod go-w"]);
-    let answer = home.run_with(None, &["doctor"], "", &[("CLOUDHSM_PKCS11_CONFIG", "/nowhere/c.toml")]);
-    assert!(answer.status == 1 && answer.stdout.contains("/nowhere/c.toml"), "{}", answer.stdout);
+    let answer = home.run_with(None, &["doctor"], "", &[("CLOUDHSM_PKCS11_CONFIG", "/var/nowhere/c.toml")]);
+    assert!(answer.status == 1 && answer.stdout.contains("/var/nowhere/c.toml"), "{}", answer.stdout);
 }

@@ -79,7 +79,9 @@ fn what_is_recorded_at_activation() {
     let home = Home::new();
     let info = |home: &Home| home.run(None, &["cluster", "hsm-info"]).data()["hsms"][0].clone();
     assert_eq!(info(&home)["fips-state"], "0 [non-FIPS mode with single factor authentication]");
-    home.run(None, &["cluster", "activate", "--password", "officer-password", "--fips"]).data();
+    home.run(None, &["cluster", "activate", "--password", "officer-password", "--fips", "--secure"]).data();
+    let recorded = home.run(None, &["doctor"]).stdout;
+    assert!(recorded.contains("FIPS mode on, secure mode on"), "{recorded}");
     let info = info(&home);
     assert_eq!(
         keys(&info),

@@ -1,6 +1,7 @@
 //! `key delete`.
 
 use cloudhsm_pkcs11::ck;
+use cloudhsm_pkcs11::module::Role;
 use serde_json::json;
 
 use super::filter::Filter;
@@ -16,7 +17,7 @@ pub(crate) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, context: &mut Context) -> Outcome {
     let filter = Filter::parse(&arguments.filter)?;
-    let (module, login) = context.login()?;
+    let (module, login) = context.login_as(Role::CryptoUser)?;
     let object = filter.find_one(module, login)?;
     module.destroy_object(Some(login), &object).map_err(|error| match error.rv() {
         ck::CKR_ACTION_PROHIBITED if object.owner != login.user => {

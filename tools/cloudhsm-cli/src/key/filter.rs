@@ -93,7 +93,7 @@ impl Filter {
                 // Digits of hexadecimal numbers may be of either case; labels may not.
                 Some(text) if row.form == Form::Text => text == wanted,
                 Some(text) => text.eq_ignore_ascii_case(wanted),
-                None => value.to_string() == *wanted,
+                None => serde_json::from_str(wanted).is_ok_and(|wanted: serde_json::Value| wanted == *value),
             })
         }))
     }

@@ -6,6 +6,7 @@
 use clap::{Args, Subcommand, ValueEnum};
 use cloudhsm_pkcs11::ck::{self, CK_MECHANISM_TYPE};
 use cloudhsm_pkcs11::mechanism::{self, Mechanism};
+use cloudhsm_pkcs11::module::Role;
 use cloudhsm_pkcs11::object::Template;
 use cloudhsm_pkcs11::object::template::Value;
 use cloudhsm_pkcs11::secret::Secret;
@@ -163,7 +164,7 @@ pub(super) fn symmetric(kind: Symmetric, context: &mut Context) -> Outcome {
     let profile = context.module.profile();
     attributes::add(&mut template, ck::CKO_SECRET_KEY, key_type, &arguments.attributes, profile)?;
     let session = context.session_reference();
-    let (module, login) = context.login()?;
+    let (module, login) = context.login_as(Role::CryptoUser)?;
     let object = module.generate_key(login, row(generator)?, &template)?;
     Ok(json!({ "key": view::key(module, login, &object, session)? }))
 }
@@ -194,7 +195,7 @@ pub(super) fn pair(kind: Pair, context: &mut Context) -> Outcome {
     attributes::add(&mut public, ck::CKO_PUBLIC_KEY, key_type, &arguments.public_attributes, profile)?;
     attributes::add(&mut private, ck::CKO_PRIVATE_KEY, key_type, &arguments.private_attributes, profile)?;
     let references = (context.session_reference(), context.session_reference());
-    let (module, login) = context.login()?;
+    let (module, login) = context.login_as(Role::CryptoUser)?;
     let (public, private) = module.generate_key_pair(login, row(generator)?, &public, &private)?;
     Ok(json!({
         "public_key": view::key(module, login, &public, references.0)?,
