@@ -1,0 +1,15 @@
+//! What both test programs share: the built library through its function list, processes of one test's own, and thin
+//! wrappers that keep the tests readable.
+//!
+//! The library's state belongs to a process, so a test that calls it runs in a child process ([`isolated`]) with a
+//! home folder of its own. Every wrapper answers `Result<_, Rv>`: the tests compare the exact code.
+
+#![allow(dead_code, reason = "two programs use it, each a part")]
+
+mod calls;
+mod child;
+mod templates;
+
+pub(crate) use calls::*;
+pub(crate) use child::*;
+pub(crate) use templates::*;
