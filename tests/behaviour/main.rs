@@ -12,3 +12,5 @@ mod support;
 
 mod boundary;
 mod sessions;
+mod templates;
+mod users;

@@ -55,7 +55,7 @@ fn token_information_follows_the_state() {
         assert_eq!(&before.manufacturerID, format!("{:32}", "CloudHSM").as_bytes());
         assert_eq!(before.flags & (CKF_TOKEN_INITIALIZED | CKF_USER_PIN_INITIALIZED), 0, "not activated");
         finalize().unwrap();
-        let session = hsm();
+        hsm();
         let now = token_info();
         assert_eq!(&now.label, format!("{:32}", "hsm1").as_bytes());
         let expected = CKF_RNG | CKF_LOGIN_REQUIRED | CKF_TOKEN_INITIALIZED | CKF_USER_PIN_INITIALIZED;
@@ -68,7 +68,6 @@ fn token_information_follows_the_state() {
         for _ in 0..7 {
             Session::open().login("bob:wrong-password").unwrap_err();
         }
-        drop(session);
         let locked = CKF_USER_PIN_COUNT_LOW | CKF_USER_PIN_FINAL_TRY | CKF_USER_PIN_LOCKED;
         assert_eq!(token_info().flags & locked, 0);
     });

@@ -8,8 +8,10 @@
 
 mod calls;
 mod child;
+mod keys;
 mod templates;
 
 pub(crate) use calls::*;
 pub(crate) use child::*;
+pub(crate) use keys::*;
 pub(crate) use templates::*;
