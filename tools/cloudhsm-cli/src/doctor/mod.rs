@@ -54,7 +54,10 @@ pub(crate) fn run(cluster: Option<&str>) -> ExitCode {
             files::folder(&mut report, &config);
             store::check(&mut report, &config, cluster);
         }
-        Err(error) => report.wrong("configuration", error.message()),
+        Err(error) => {
+            let text = error.message();
+            report.wrong("configuration", text.strip_prefix("configuration ").unwrap_or(text));
+        }
     }
     if report.wrong { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 pub(crate) const OFFICER: Option<(&str, &str)> = Some(("admin", "admin:officer-password"));
 pub(crate) const ANN: Option<(&str, &str)> = Some(("crypto-user", "ann:ann-password"));
@@ -146,4 +146,39 @@ impl Answer {
 /// The keys of an object, in their order.
 pub(crate) fn keys(value: &Value) -> Vec<&str> {
     value.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+/// What holds of every key of one owner that nobody shares.
+#[track_caller]
+pub(crate) fn check_key(key: &Value, owner: &str) {
+    assert_eq!(keys(key), ["key-reference", "key-info", "attributes"]);
+    let reference = key["key-reference"].as_str().unwrap();
+    let digits = reference.strip_prefix("0x").unwrap();
+    assert!(digits.len() == 16 && digits.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f')), "{reference}");
+    let info = &key["key-info"];
+    assert_eq!(keys(info), ["key-owners", "shared-users", "key-quorum-values", "cluster-coverage"]);
+    assert_eq!(
+        *info,
+        json!({
+            "key-owners": [ { "username": owner, "key-coverage": "full" } ],
+            "shared-users": [],
+            "key-quorum-values": { "manage-key-quorum-value": 0, "use-key-quorum-value": 0 },
+            "cluster-coverage": "full",
+        })
+    );
+}
+
+/// Makes an AES key of ann's.
+pub(crate) fn aes(home: &Home, label: &str, more: &[&str]) -> Answer {
+    let mut arguments = vec!["key", "generate-symmetric", "aes", "--label", label, "--key-length-bytes", "32"];
+    arguments.extend(more);
+    home.run(ANN, &arguments)
+}
+
+/// Makes an EC pair of ann's, with the labels ec-public and ec-private.
+pub(crate) fn ec(home: &Home, curve: &str, more: &[&str]) -> Answer {
+    let mut arguments = vec!["key", "generate-asymmetric-pair", "ec", "--curve", curve];
+    arguments.extend(["--public-label", "ec-public", "--private-label", "ec-private"]);
+    arguments.extend(more);
+    home.run(ANN, &arguments)
 }
