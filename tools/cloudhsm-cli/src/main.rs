@@ -3,6 +3,10 @@
 //! Options, JSON and exit status are AWS's, so that scripts written for a cluster run here; `doctor` and two options
 //! of `cluster activate` are ours. A command runs from its parsed arguments and a [`context::Context`], and knows
 //! neither where those came from nor where its answer goes.
+//!
+//! Adding a command: a variant with its example in the `Command` of its group, a function from its arguments and the
+//! context to an [`output::Outcome`], a test that drives the program, a row in docs/cloudhsm-cli.md. What the command may
+//! do is decided by the HSM; a check here is there for its text.
 
 mod arguments;
 mod cluster;
