@@ -11,6 +11,7 @@
 mod support;
 
 mod boundary;
+mod objects;
 mod sessions;
 mod templates;
 mod users;
