@@ -11,7 +11,9 @@
 mod support;
 
 mod boundary;
+mod ciphers;
 mod objects;
 mod sessions;
+mod signatures;
 mod templates;
 mod users;
