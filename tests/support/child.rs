@@ -98,6 +98,10 @@ pub(crate) fn staged<F: FnOnce(&str, &Test)>(body: F) {
         Ok(child) if child == test.0 => std::env::var(STAGE).unwrap_or_default(),
         _ => String::new(),
     };
+    if !stage.is_empty() {
+        // The harness has begun a line with the test's name.
+        println!();
+    }
     body(&stage, &test);
 }
 

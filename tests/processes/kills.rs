@@ -1,0 +1,93 @@
+//! `kill -9` while key pairs are made: what was acknowledged is there, and never half a pair.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::ExitStatusExt;
+use std::process::Stdio;
+use std::time::Duration;
+
+use crate::support::*;
+
+/// Kills that hit a writer: 30, with CLOUDHSM_LONG=1 200.
+fn kills_wanted() -> usize {
+    if std::env::var_os("CLOUDHSM_LONG").is_some() { 200 } else { 30 }
+}
+
+/// Issue 2: the parent keeps the record of what was acknowledged. A kill counts if it hit the process between its
+/// first and its last acknowledgement, while a pair was being made.
+#[test]
+fn nothing_acknowledged_is_lost() {
+    staged(|stage, test| match stage {
+        "" => {
+            let home = Folder::new();
+            test.run("cloudhsm", home.path(), "make");
+            let mut acknowledged = BTreeSet::new();
+            let (mut kills, mut round) = (0, 0);
+            while kills < kills_wanted() {
+                round += 1;
+                assert!(round < 3 * kills_wanted(), "too few kills hit a write");
+                let mut command = test.stage("cloudhsm", home.path(), &format!("write {round}"));
+                let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+                let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+                // The first acknowledgement: from now on it does nothing but make pairs.
+                let first = lines.by_ref().find(|line| line.starts_with("made ")).expect("a first pair");
+                acknowledged.insert(first["made ".len()..].to_owned());
+                // At another moment of the write each time: a pair takes about half a millisecond and more.
+                std::thread::sleep(Duration::from_micros(137 * (round as u64 % 41)));
+                child.kill().unwrap();
+                for line in lines.filter(|line| line.starts_with("made ")) {
+                    acknowledged.insert(line["made ".len()..].to_owned());
+                }
+                if child.wait().unwrap().signal() == Some(libc::SIGKILL) {
+                    kills += 1;
+                }
+            }
+            std::fs::write(home.path().join("acknowledged"), acknowledged.into_iter().collect::<Vec<_>>().join("\n")).unwrap();
+            test.run("cloudhsm", home.path(), "count");
+        }
+        "make" => activate(&[ALICE]),
+        "count" => {
+            let session = user();
+            let labels = |class| -> BTreeSet<String> {
+                let found = session.find(&Template::new().number(CKA_CLASS, class)).unwrap();
+                let labels: Vec<_> = found.iter().map(|key| session.read(*key, CKA_LABEL).unwrap()).collect();
+                let count = labels.len();
+                let set: BTreeSet<_> = labels.into_iter().map(|label| String::from_utf8(label).unwrap()).collect();
+                assert_eq!(set.len(), count, "a label stands twice");
+                set
+            };
+            let (public, private) = (labels(CKO_PUBLIC_KEY), labels(CKO_PRIVATE_KEY));
+            assert_eq!(public, private, "half a pair");
+            let text = std::fs::read_to_string(home().join("acknowledged")).unwrap();
+            let lost: Vec<_> = text.lines().filter(|label| !private.contains(*label)).collect();
+            println!("{} acknowledged, {} in the store, lost: {lost:?}", text.lines().count(), private.len());
+            assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
+            assert!(text.lines().count() >= kills_wanted());
+            // Readable means usable.
+            for label in private.iter().step_by(7) {
+                let find = |class| session.find(&Template::new().label(label).number(CKA_CLASS, class)).unwrap()[0];
+                let (public, private) = (find(CKO_PUBLIC_KEY), find(CKO_PRIVATE_KEY));
+                let signature = session.sign(&mut Mechanism::new(CKM_ECDSA_SHA256), private, b"message").unwrap();
+                session.verify(&mut Mechanism::new(CKM_ECDSA_SHA256), public, b"message", &signature).unwrap();
+            }
+        }
+        stage => {
+            let round = stage.trim_start_matches("write ");
+            let session = user();
+            for at in 0..1000 {
+                let label = format!("{round}-{at}");
+                let lasting = Template::new().flag(CKA_TOKEN, true).label(&label);
+                let (public, private) = (ec_public(P256).and(&lasting), ec_private().and(&lasting));
+                session.generate_pair(CKM_EC_KEY_PAIR_GEN, &public, &private).unwrap();
+                println!("made {label}");
+            }
+        }
+    });
+}
+
+fn user() -> Session {
+    initialize().unwrap();
+    let session = Session::open();
+    session.login(ALICE).unwrap();
+    session
+}
