@@ -112,6 +112,10 @@ pub(super) unsafe fn find(
         return Err(Error::new(ck::CKR_ARGUMENTS_BAD, "pulObjectCount is NULL"));
     }
     let found = if objects.is_null() {
+        // NULL and 0 ask how many are left; NULL and a number is no place for that many.
+        if most > 0 {
+            return Err(Error::new(ck::CKR_ARGUMENTS_BAD, "phObject is NULL"));
+        }
         library.find_left(session)?
     } else {
         let most = usize::try_from(most).unwrap_or(usize::MAX);

@@ -84,7 +84,10 @@ fn read_file(path: &Path, demanded: bool) -> Result<Option<String>> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && !demanded => return Ok(None),
         // A path through something that is no directory is as absent as a missing file.
         Err(error) if error.kind() == std::io::ErrorKind::NotADirectory && !demanded => return Ok(None),
-        Err(error) => return Err(failed(&format!("{error}; check CLOUDHSM_PKCS11_CONFIG"))),
+        Err(error) if demanded => return Err(failed(&format!("{error}; check CLOUDHSM_PKCS11_CONFIG"))),
+        Err(error) => {
+            return Err(failed(&format!("{error}; run as the owner of that directory or set CLOUDHSM_PKCS11_HOME")));
+        }
     };
     if length > LONGEST_FILE {
         return Err(failed(&format!("has {length} bytes, the most is {LONGEST_FILE}")));

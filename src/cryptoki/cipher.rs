@@ -68,10 +68,11 @@ fn cipher(context: &Context, active: &Active, what: Use, transfer: &mut impl Tra
     let Active::Ready(ready) = active else { return Err(NOT_INITIALIZED) };
     context.still_admitted(ready, what)?;
     let input = transfer.input_length();
-    check_length(ready.terms, input)?;
     let ciphering = ciphering(ready, what)?;
     let work = ready.work();
     let most = (ciphering.most)(&work, input)?;
+    // The limit is one on plaintext: what the HSM has encrypted it can decrypt.
+    check_length(ready.terms, if what == Use::Encrypt { input } else { most })?;
     if what == Use::Encrypt {
         // What encryption writes is known beforehand, so the work is not done twice.
         if let Some(flow) = answer(transfer, most)? {

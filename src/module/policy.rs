@@ -126,7 +126,7 @@ pub(super) fn is_public(object: &Object) -> bool {
 }
 
 fn refusal(rv: CK_RV, role: Role, command: Command) -> Error {
-    Error::with(rv, format!("a {} may not do this ({command:?})", role.name()))
+    Error::with(rv, format!("{command:?} is not for the role {}", role.name()))
 }
 
 #[cfg(test)]

@@ -107,6 +107,8 @@ pub fn change(
             (Changing::Officer, who) => who == Changer::Officer || unchanged,
             (_, Changer::Officer) => unchanged,
             (Changing::Free, _) => true,
+            (Changing::LoweredIfCopied, Changer::Copy) => unchanged || template.flag(id) == Some(false),
+            (Changing::LoweredIfCopied, _) => true,
             (Changing::RaisedOrCopied, Changer::Copy) => true,
             (Changing::RaisedOrCopied, _) => unchanged || template.flag(id) == Some(true),
             (Changing::Only(value), _) => unchanged || template.flag(id) == Some(value),

@@ -25,6 +25,7 @@
 //! | `y` | free |
 //! | `t`, `f` | only to true, only to false |
 //! | `o` | by an officer only |
+//! | `d` | free; in a copy only from true to false |
 //! | `k` | to true; in a copy to any value |
 //! | `c` | C_CopyObject only |
 //! | `-` | never |
@@ -97,6 +98,8 @@ pub enum Changing {
     Only(bool),
     /// By an officer, to any value.
     Officer,
+    /// Any value; in a copy only from true to false.
+    LoweredIfCopied,
     /// In a copy to any value, otherwise only to true.
     RaisedOrCopied,
     /// In a copy only.
@@ -151,7 +154,7 @@ impl Word {
             let allowed: &[u8] = match at {
                 0..=3 => b"ytfeTFmR-",
                 4 => b"ySN-",
-                _ => b"ytfokc-",
+                _ => b"ytfodkc-",
             };
             let mut found = false;
             let mut k = 0;
@@ -219,6 +222,7 @@ impl Rule {
             b't' => Changing::Only(true),
             b'f' => Changing::Only(false),
             b'o' => Changing::Officer,
+            b'd' => Changing::LoweredIfCopied,
             b'k' => Changing::RaisedOrCopied,
             b'c' => Changing::Copy,
             _ => Changing::Never,

@@ -16,7 +16,7 @@ const STORAGE: &[Rule] = &[
     rule(CKA_TOKEN,           "ffffyk", "ffffyc"),
     rule(CKA_LABEL,           "eeeeyy", "eeeeyy"),
     rule(CKA_MODIFIABLE,      "ttttyf", "ttttyc"),
-    rule(CKA_DESTROYABLE,     "ttttyy", "ttttyy"),
+    rule(CKA_DESTROYABLE,     "ttttyd", "ttttyy"),
     rule(CKA_COPYABLE,        "------", "ttttyf"),
     rule(CKA_UNIQUE_ID,       "------", "RRRRy-"),
 ];
@@ -26,7 +26,7 @@ const KEY: &[Rule] = &[
     rule(CKA_CLASS,              "ymmmy-", "ymmmy-"),
     rule(CKA_KEY_TYPE,           "ymmmy-", "ymmmy-"),
     rule(CKA_ID,                 "eeeeyy", "eeeeyy"),
-    rule(CKA_DERIVE,             "ffffyy", "ffffyy"),
+    rule(CKA_DERIVE,             "ffffyd", "ffffyy"),
     rule(CKA_LOCAL,              "RRRRy-", "RRRRy-"),
     rule(CKA_START_DATE,         "------", "eeeeyy"),
     rule(CKA_END_DATE,           "------", "eeeeyy"),
@@ -40,30 +40,30 @@ const PUBLIC_KEY: &[Rule] = &[
     rule(CKA_PRIVATE,        "TTTTy-", "ffffyc"),
     rule(CKA_DERIVE,         "ff--yf", "ff--yy"),
     rule(CKA_SUBJECT,        "------", "ee--yy"),
-    rule(CKA_VERIFY,         "ff--yy", "tt--yy"),
+    rule(CKA_VERIFY,         "ff--yd", "tt--yy"),
     rule(CKA_TRUSTED,        "ff--yo", "ff--yo"),
-    rule(CKA_WRAP_TEMPLATE,  "yy--yy", "yy--y-"),
+    rule(CKA_WRAP_TEMPLATE,  "yy--yd", "yy--y-"),
 ];
 
 /// Private keys (section 4.9).
 const PRIVATE_KEY: &[Rule] = &[
     rule(CKA_PRIVATE,             "TTTTy-", "ttttyc"),
     rule(CKA_SUBJECT,             "------", "eee-yy"),
-    rule(CKA_SIGN,                "fff-yy", "ttt-yy"),
+    rule(CKA_SIGN,                "fff-yd", "ttt-yy"),
     rule(CKA_SENSITIVE,           "Ttt-yt", "ttt-yt"),
     rule(CKA_EXTRACTABLE,         "ttt-yf", "fff-yf"),
     rule(CKA_ALWAYS_SENSITIVE,    "RRR-y-", "RRR-y-"),
     rule(CKA_NEVER_EXTRACTABLE,   "RRR-y-", "RRR-y-"),
     rule(CKA_WRAP_WITH_TRUSTED,   "ff--yt", "fff-yt"),
-    rule(CKA_UNWRAP_TEMPLATE,     "yy--yy", "yyy-y-"),
+    rule(CKA_UNWRAP_TEMPLATE,     "yy--yd", "yyy-y-"),
     rule(CKA_ALWAYS_AUTHENTICATE, "------", "FFF-y-"),
 ];
 
 /// Secret keys (section 4.10).
 const SECRET_KEY: &[Rule] = &[
     rule(CKA_PRIVATE,           "TTTTy-", "ttttyc"),
-    rule(CKA_SIGN,              "tfffyy", "ttttyy"),
-    rule(CKA_VERIFY,            "tfffyy", "ttttyy"),
+    rule(CKA_SIGN,              "tfffyd", "ttttyy"),
+    rule(CKA_VERIFY,            "tfffyd", "ttttyy"),
     rule(CKA_SENSITIVE,         "tttRyt", "ttttyt"),
     rule(CKA_EXTRACTABLE,       "ttttyf", "ffffyf"),
     rule(CKA_ALWAYS_SENSITIVE,  "-RRRy-", "RRRRy-"),
@@ -75,12 +75,12 @@ const SECRET_KEY: &[Rule] = &[
 
 /// A block cipher's key can also encrypt and wrap.
 const CIPHER_KEY: &[Rule] = &[
-    rule(CKA_ENCRYPT,         "ffffyy", "ttttyy"),
-    rule(CKA_DECRYPT,         "ffffyy", "ttttyy"),
-    rule(CKA_WRAP,            "ffffyy", "ffffyy"),
-    rule(CKA_UNWRAP,          "ffffyy", "ffffyy"),
-    rule(CKA_WRAP_TEMPLATE,   "yy--yy", "yyyyy-"),
-    rule(CKA_UNWRAP_TEMPLATE, "yy--yy", "yyyyy-"),
+    rule(CKA_ENCRYPT,         "ffffyd", "ttttyy"),
+    rule(CKA_DECRYPT,         "ffffyd", "ttttyy"),
+    rule(CKA_WRAP,            "ffffyd", "ffffyy"),
+    rule(CKA_UNWRAP,          "ffffyd", "ffffyy"),
+    rule(CKA_WRAP_TEMPLATE,   "yy--yd", "yyyyy-"),
+    rule(CKA_UNWRAP_TEMPLATE, "yy--yd", "yyyyy-"),
     rule(CKA_TRUSTED,         "ff--yo", "ffffyo"),
     rule(CKA_CHECK_VALUE,     "RRRRy-", "yyyyy-"),
 ];
@@ -96,8 +96,8 @@ const GENERIC_SECRET: &[Rule] = &[
 ];
 
 const RSA_PUBLIC_KEY: &[Rule] = &[
-    rule(CKA_ENCRYPT,         "ff--yy", "tt--yy"),
-    rule(CKA_WRAP,            "ff--yy", "ff--yy"),
+    rule(CKA_ENCRYPT,         "ff--yd", "tt--yy"),
+    rule(CKA_WRAP,            "ff--yd", "ff--yy"),
     rule(CKA_VERIFY_RECOVER,  "----y-", "ff--yy"),
     rule(CKA_MODULUS,         "-m--y-", "-m--y-"),
     rule(CKA_MODULUS_BITS,    "m---y-", "m---y-"),
@@ -105,8 +105,8 @@ const RSA_PUBLIC_KEY: &[Rule] = &[
 ];
 
 const RSA_PRIVATE_KEY: &[Rule] = &[
-    rule(CKA_DECRYPT,          "fff-yy", "ttt-yy"),
-    rule(CKA_UNWRAP,           "fff-yy", "fff-yy"),
+    rule(CKA_DECRYPT,          "fff-yd", "ttt-yy"),
+    rule(CKA_UNWRAP,           "fff-yd", "fff-yy"),
     rule(CKA_SIGN_RECOVER,     "----y-", "fff-yy"),
     rule(CKA_MODULUS,          "-m--y-", "-m--y-"),
     rule(CKA_PUBLIC_EXPONENT,  "-m--y-", "-m--y-"),
@@ -119,15 +119,15 @@ const RSA_PRIVATE_KEY: &[Rule] = &[
 ];
 
 const EC_PUBLIC_KEY: &[Rule] = &[
-    rule(CKA_ENCRYPT,   "f----y", "ff--yy"),
-    rule(CKA_WRAP,      "f----y", "ff--yy"),
+    rule(CKA_ENCRYPT,   "f----d", "ff--yy"),
+    rule(CKA_WRAP,      "f----d", "ff--yy"),
     rule(CKA_EC_PARAMS, "mm--y-", "mm--y-"),
     rule(CKA_EC_POINT,  "-m--y-", "-m--y-"),
 ];
 
 const EC_PRIVATE_KEY: &[Rule] = &[
-    rule(CKA_DECRYPT,   "f---yy", "fff-yy"),
-    rule(CKA_UNWRAP,    "f---yy", "fff-yy"),
+    rule(CKA_DECRYPT,   "f---yd", "fff-yy"),
+    rule(CKA_UNWRAP,    "f---yd", "fff-yy"),
     rule(CKA_EC_PARAMS, "-m--y-", "-m--y-"),
     rule(CKA_VALUE,     "-m--N-", "-m--S-"),
 ];

@@ -7,18 +7,74 @@ use crate::support::*;
 
 /// The functions of PKCS#11 2.40, in the order of its function list (2.40 base specification, section 5).
 const V2_40: [&str; 68] = [
-    "C_Initialize", "C_Finalize", "C_GetInfo", "C_GetFunctionList", "C_GetSlotList", "C_GetSlotInfo",
-    "C_GetTokenInfo", "C_GetMechanismList", "C_GetMechanismInfo", "C_InitToken", "C_InitPIN", "C_SetPIN",
-    "C_OpenSession", "C_CloseSession", "C_CloseAllSessions", "C_GetSessionInfo", "C_GetOperationState",
-    "C_SetOperationState", "C_Login", "C_Logout", "C_CreateObject", "C_CopyObject", "C_DestroyObject",
-    "C_GetObjectSize", "C_GetAttributeValue", "C_SetAttributeValue", "C_FindObjectsInit", "C_FindObjects",
-    "C_FindObjectsFinal", "C_EncryptInit", "C_Encrypt", "C_EncryptUpdate", "C_EncryptFinal", "C_DecryptInit",
-    "C_Decrypt", "C_DecryptUpdate", "C_DecryptFinal", "C_DigestInit", "C_Digest", "C_DigestUpdate",
-    "C_DigestKey", "C_DigestFinal", "C_SignInit", "C_Sign", "C_SignUpdate", "C_SignFinal", "C_SignRecoverInit",
-    "C_SignRecover", "C_VerifyInit", "C_Verify", "C_VerifyUpdate", "C_VerifyFinal", "C_VerifyRecoverInit",
-    "C_VerifyRecover", "C_DigestEncryptUpdate", "C_DecryptDigestUpdate", "C_SignEncryptUpdate",
-    "C_DecryptVerifyUpdate", "C_GenerateKey", "C_GenerateKeyPair", "C_WrapKey", "C_UnwrapKey", "C_DeriveKey",
-    "C_SeedRandom", "C_GenerateRandom", "C_GetFunctionStatus", "C_CancelFunction", "C_WaitForSlotEvent",
+    "C_Initialize",
+    "C_Finalize",
+    "C_GetInfo",
+    "C_GetFunctionList",
+    "C_GetSlotList",
+    "C_GetSlotInfo",
+    "C_GetTokenInfo",
+    "C_GetMechanismList",
+    "C_GetMechanismInfo",
+    "C_InitToken",
+    "C_InitPIN",
+    "C_SetPIN",
+    "C_OpenSession",
+    "C_CloseSession",
+    "C_CloseAllSessions",
+    "C_GetSessionInfo",
+    "C_GetOperationState",
+    "C_SetOperationState",
+    "C_Login",
+    "C_Logout",
+    "C_CreateObject",
+    "C_CopyObject",
+    "C_DestroyObject",
+    "C_GetObjectSize",
+    "C_GetAttributeValue",
+    "C_SetAttributeValue",
+    "C_FindObjectsInit",
+    "C_FindObjects",
+    "C_FindObjectsFinal",
+    "C_EncryptInit",
+    "C_Encrypt",
+    "C_EncryptUpdate",
+    "C_EncryptFinal",
+    "C_DecryptInit",
+    "C_Decrypt",
+    "C_DecryptUpdate",
+    "C_DecryptFinal",
+    "C_DigestInit",
+    "C_Digest",
+    "C_DigestUpdate",
+    "C_DigestKey",
+    "C_DigestFinal",
+    "C_SignInit",
+    "C_Sign",
+    "C_SignUpdate",
+    "C_SignFinal",
+    "C_SignRecoverInit",
+    "C_SignRecover",
+    "C_VerifyInit",
+    "C_Verify",
+    "C_VerifyUpdate",
+    "C_VerifyFinal",
+    "C_VerifyRecoverInit",
+    "C_VerifyRecover",
+    "C_DigestEncryptUpdate",
+    "C_DecryptDigestUpdate",
+    "C_SignEncryptUpdate",
+    "C_DecryptVerifyUpdate",
+    "C_GenerateKey",
+    "C_GenerateKeyPair",
+    "C_WrapKey",
+    "C_UnwrapKey",
+    "C_DeriveKey",
+    "C_SeedRandom",
+    "C_GenerateRandom",
+    "C_GetFunctionStatus",
+    "C_CancelFunction",
+    "C_WaitForSlotEvent",
 ];
 
 /// The pointers of a function list, behind its version.
@@ -113,7 +169,9 @@ fn interfaces_of_240_30_and_32() {
             assert_eq!(listed, own, "{:?}", version(interface.pFunctionList));
         }
         // 24 functions more in 3.0, and 11 (C_EncapsulateKey to C_UnwrapKeyAuthenticated) in 3.2: none is NULL.
-        for (minor, count) in [(0, 92), (2, 92 + (size_of::<CK_FUNCTION_LIST_3_2>() - size_of::<CK_FUNCTION_LIST_3_0>()) / 8)] {
+        for (minor, count) in
+            [(0, 92), (2, 92 + (size_of::<CK_FUNCTION_LIST_3_2>() - size_of::<CK_FUNCTION_LIST_3_0>()) / 8)]
+        {
             let list = interfaces().into_iter().find(|entry| version(entry.pFunctionList) == (3, minor)).unwrap();
             assert!(pointers(list.pFunctionList, count).iter().all(|pointer| !pointer.is_null()));
         }
@@ -140,7 +198,16 @@ fn nothing_works_before_initialize() {
                 continue;
             }
             // The arguments are in registers and on the stack; a function that is not initialized looks at none.
-            type Any = unsafe extern "C" fn(CK_ULONG, CK_ULONG, CK_ULONG, CK_ULONG, CK_ULONG, CK_ULONG, CK_ULONG, CK_ULONG) -> CK_RV;
+            type Any = unsafe extern "C" fn(
+                CK_ULONG,
+                CK_ULONG,
+                CK_ULONG,
+                CK_ULONG,
+                CK_ULONG,
+                CK_ULONG,
+                CK_ULONG,
+                CK_ULONG,
+            ) -> CK_RV;
             // SAFETY: more arguments than a C function takes do no harm on the platforms built for.
             let rv = unsafe { std::mem::transmute::<*const c_void, Any>(function)(0, 0, 0, 0, 0, 0, 0, 0) };
             assert_eq!(Rv(rv), Rv(CKR_CRYPTOKI_NOT_INITIALIZED), "{name}");

@@ -1,5 +1,7 @@
 //! AES: known answers, parts, buffers, parameters, limits.
 
+use cloudhsm_pkcs11::ck::vendor::CKM_CLOUDHSM_AES_GCM;
+
 use std::ptr;
 
 use crate::support::*;
@@ -79,7 +81,8 @@ fn known_answers_of_gcm() {
         let short = "d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a72\
                      1c3c0c95956809532fcf0e2449a6b525b16aedf5aa0de657ba637b39";
         let aad = "feedfacedeadbeeffeedfacedeadbeefabaddad2";
-        let (zero, fe, iv) = ("000000000000000000000000", "feffe9928665731c6d6a8f9467308308", "cafebabefacedbaddecaf888");
+        let (zero, fe, iv) =
+            ("000000000000000000000000", "feffe9928665731c6d6a8f9467308308", "cafebabefacedbaddecaf888");
         let zeros = "00000000000000000000000000000000";
         let c4 = "42831ec2217774244b7221b784d0d49ce3aa212f2c02a4e035c17e2329aca12e\
                   21d514b25466931c7d8f6a5aac84aa051ba30b396a0aac973d58e091";
@@ -100,7 +103,8 @@ fn known_answers_of_gcm() {
             for bits in [128, 96, 64, 32] {
                 let mut parameter = gcm(&mut iv, &mut aad, bits);
                 let cut = &expected[..expected.len() - 16 + bits as usize / 8];
-                let made = session.encrypt(&mut Mechanism::with(CKM_AES_GCM, &mut parameter), key, &hex(plain)).unwrap();
+                let made =
+                    session.encrypt(&mut Mechanism::with(CKM_AES_GCM, &mut parameter), key, &hex(plain)).unwrap();
                 assert_eq!(made, cut);
                 let back = session.decrypt(&mut Mechanism::with(CKM_AES_GCM, &mut parameter), key, cut).unwrap();
                 assert_eq!(back, hex(plain));
@@ -186,7 +190,8 @@ fn cloudhsm_gcm_has_the_iv_in_front() {
             ulTagBits: 128,
         };
         let (mut parameter, mut second) = (none(), none());
-        let made = session.encrypt(&mut Mechanism::with(CKM_CLOUDHSM_AES_GCM, &mut parameter), key, b"message").unwrap();
+        let made =
+            session.encrypt(&mut Mechanism::with(CKM_CLOUDHSM_AES_GCM, &mut parameter), key, b"message").unwrap();
         assert_eq!(made.len(), 12 + 7 + 16);
         let other = session.encrypt(&mut Mechanism::with(CKM_CLOUDHSM_AES_GCM, &mut second), key, b"message").unwrap();
         assert_ne!(made[..12], other[..12], "A45: an IV of its own for each message");
@@ -206,7 +211,10 @@ fn cloudhsm_gcm_has_the_iv_in_front() {
         for length in [0, 11, 12, 27] {
             let cut = &made[..length];
             let refused = session.decrypt(&mut Mechanism::with(CKM_CLOUDHSM_AES_GCM, &mut parameter), key, cut);
-            assert!(matches!(refused, Err(Rv(CKR_ENCRYPTED_DATA_INVALID | CKR_ENCRYPTED_DATA_LEN_RANGE))), "{refused:?}");
+            assert!(
+                matches!(refused, Err(Rv(CKR_ENCRYPTED_DATA_INVALID | CKR_ENCRYPTED_DATA_LEN_RANGE))),
+                "{refused:?}"
+            );
         }
         let mut iv = [0; 12];
         let mut given = gcm(&mut iv, &mut [], 128);
@@ -217,7 +225,8 @@ fn cloudhsm_gcm_has_the_iv_in_front() {
 
 /// Runs `check` for each multi-part cipher, both ways, with mechanisms made anew by the closure.
 fn multi_part(check: impl Fn(&str, &dyn Fn(&mut dyn FnMut(&mut Mechanism<'_>)), bool)) {
-    let block = |mechanism| move |run: &mut dyn FnMut(&mut Mechanism<'_>)| run(&mut Mechanism::bytes(mechanism, &hex(IV)));
+    let block =
+        |mechanism| move |run: &mut dyn FnMut(&mut Mechanism<'_>)| run(&mut Mechanism::bytes(mechanism, &hex(IV)));
     check("ECB", &|run| run(&mut Mechanism::new(CKM_AES_ECB)), true);
     check("CBC", &block(CKM_AES_CBC), true);
     check("CBC_PAD", &block(CKM_AES_CBC_PAD), false);
@@ -301,10 +310,13 @@ fn lengths_are_told_and_the_operation_goes_on() {
                         let mut part = part.to_vec();
                         let mut told = 0;
                         let (data, size, none) = (part.as_mut_ptr(), part.len() as CK_ULONG, ptr::null_mut());
-                        assert_eq!(CKR_OK, match way {
-                            Way::Encrypt => call!(C_EncryptUpdate(session.0, data, size, none, &raw mut told)),
-                            Way::Decrypt => call!(C_DecryptUpdate(session.0, data, size, none, &raw mut told)),
-                        });
+                        assert_eq!(
+                            CKR_OK,
+                            match way {
+                                Way::Encrypt => call!(C_EncryptUpdate(session.0, data, size, none, &raw mut told)),
+                                Way::Decrypt => call!(C_DecryptUpdate(session.0, data, size, none, &raw mut told)),
+                            }
+                        );
                         if told > 0 {
                             let refused = session.update_into(way, &part, told as usize - 1);
                             assert_eq!(refused, code(CKR_BUFFER_TOO_SMALL), "{name} {way:?} update");
@@ -312,14 +324,21 @@ fn lengths_are_told_and_the_operation_goes_on() {
                         got.extend(session.update_into(way, &part, told as usize).unwrap());
                     }
                     let mut told = 0;
-                    assert_eq!(CKR_OK, match way {
-                        Way::Encrypt => call!(C_EncryptFinal(session.0, ptr::null_mut(), &raw mut told)),
-                        Way::Decrypt => call!(C_DecryptFinal(session.0, ptr::null_mut(), &raw mut told)),
-                    });
+                    assert_eq!(
+                        CKR_OK,
+                        match way {
+                            Way::Encrypt => call!(C_EncryptFinal(session.0, ptr::null_mut(), &raw mut told)),
+                            Way::Decrypt => call!(C_DecryptFinal(session.0, ptr::null_mut(), &raw mut told)),
+                        }
+                    );
                     let rest = output.len() - got.len();
                     assert!(told as usize >= rest);
                     if rest > 0 {
-                        assert_eq!(session.final_into(way, rest - 1), code(CKR_BUFFER_TOO_SMALL), "{name} {way:?} final");
+                        assert_eq!(
+                            session.final_into(way, rest - 1),
+                            code(CKR_BUFFER_TOO_SMALL),
+                            "{name} {way:?} final"
+                        );
                     }
                     got.extend(session.final_into(way, rest).unwrap());
                     assert_eq!(got, output, "{name} {way:?}");
@@ -370,8 +389,12 @@ fn in_place_and_overlapping() {
                             // SAFETY: both places lie in `memory`.
                             let (source, target) = unsafe { (start.add(from), start.add(to)) };
                             let rv = match way {
-                                Way::Encrypt => call!(C_EncryptUpdate(session.0, source, size, target, &raw mut length)),
-                                Way::Decrypt => call!(C_DecryptUpdate(session.0, source, size, target, &raw mut length)),
+                                Way::Encrypt => {
+                                    call!(C_EncryptUpdate(session.0, source, size, target, &raw mut length))
+                                }
+                                Way::Decrypt => {
+                                    call!(C_DecryptUpdate(session.0, source, size, target, &raw mut length))
+                                }
                             };
                             assert_eq!(Rv(rv), Rv(CKR_OK));
                             got.extend_from_slice(&memory[to..to + length as usize]);
@@ -474,7 +497,10 @@ fn what_ciphers_refuse() {
                     assert_eq!(begun, code(CKR_MECHANISM_PARAM_INVALID), "an IV of {length}");
                 }
             }
-            assert_eq!(session.begin(way, &mut Mechanism::bytes(CKM_AES_ECB, &[1; 16]), key), code(CKR_MECHANISM_PARAM_INVALID));
+            assert_eq!(
+                session.begin(way, &mut Mechanism::bytes(CKM_AES_ECB, &[1; 16]), key),
+                code(CKR_MECHANISM_PARAM_INVALID)
+            );
             for bits in [0, 129, CK_ULONG::MAX] {
                 let mut parameter = ctr_parameter(bits, &hex(IV));
                 let begun = session.begin(way, &mut Mechanism::with(CKM_AES_CTR, &mut parameter), key);
@@ -484,7 +510,11 @@ fn what_ciphers_refuse() {
                 let mut parameter = [0_u64; 6];
                 for length in [0, 1, 8, 23, 25, 39, 41, 47, 49, CK_ULONG::MAX] {
                     let mut wrong = Mechanism::with(mechanism, &mut parameter).length(length);
-                    assert_eq!(session.begin(way, &mut wrong, key), code(CKR_MECHANISM_PARAM_INVALID), "{mechanism:#x}: {length}");
+                    assert_eq!(
+                        session.begin(way, &mut wrong, key),
+                        code(CKR_MECHANISM_PARAM_INVALID),
+                        "{mechanism:#x}: {length}"
+                    );
                 }
                 let mut null = Mechanism::new(mechanism).length(48);
                 assert_eq!(session.begin(way, &mut null, key), code(CKR_MECHANISM_PARAM_INVALID));

@@ -49,7 +49,11 @@ fn one_bad_attribute_does_not_spoil_the_rest() {
         assert_eq!(&read.buffers[2][..5], b"label");
         assert_eq!(read.buffers[4], CKK_AES.to_ne_bytes());
         for bad in [1, 3, 5] {
-            assert!(read.buffers[bad].iter().all(|byte| *byte == CANARY), "the buffer of {:#x} was written", wanted[bad].0);
+            assert!(
+                read.buffers[bad].iter().all(|byte| *byte == CANARY),
+                "the buffer of {:#x} was written",
+                wanted[bad].0
+            );
         }
         for (id, code) in [
             (CKA_VALUE, CKR_ATTRIBUTE_SENSITIVE),
@@ -63,8 +67,11 @@ fn one_bad_attribute_does_not_spoil_the_rest() {
         assert_eq!(read_all(session, key, &[]).rv, Rv(CKR_OK));
         // A49: the length that a failed call leaves behind is no room.
         let mut buffer = [CANARY; 64];
-        let mut entry =
-            CK_ATTRIBUTE { type_: CKA_LABEL, pValue: buffer.as_mut_ptr().cast(), ulValueLen: CK_UNAVAILABLE_INFORMATION };
+        let mut entry = CK_ATTRIBUTE {
+            type_: CKA_LABEL,
+            pValue: buffer.as_mut_ptr().cast(),
+            ulValueLen: CK_UNAVAILABLE_INFORMATION,
+        };
         let rv = call!(C_GetAttributeValue(session.0, key, &raw mut entry, 1));
         assert_eq!((Rv(rv), entry.ulValueLen), (Rv(CKR_BUFFER_TOO_SMALL), CK_UNAVAILABLE_INFORMATION));
         assert_eq!(buffer, [CANARY; 64]);
@@ -76,7 +83,8 @@ fn one_bad_attribute_does_not_spoil_the_rest() {
 fn sensitive_values_never_leave() {
     isolated(|| {
         let session = hsm();
-        let rsa_parts = [CKA_PRIVATE_EXPONENT, CKA_PRIME_1, CKA_PRIME_2, CKA_EXPONENT_1, CKA_EXPONENT_2, CKA_COEFFICIENT];
+        let rsa_parts =
+            [CKA_PRIVATE_EXPONENT, CKA_PRIME_1, CKA_PRIME_2, CKA_EXPONENT_1, CKA_EXPONENT_2, CKA_COEFFICIENT];
         let off = |template: Template, ids: &[CK_ATTRIBUTE_TYPE]| template.off(ids);
         let mut cases: Vec<(CK_OBJECT_HANDLE, &[CK_ATTRIBUTE_TYPE])> = Vec::new();
         for flags in [&[][..], &[CKA_SENSITIVE], &[CKA_EXTRACTABLE], &[CKA_SENSITIVE, CKA_EXTRACTABLE]] {
@@ -112,7 +120,8 @@ fn sensitive_values_never_leave() {
 fn what_each_key_shows() {
     isolated(|| {
         let session = hsm();
-        let (ec_public, ec_private) = session.generate_pair(CKM_EC_KEY_PAIR_GEN, &ec_public(P256), &ec_private()).unwrap();
+        let (ec_public, ec_private) =
+            session.generate_pair(CKM_EC_KEY_PAIR_GEN, &ec_public(P256), &ec_private()).unwrap();
         let (rsa_public, rsa_private) =
             session.generate_pair(CKM_RSA_PKCS_KEY_PAIR_GEN, &rsa_public(2048), &rsa_private()).unwrap();
         let aes = session.generate(CKM_AES_KEY_GEN, &aes()).unwrap();
@@ -128,21 +137,45 @@ fn what_each_key_shows() {
             }
         };
         for key in [ec_public, ec_private, rsa_public, rsa_private, aes, generic] {
-            shows(key, &[
-                CKA_CLASS, CKA_KEY_TYPE, CKA_LABEL, CKA_ID, CKA_TOKEN, CKA_PRIVATE, CKA_LOCAL, CKA_MODIFIABLE,
-                CKA_DESTROYABLE, CKA_DERIVE,
-            ]);
+            shows(
+                key,
+                &[
+                    CKA_CLASS,
+                    CKA_KEY_TYPE,
+                    CKA_LABEL,
+                    CKA_ID,
+                    CKA_TOKEN,
+                    CKA_PRIVATE,
+                    CKA_LOCAL,
+                    CKA_MODIFIABLE,
+                    CKA_DESTROYABLE,
+                    CKA_DERIVE,
+                ],
+            );
             // In no table of AWS's.
-            hides(key, &[
-                CKA_KEY_GEN_MECHANISM, CKA_COPYABLE, CKA_ALWAYS_AUTHENTICATE, CKA_ALLOWED_MECHANISMS, CKA_SUBJECT,
-                CKA_START_DATE, CKA_END_DATE, CKA_PUBLIC_KEY_INFO, CKA_DERIVE_TEMPLATE,
-            ]);
+            hides(
+                key,
+                &[
+                    CKA_KEY_GEN_MECHANISM,
+                    CKA_COPYABLE,
+                    CKA_ALWAYS_AUTHENTICATE,
+                    CKA_ALLOWED_MECHANISMS,
+                    CKA_SUBJECT,
+                    CKA_START_DATE,
+                    CKA_END_DATE,
+                    CKA_PUBLIC_KEY_INFO,
+                    CKA_DERIVE_TEMPLATE,
+                ],
+            );
         }
         shows(ec_public, &[CKA_EC_PARAMS, CKA_EC_POINT, CKA_VERIFY, CKA_TRUSTED, CKA_CHECK_VALUE]);
         hides(ec_public, &[CKA_ENCRYPT, CKA_WRAP, CKA_SIGN, CKA_SENSITIVE, CKA_MODULUS]);
         shows(ec_private, &[CKA_EC_PARAMS, CKA_SIGN, CKA_SENSITIVE, CKA_EXTRACTABLE, CKA_NEVER_EXTRACTABLE]);
         hides(ec_private, &[CKA_EC_POINT, CKA_VERIFY, CKA_TRUSTED]);
-        shows(rsa_public, &[CKA_MODULUS, CKA_MODULUS_BITS, CKA_PUBLIC_EXPONENT, CKA_ENCRYPT, CKA_WRAP, CKA_VERIFY_RECOVER]);
+        shows(
+            rsa_public,
+            &[CKA_MODULUS, CKA_MODULUS_BITS, CKA_PUBLIC_EXPONENT, CKA_ENCRYPT, CKA_WRAP, CKA_VERIFY_RECOVER],
+        );
         shows(rsa_private, &[CKA_MODULUS, CKA_PUBLIC_EXPONENT, CKA_DECRYPT, CKA_UNWRAP, CKA_SIGN_RECOVER]);
         hides(rsa_private, &[CKA_MODULUS_BITS]);
         shows(aes, &[CKA_VALUE_LEN, CKA_CHECK_VALUE, CKA_TRUSTED, CKA_SIGN, CKA_VERIFY, CKA_WRAP, CKA_ENCRYPT]);
@@ -167,7 +200,8 @@ fn templates_are_read_in_three_calls() {
         let key = session.generate(CKM_AES_KEY_GEN, &aes().nested(CKA_WRAP_TEMPLATE, inner)).unwrap();
         let entry = size_of::<CK_ATTRIBUTE>() as CK_ULONG;
         let mut outer = CK_ATTRIBUTE { type_: CKA_WRAP_TEMPLATE, pValue: ptr::null_mut(), ulValueLen: 0 };
-        let read = |outer: &mut CK_ATTRIBUTE| answer(call!(C_GetAttributeValue(session.0, key, ptr::from_mut(outer), 1)));
+        let read =
+            |outer: &mut CK_ATTRIBUTE| answer(call!(C_GetAttributeValue(session.0, key, ptr::from_mut(outer), 1)));
         read(&mut outer).unwrap();
         assert_eq!(outer.ulValueLen, 2 * entry);
         let mut list = [CK_ATTRIBUTE::default(); 2];
@@ -220,9 +254,9 @@ fn the_owner_changes_what_aws_lists() {
         // A21: TRUSTED is an officer's.
         assert_eq!(set(CKA_TRUSTED, true), code(CKR_ATTRIBUTE_READ_ONLY));
         // Never: what the HSM computes, and what a key is.
-        for (id, value) in [
-            (CKA_LOCAL, false), (CKA_ALWAYS_SENSITIVE, true), (CKA_NEVER_EXTRACTABLE, true), (CKA_PRIVATE, false),
-        ] {
+        for (id, value) in
+            [(CKA_LOCAL, false), (CKA_ALWAYS_SENSITIVE, true), (CKA_NEVER_EXTRACTABLE, true), (CKA_PRIVATE, false)]
+        {
             assert_eq!(set(id, value), code(CKR_ATTRIBUTE_READ_ONLY), "{id:#x}");
         }
         for template in [
@@ -236,7 +270,10 @@ fn the_owner_changes_what_aws_lists() {
         }
         assert_eq!(session.set(key, &Template::new().bytes(CKA_MODULUS, &[1])), code(CKR_ATTRIBUTE_TYPE_INVALID));
         // One attribute that may not be changed: none is.
-        assert_eq!(session.set(key, &Template::new().label("half").flag(CKA_LOCAL, false)), code(CKR_ATTRIBUTE_READ_ONLY));
+        assert_eq!(
+            session.set(key, &Template::new().label("half").flag(CKA_LOCAL, false)),
+            code(CKR_ATTRIBUTE_READ_ONLY)
+        );
         assert_eq!(session.read(key, CKA_LABEL).unwrap(), b"new");
         // MODIFIABLE only goes down, and then nothing changes any more.
         set(CKA_MODIFIABLE, false).unwrap();
@@ -302,8 +339,12 @@ fn copies_only_tighten() {
         let closed = wrapping.flag(CKA_EXTRACTABLE, false).flag(CKA_WRAP_WITH_TRUSTED, true);
         let key = session.generate(CKM_AES_KEY_GEN, &closed).unwrap();
         for (id, value) in [
-            (CKA_SENSITIVE, false), (CKA_EXTRACTABLE, true), (CKA_WRAP_WITH_TRUSTED, false), (CKA_TRUSTED, true),
-            (CKA_LOCAL, false), (CKA_NEVER_EXTRACTABLE, false),
+            (CKA_SENSITIVE, false),
+            (CKA_EXTRACTABLE, true),
+            (CKA_WRAP_WITH_TRUSTED, false),
+            (CKA_TRUSTED, true),
+            (CKA_LOCAL, false),
+            (CKA_NEVER_EXTRACTABLE, false),
         ] {
             assert_eq!(session.copy(key, &flag(id, value)), code(CKR_ATTRIBUTE_READ_ONLY), "{id:#x}");
         }

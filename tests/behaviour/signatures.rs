@@ -1,5 +1,7 @@
 //! Digests, MACs and signatures: known answers, parts, buffers, a second opinion.
 
+use cloudhsm_pkcs11::ck::vendor::CKM_CLOUDHSM_AES_GCM;
+
 use std::ptr;
 
 use crate::support::*;
@@ -56,7 +58,10 @@ fn digests_in_parts() {
             let mut small = [0; 3];
             assert_eq!(call!(C_DigestFinal(session.0, small.as_mut_ptr(), &raw mut told)), CKR_BUFFER_TOO_SMALL);
             assert_eq!(told as usize, whole.len());
-            assert_eq!(into_buffer(64, |buffer, length| call!(C_DigestFinal(session.0, buffer, length))).unwrap(), whole);
+            assert_eq!(
+                into_buffer(64, |buffer, length| call!(C_DigestFinal(session.0, buffer, length))).unwrap(),
+                whole
+            );
             // The digest may be written over the message.
             session.digest_init(mechanism).unwrap();
             let start = data.as_mut_ptr();
@@ -77,8 +82,18 @@ fn known_answers_of_hmac() {
         let long = b"Test Using Larger Than Block-Size Key - Hash Key First".to_vec();
         let cases = [
             (CKM_SHA_1_HMAC, vec![0x0b; 20], b"Hi There".to_vec(), "b617318655057264e28bc0b6fb378c8ef146be00"),
-            (CKM_SHA224_HMAC, vec![0x0b; 20], b"Hi There".to_vec(), "896fb1128abbdf196832107cd49df33f47b4b1169912ba4f53684b22"),
-            (CKM_SHA256_HMAC, vec![0x0b; 20], b"Hi There".to_vec(), "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"),
+            (
+                CKM_SHA224_HMAC,
+                vec![0x0b; 20],
+                b"Hi There".to_vec(),
+                "896fb1128abbdf196832107cd49df33f47b4b1169912ba4f53684b22",
+            ),
+            (
+                CKM_SHA256_HMAC,
+                vec![0x0b; 20],
+                b"Hi There".to_vec(),
+                "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7",
+            ),
             (
                 CKM_SHA384_HMAC,
                 vec![0x0b; 20],
@@ -98,7 +113,12 @@ fn known_answers_of_hmac() {
                 b"what do ya want for nothing?".to_vec(),
                 "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
             ),
-            (CKM_SHA256_HMAC, vec![0xaa; 131], long, "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"),
+            (
+                CKM_SHA256_HMAC,
+                vec![0xaa; 131],
+                long,
+                "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54",
+            ),
         ];
         for (mechanism, key, data, expected) in cases {
             let key = session.create(&generic_value(&key)).unwrap();
@@ -151,7 +171,13 @@ fn pss(hash: CK_MECHANISM_TYPE, mask: CK_ULONG, salt: CK_ULONG) -> CK_RSA_PKCS_P
 /// Calls `check` with every mechanism that signs in parts: its name, the keys, the length, whether it is deterministic.
 fn signers(
     session: Session,
-    mut check: impl FnMut(&str, &dyn Fn(&mut dyn FnMut(&mut Mechanism<'_>)), (CK_OBJECT_HANDLE, CK_OBJECT_HANDLE), usize, bool),
+    mut check: impl FnMut(
+        &str,
+        &dyn Fn(&mut dyn FnMut(&mut Mechanism<'_>)),
+        (CK_OBJECT_HANDLE, CK_OBJECT_HANDLE),
+        usize,
+        bool,
+    ),
 ) {
     let keys = pairs(session);
     let generic = session.create(&generic_value(&[3; 40])).unwrap();
@@ -160,7 +186,9 @@ fn signers(
         check("HMAC", &|run| run(&mut Mechanism::new(mechanism)), (generic, generic), length, true);
     }
     check("CMAC", &|run| run(&mut Mechanism::new(CKM_AES_CMAC)), (aes, aes), 16, true);
-    for mechanism in [CKM_SHA1_RSA_PKCS, CKM_SHA224_RSA_PKCS, CKM_SHA256_RSA_PKCS, CKM_SHA384_RSA_PKCS, CKM_SHA512_RSA_PKCS] {
+    for mechanism in
+        [CKM_SHA1_RSA_PKCS, CKM_SHA224_RSA_PKCS, CKM_SHA256_RSA_PKCS, CKM_SHA384_RSA_PKCS, CKM_SHA512_RSA_PKCS]
+    {
         check("RSA_PKCS", &|run| run(&mut Mechanism::new(mechanism)), keys.rsa, 256, true);
     }
     for (mechanism, hash, mask, salt) in [
@@ -170,7 +198,8 @@ fn signers(
         (CKM_SHA384_RSA_PKCS_PSS, CKM_SHA384, CKG_MGF1_SHA384, 48),
         (CKM_SHA512_RSA_PKCS_PSS, CKM_SHA512, CKG_MGF1_SHA512, 64),
     ] {
-        let made = |run: &mut dyn FnMut(&mut Mechanism<'_>)| run(&mut Mechanism::with(mechanism, &mut pss(hash, mask, salt)));
+        let made =
+            |run: &mut dyn FnMut(&mut Mechanism<'_>)| run(&mut Mechanism::with(mechanism, &mut pss(hash, mask, salt)));
         check("PSS", &made, keys.rsa, 256, false);
     }
     for (public, private, length) in keys.ec {
@@ -211,11 +240,15 @@ fn signatures_in_every_split() {
                 session.verify(mechanism, public, b"", &empty).unwrap();
             });
             let invalid = code(CKR_SIGNATURE_INVALID);
-            mechanism(&mut |mechanism| assert_eq!(session.verify(mechanism, public, &message[1..], &whole), invalid, "{name}"));
+            mechanism(&mut |mechanism| {
+                assert_eq!(session.verify(mechanism, public, &message[1..], &whole), invalid, "{name}")
+            });
             for at in [0, length / 2, length - 1] {
                 let mut wrong = whole.clone();
                 wrong[at] ^= 1;
-                mechanism(&mut |mechanism| assert_eq!(session.verify(mechanism, public, &message, &wrong), invalid, "{name}"));
+                mechanism(&mut |mechanism| {
+                    assert_eq!(session.verify(mechanism, public, &message, &wrong), invalid, "{name}")
+                });
                 mechanism(&mut |mechanism| {
                     let parts = session.verify_parts(mechanism, public, &message, &[9], &wrong);
                     assert_eq!(parts, invalid, "{name} in parts");
@@ -339,7 +372,8 @@ fn openssl_agrees() {
             der(0x02, &value)
         };
         let rsa = |key| {
-            let numbers = [CKA_MODULUS, CKA_PUBLIC_EXPONENT].map(|id| integer(&session.read(key, id).unwrap())).concat();
+            let numbers =
+                [CKA_MODULUS, CKA_PUBLIC_EXPONENT].map(|id| integer(&session.read(key, id).unwrap())).concat();
             let algorithm = der(0x30, &hex("06092a864886f70d010101 0500"));
             der(0x30, &[algorithm, der(0x03, &[&[0][..], &der(0x30, &numbers)].concat())].concat())
         };
@@ -354,12 +388,16 @@ fn openssl_agrees() {
         let generated = session.generate_pair(CKM_RSA_PKCS_KEY_PAIR_GEN, &rsa_public(3072), &rsa_private()).unwrap();
         for (public, private) in [keys.rsa, generated] {
             let spki = rsa(public);
-            for (mechanism, hash) in [(CKM_SHA1_RSA_PKCS, "-sha1"), (CKM_SHA256_RSA_PKCS, "-sha256"), (CKM_SHA512_RSA_PKCS, "-sha512")] {
+            for (mechanism, hash) in
+                [(CKM_SHA1_RSA_PKCS, "-sha1"), (CKM_SHA256_RSA_PKCS, "-sha256"), (CKM_SHA512_RSA_PKCS, "-sha512")]
+            {
                 let signature = session.sign(&mut Mechanism::new(mechanism), private, b"message").unwrap();
                 verify(&spki, &signature, hash, &[]);
             }
             let mut parameter = pss(CKM_SHA384, CKG_MGF1_SHA384, 17);
-            let signature = session.sign(&mut Mechanism::with(CKM_SHA384_RSA_PKCS_PSS, &mut parameter), private, b"message").unwrap();
+            let signature = session
+                .sign(&mut Mechanism::with(CKM_SHA384_RSA_PKCS_PSS, &mut parameter), private, b"message")
+                .unwrap();
             verify(&spki, &signature, "-sha384", &["rsa_padding_mode:pss", "rsa_pss_saltlen:17"]);
         }
         for (public, private, length) in keys.ec {
@@ -449,7 +487,10 @@ fn what_signatures_refuse() {
         assert_eq!(session.sign_init(&mut sha256(), idle), code(CKR_KEY_FUNCTION_NOT_PERMITTED));
         for other in [public, generic, keys.ec[0].1] {
             let refused = session.sign_init(&mut sha256(), other);
-            assert!(matches!(refused, Err(Rv(CKR_KEY_TYPE_INCONSISTENT | CKR_KEY_FUNCTION_NOT_PERMITTED))), "{refused:?}");
+            assert!(
+                matches!(refused, Err(Rv(CKR_KEY_TYPE_INCONSISTENT | CKR_KEY_FUNCTION_NOT_PERMITTED))),
+                "{refused:?}"
+            );
         }
         let refused = session.verify_init(&mut sha256(), private);
         assert!(matches!(refused, Err(Rv(CKR_KEY_TYPE_INCONSISTENT | CKR_KEY_FUNCTION_NOT_PERMITTED))), "{refused:?}");
@@ -457,7 +498,10 @@ fn what_signatures_refuse() {
         assert_eq!(session.sign_init(&mut Mechanism::new(CKM_SHA256), private), code(CKR_MECHANISM_INVALID));
         assert_eq!(session.sign_init(&mut Mechanism::new(CKM_AES_GCM), private), code(CKR_MECHANISM_INVALID));
         assert_eq!(answer(call!(C_SignInit(session.0, ptr::null_mut(), private))), code(CKR_ARGUMENTS_BAD));
-        assert_eq!(session.sign_init(&mut Mechanism::bytes(CKM_SHA256_RSA_PKCS, b"x"), private), code(CKR_MECHANISM_PARAM_INVALID));
+        assert_eq!(
+            session.sign_init(&mut Mechanism::bytes(CKM_SHA256_RSA_PKCS, b"x"), private),
+            code(CKR_MECHANISM_PARAM_INVALID)
+        );
         // PSS: another hash than the mechanism's, other mask than the hash, a salt longer than fits.
         for (hash, mask, salt) in [
             (CKM_SHA_1, CKG_MGF1_SHA1, 20),
@@ -471,7 +515,10 @@ fn what_signatures_refuse() {
             let refused = session.sign(&mut Mechanism::with(CKM_SHA256_RSA_PKCS_PSS, &mut parameter), private, b"m");
             assert_eq!(refused, code(CKR_MECHANISM_PARAM_INVALID), "{hash:#x} {mask} {salt}");
         }
-        assert_eq!(session.sign_init(&mut Mechanism::new(CKM_SHA256_RSA_PKCS_PSS), private), code(CKR_MECHANISM_PARAM_INVALID));
+        assert_eq!(
+            session.sign_init(&mut Mechanism::new(CKM_SHA256_RSA_PKCS_PSS), private),
+            code(CKR_MECHANISM_PARAM_INVALID)
+        );
         // A weaker hash than the key outside FIPS mode is fine (User Guide, ki-all).
         session.sign(&mut Mechanism::new(CKM_ECDSA_SHA1), keys.ec[3].1, b"m").unwrap();
         session.sign_init(&mut sha256(), private).unwrap();
@@ -609,12 +656,37 @@ fn mechanism_list() {
         assert_eq!(call!(C_GetMechanismList(SLOT, list.as_mut_ptr(), &raw mut less)), CKR_BUFFER_TOO_SMALL);
         assert_eq!(call!(C_GetMechanismList(SLOT, list.as_mut_ptr(), &raw mut count)), CKR_OK);
         let mut expected = vec![
-            CKM_AES_KEY_GEN, CKM_GENERIC_SECRET_KEY_GEN, CKM_RSA_PKCS_KEY_PAIR_GEN, CKM_EC_KEY_PAIR_GEN, CKM_RSA_PKCS,
-            CKM_RSA_X_509, CKM_RSA_PKCS_OAEP, CKM_RSA_PKCS_PSS, CKM_SHA1_RSA_PKCS, CKM_SHA224_RSA_PKCS,
-            CKM_SHA256_RSA_PKCS, CKM_SHA384_RSA_PKCS, CKM_SHA512_RSA_PKCS, CKM_SHA1_RSA_PKCS_PSS,
-            CKM_SHA224_RSA_PKCS_PSS, CKM_SHA256_RSA_PKCS_PSS, CKM_SHA384_RSA_PKCS_PSS, CKM_SHA512_RSA_PKCS_PSS,
-            CKM_ECDSA, CKM_ECDSA_SHA1, CKM_ECDSA_SHA224, CKM_ECDSA_SHA256, CKM_ECDSA_SHA384, CKM_ECDSA_SHA512,
-            CKM_AES_ECB, CKM_AES_CBC, CKM_AES_CBC_PAD, CKM_AES_CTR, CKM_AES_GCM, CKM_AES_CMAC, CKM_CLOUDHSM_AES_GCM,
+            CKM_AES_KEY_GEN,
+            CKM_GENERIC_SECRET_KEY_GEN,
+            CKM_RSA_PKCS_KEY_PAIR_GEN,
+            CKM_EC_KEY_PAIR_GEN,
+            CKM_RSA_PKCS,
+            CKM_RSA_X_509,
+            CKM_RSA_PKCS_OAEP,
+            CKM_RSA_PKCS_PSS,
+            CKM_SHA1_RSA_PKCS,
+            CKM_SHA224_RSA_PKCS,
+            CKM_SHA256_RSA_PKCS,
+            CKM_SHA384_RSA_PKCS,
+            CKM_SHA512_RSA_PKCS,
+            CKM_SHA1_RSA_PKCS_PSS,
+            CKM_SHA224_RSA_PKCS_PSS,
+            CKM_SHA256_RSA_PKCS_PSS,
+            CKM_SHA384_RSA_PKCS_PSS,
+            CKM_SHA512_RSA_PKCS_PSS,
+            CKM_ECDSA,
+            CKM_ECDSA_SHA1,
+            CKM_ECDSA_SHA224,
+            CKM_ECDSA_SHA256,
+            CKM_ECDSA_SHA384,
+            CKM_ECDSA_SHA512,
+            CKM_AES_ECB,
+            CKM_AES_CBC,
+            CKM_AES_CBC_PAD,
+            CKM_AES_CTR,
+            CKM_AES_GCM,
+            CKM_AES_CMAC,
+            CKM_CLOUDHSM_AES_GCM,
         ];
         expected.extend(DIGESTS);
         expected.extend(HMACS);
@@ -634,7 +706,10 @@ fn mechanism_list() {
         assert_eq!((rsa.ulMinKeySize, rsa.ulMaxKeySize), (2048, 4096));
         assert_ne!(rsa.flags & CKF_GENERATE_KEY_PAIR, 0);
         let aes = information(CKM_AES_CBC).unwrap();
-        assert_eq!((aes.ulMinKeySize, aes.ulMaxKeySize, aes.flags & (CKF_ENCRYPT | CKF_DECRYPT)), (16, 32, CKF_ENCRYPT | CKF_DECRYPT));
+        assert_eq!(
+            (aes.ulMinKeySize, aes.ulMaxKeySize, aes.flags & (CKF_ENCRYPT | CKF_DECRYPT)),
+            (16, 32, CKF_ENCRYPT | CKF_DECRYPT)
+        );
         for unknown in [0x7777_7777, CKM_AES_KEY_WRAP, CKM_AES_KEY_WRAP_PAD, CKM_MD5, CK_ULONG::MAX] {
             assert_eq!(information(unknown).err(), Some(Rv(CKR_MECHANISM_INVALID)), "{unknown:#x}");
         }

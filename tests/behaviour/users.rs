@@ -197,8 +197,12 @@ fn an_officer_uses_no_key() {
         let refused = |answer: Answer<()>| {
             let fine = matches!(
                 answer,
-                Err(Rv(CKR_USER_NOT_LOGGED_IN | CKR_KEY_HANDLE_INVALID | CKR_OBJECT_HANDLE_INVALID
-                    | CKR_KEY_TYPE_INCONSISTENT | CKR_KEY_FUNCTION_NOT_PERMITTED | CKR_ATTRIBUTE_READ_ONLY))
+                Err(Rv(CKR_USER_NOT_LOGGED_IN
+                    | CKR_KEY_HANDLE_INVALID
+                    | CKR_OBJECT_HANDLE_INVALID
+                    | CKR_KEY_TYPE_INCONSISTENT
+                    | CKR_KEY_FUNCTION_NOT_PERMITTED
+                    | CKR_ATTRIBUTE_READ_ONLY))
             );
             assert!(fine, "an officer got {answer:?}");
         };
@@ -226,8 +230,9 @@ fn another_users_keys_do_not_exist() {
         let session = hsm();
         let lasting = Template::new().flag(CKA_TOKEN, true).label("of alice");
         let secret = session.generate(CKM_AES_KEY_GEN, &aes().and(&lasting)).unwrap();
-        let (public, private) =
-            session.generate_pair(CKM_EC_KEY_PAIR_GEN, &ec_public(P256).and(&lasting), &ec_private().and(&lasting)).unwrap();
+        let (public, private) = session
+            .generate_pair(CKM_EC_KEY_PAIR_GEN, &ec_public(P256).and(&lasting), &ec_private().and(&lasting))
+            .unwrap();
         let signature = session.sign(&mut Mechanism::new(CKM_ECDSA_SHA256), private, b"message").unwrap();
         let point = session.read(public, CKA_EC_POINT).unwrap();
         session.logout().unwrap();

@@ -42,7 +42,8 @@ fn nothing_acknowledged_is_lost() {
                     kills += 1;
                 }
             }
-            std::fs::write(home.path().join("acknowledged"), acknowledged.into_iter().collect::<Vec<_>>().join("\n")).unwrap();
+            std::fs::write(home.path().join("acknowledged"), acknowledged.into_iter().collect::<Vec<_>>().join("\n"))
+                .unwrap();
             test.run("cloudhsm", home.path(), "count");
         }
         "make" => activate(&[ALICE]),

@@ -113,7 +113,10 @@ fn flipped_bits_are_noticed() {
             let mut refused = 0;
             let size = std::fs::metadata(&device).unwrap().len();
             for at in (0..size).step_by((size as usize / 12).max(1)) {
-                assert!(flipped(test, home.path(), "hsm1/device.key", at, &good), "device.key, byte {at} does not matter");
+                assert!(
+                    flipped(test, home.path(), "hsm1/device.key", at, &good),
+                    "device.key, byte {at} does not matter"
+                );
             }
             let size = std::fs::metadata(home.path().join("hsm1/hsm.db")).unwrap().len();
             let steps = if std::env::var_os("CLOUDHSM_LONG").is_some() { 1000 } else { 60 };
@@ -178,8 +181,11 @@ fn swapped_records_are_noticed() {
                 String::from_utf8(output.stdout).unwrap()
             };
             // The tables that hold a sealed blob, and its column.
-            let tables = sql(home.path(), "SELECT m.name || ' ' || p.name FROM sqlite_master m, pragma_table_info(m.name) p \
-                 WHERE m.type = 'table' AND p.type = 'BLOB' AND p.name LIKE '%seal%'");
+            let tables = sql(
+                home.path(),
+                "SELECT m.name || ' ' || p.name FROM sqlite_master m, pragma_table_info(m.name) p \
+                 WHERE m.type = 'table' AND p.type = 'BLOB' AND p.name LIKE '%seal%'",
+            );
             let sealed: Vec<_> = tables.lines().map(|line| line.split_once(' ').unwrap()).collect();
             assert!(!sealed.is_empty(), "no column of sealed blobs: {}", sql(home.path(), ".schema"));
             let mut swaps = 0;
@@ -190,10 +196,14 @@ fn swapped_records_are_noticed() {
                     let folder = Folder::new();
                     copy(home.path(), folder.path());
                     let (a, b) = (&pair[0], &pair[1]);
-                    sql(folder.path(), &format!(
-                        "CREATE TEMP TABLE t AS SELECT rowid AS r, {column} AS c FROM {table} WHERE rowid IN ({a}, {b}); \
+                    sql(
+                        folder.path(),
+                        &format!(
+                            "CREATE TEMP TABLE t AS SELECT rowid AS r, {column} AS c FROM {table} WHERE rowid IN ({a}, {b}); \
                          UPDATE {table} SET {column} = (SELECT c FROM t WHERE r = {b}) WHERE rowid = {a}; \
-                         UPDATE {table} SET {column} = (SELECT c FROM t WHERE r = {a}) WHERE rowid = {b};"));
+                         UPDATE {table} SET {column} = (SELECT c FROM t WHERE r = {a}) WHERE rowid = {b};"
+                        ),
+                    );
                     if let Some(answers) = answers(test, folder.path()) {
                         assert_eq!(answers, good, "{table}: rows {a} and {b} swapped give a wrong answer");
                         println!("{table}: rows {a} and {b} swapped: not read by this test");

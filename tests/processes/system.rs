@@ -46,12 +46,17 @@ fn one_fsync_for_each_create() {
         "" => {
             let (home, folder) = (Folder::new(), Folder::new());
             test.run("cloudhsm", home.path(), "make");
-            let Some(trace) = traced(test, "one_fsync_for_each_create", home.path(), "work", &folder.path().join("trace")) else {
+            let Some(trace) =
+                traced(test, "one_fsync_for_each_create", home.path(), "work", &folder.path().join("trace"))
+            else {
                 return;
             };
             let syncs = |name| {
                 let calls = between(&trace, name);
-                calls.iter().filter(|line| line.contains("fsync(") || line.contains("fdatasync(") || line.contains("msync(")).count()
+                calls
+                    .iter()
+                    .filter(|line| line.contains("fsync(") || line.contains("fdatasync(") || line.contains("msync("))
+                    .count()
             };
             assert_eq!(syncs("login"), 0, "a login writes nothing");
             assert_eq!(syncs("session key"), 0);
@@ -78,7 +83,8 @@ fn one_fsync_for_each_create() {
             session.generate(CKM_AES_KEY_GEN, &aes()).unwrap();
             mark("session key ends");
             mark("secret key begins");
-            let keys: Vec<_> = (0..10).map(|_| session.generate(CKM_AES_KEY_GEN, &aes().and(&lasting)).unwrap()).collect();
+            let keys: Vec<_> =
+                (0..10).map(|_| session.generate(CKM_AES_KEY_GEN, &aes().and(&lasting)).unwrap()).collect();
             mark("secret key ends");
             mark("key pair begins");
             for _ in 0..10 {
@@ -109,7 +115,12 @@ fn no_system_call_in_an_operation() {
             for name in ["sign", "ecdsa", "rsa", "digest", "encrypt", "random", "session", "attributes"] {
                 let calls = between(&trace, name);
                 // An allocator may ask for memory once in a while; the library's own paths ask for nothing.
-                assert!(calls.is_empty(), "{name}: {} system calls, the first: {:?}", calls.len(), &calls[..calls.len().min(5)]);
+                assert!(
+                    calls.is_empty(),
+                    "{name}: {} system calls, the first: {:?}",
+                    calls.len(),
+                    &calls[..calls.len().min(5)]
+                );
             }
         }
         _ => {
@@ -149,7 +160,11 @@ fn no_system_call_in_an_operation() {
             let read = || {
                 let mut values = [0_u64; 3];
                 let [a, b, c] = &mut values;
-                let entry = |id, place: &mut u64, length| CK_ATTRIBUTE { type_: id, pValue: ptr::from_mut(place).cast(), ulValueLen: length };
+                let entry = |id, place: &mut u64, length| CK_ATTRIBUTE {
+                    type_: id,
+                    pValue: ptr::from_mut(place).cast(),
+                    ulValueLen: length,
+                };
                 let mut list = [entry(CKA_CLASS, a, 8), entry(CKA_KEY_TYPE, b, 8), entry(CKA_TOKEN, c, 1)];
                 assert_eq!(call!(C_GetAttributeValue(session.0, key, list.as_mut_ptr(), 3)), CKR_OK);
             };
@@ -191,7 +206,7 @@ fn loading_and_unloading_leaks_nothing() {
             test.run("cloudhsm", home.path(), "make");
             test.run("cloudhsm", home.path(), "cycle");
         }
-        "make" => drop(activate(&[ALICE])),
+        "make" => activate(&[ALICE]),
         _ => {
             give_up_in_time();
             let path = library_path();

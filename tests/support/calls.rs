@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::ptr;
 use std::sync::OnceLock;
 
-pub(crate) use cloudhsm_pkcs11::ck::vendor::CKM_CLOUDHSM_AES_GCM;
 pub(crate) use cloudhsm_pkcs11::ck::*;
 
 use super::{Mechanism, Template, give_up_in_time};
@@ -229,13 +228,7 @@ impl Session {
         let mut raw = template.raw();
         let mut mechanism = Mechanism::new(mechanism);
         let mut key = 0;
-        answer(call!(C_GenerateKey(
-            self.0,
-            mechanism.raw(),
-            raw.as_mut_ptr(),
-            raw.len() as CK_ULONG,
-            &raw mut key
-        )))?;
+        answer(call!(C_GenerateKey(self.0, mechanism.raw(), raw.as_mut_ptr(), raw.len() as CK_ULONG, &raw mut key)))?;
         Ok(key)
     }
 

@@ -150,10 +150,16 @@ impl Test {
             drop(writeln!(std::io::stderr(), "{line}"));
         }
         let ran = said.contains("test result: ok. 1 passed");
-        assert!(output.status.success() && ran, "{}: the child failed: {}{}", self.0, output.status, match output.status.signal() {
-            Some(libc::SIGALRM) => " (it hung)",
-            _ => "",
-        });
+        assert!(
+            output.status.success() && ran,
+            "{}: the child failed: {}{}",
+            self.0,
+            output.status,
+            match output.status.signal() {
+                Some(libc::SIGALRM) => " (it hung)",
+                _ => "",
+            }
+        );
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 }

@@ -68,9 +68,7 @@ pub(crate) fn rsa_private_value() -> Template {
 
 /// C_CreateObject for the public half.
 pub(crate) fn rsa_public_value() -> Template {
-    object(CKO_PUBLIC_KEY, CKK_RSA)
-        .bytes(CKA_MODULUS, &hex(rsa_2048::MODULUS))
-        .bytes(CKA_PUBLIC_EXPONENT, &[1, 0, 1])
+    object(CKO_PUBLIC_KEY, CKK_RSA).bytes(CKA_MODULUS, &hex(rsa_2048::MODULUS)).bytes(CKA_PUBLIC_EXPONENT, &[1, 0, 1])
 }
 
 /// C_CreateObject for the private half of [`ec_p256`].

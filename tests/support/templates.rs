@@ -172,11 +172,12 @@ pub(crate) fn aes() -> Template {
 
 /// C_CreateObject for an AES key with this value and every use.
 pub(crate) fn aes_value(value: &[u8]) -> Template {
-    Template::new()
-        .number(CKA_CLASS, CKO_SECRET_KEY)
-        .number(CKA_KEY_TYPE, CKK_AES)
-        .bytes(CKA_VALUE, value)
-        .on(&[CKA_ENCRYPT, CKA_DECRYPT, CKA_SIGN, CKA_VERIFY])
+    Template::new().number(CKA_CLASS, CKO_SECRET_KEY).number(CKA_KEY_TYPE, CKK_AES).bytes(CKA_VALUE, value).on(&[
+        CKA_ENCRYPT,
+        CKA_DECRYPT,
+        CKA_SIGN,
+        CKA_VERIFY,
+    ])
 }
 
 /// C_CreateObject for a generic secret key that signs and verifies.
@@ -200,10 +201,7 @@ pub(crate) fn ec_private() -> Template {
 
 /// The public half of an RSA pair.
 pub(crate) fn rsa_public(bits: CK_ULONG) -> Template {
-    Template::new()
-        .number(CKA_MODULUS_BITS, bits)
-        .bytes(CKA_PUBLIC_EXPONENT, &[1, 0, 1])
-        .on(&[CKA_VERIFY, CKA_ENCRYPT])
+    Template::new().number(CKA_MODULUS_BITS, bits).bytes(CKA_PUBLIC_EXPONENT, &[1, 0, 1]).on(&[CKA_VERIFY, CKA_ENCRYPT])
 }
 
 /// The private half of an RSA pair.

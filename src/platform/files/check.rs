@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 pub(super) fn failed(path: &Path, what: &str, error: &io::Error) -> Error {
     let cure = match error.raw_os_error() {
         Some(libc::EACCES | libc::EPERM) => "give this user access to it",
-        Some(libc::ENOENT) => "create it, or correct the path",
+        Some(libc::ENOENT) => "put it back from a backup, or correct the path",
         Some(libc::ENOSPC | libc::EDQUOT) => "free some space",
         Some(libc::EROFS) => "mount the file system for writing",
         Some(libc::EMFILE | libc::ENFILE) => "raise the limit of open files",
