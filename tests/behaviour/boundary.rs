@@ -241,13 +241,6 @@ fn initialize_checks_its_arguments() {
             }
             started
         };
-        let all = |arguments: &mut CK_C_INITIALIZE_ARGS| {
-            arguments.CreateMutex = Some(make_mutex);
-            arguments.DestroyMutex = Some(use_mutex);
-            arguments.LockMutex = Some(use_mutex);
-            arguments.UnlockMutex = Some(use_mutex);
-        };
-        let _ = all;
         assert_eq!(start(|_| {}), Ok(()));
         assert_eq!(start(|a| a.flags = CKF_OS_LOCKING_OK), Ok(()));
         assert_eq!(start(|a| a.flags = CKF_LIBRARY_CANT_CREATE_OS_THREADS), Ok(()), "it never makes a thread");
@@ -342,7 +335,25 @@ fn unsupported_anywhere(session: CK_SESSION_HANDLE, key: CK_OBJECT_HANDLE) -> Ve
         call!(C_DecryptDigestUpdate(session, b, 8, b, l)),
         call!(C_SignEncryptUpdate(session, b, 8, b, l)),
         call!(C_DecryptVerifyUpdate(session, b, 8, b, l)),
+        call!(C_GetFunctionStatus(session)),
+        call!(C_CancelFunction(session)),
+        call!(C_WaitForSlotEvent(CKF_DONT_BLOCK, l, ptr::null_mut())),
     ]
+}
+
+/// PKCS#11 3.2 section 5.21: the relics of parallel functions, and slot events, of which there are none.
+#[test]
+fn relics_in_standard() {
+    isolated_standard(|| {
+        initialize().unwrap();
+        let session = Session::open();
+        assert_eq!(Rv(call!(C_GetFunctionStatus(session.0))), Rv(CKR_FUNCTION_NOT_PARALLEL));
+        assert_eq!(Rv(call!(C_CancelFunction(session.0))), Rv(CKR_FUNCTION_NOT_PARALLEL));
+        assert_eq!(Rv(call!(C_GetFunctionStatus(0))), Rv(CKR_SESSION_HANDLE_INVALID));
+        let mut slot = 0;
+        let event = Rv(call!(C_WaitForSlotEvent(CKF_DONT_BLOCK, &raw mut slot, ptr::null_mut())));
+        assert!([CKR_NO_EVENT, CKR_FUNCTION_NOT_SUPPORTED].contains(&event.0), "{event:?}");
+    });
 }
 
 /// The identity of the library (krill#556, libp11#412; User Guide: Cryptoki 2.40).

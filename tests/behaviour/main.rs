@@ -24,6 +24,8 @@ mod support;
 
 mod boundary;
 mod ciphers;
+mod dialects;
+mod hostile;
 mod objects;
 mod sessions;
 mod signatures;

@@ -4,6 +4,8 @@ use cloudhsm_pkcs11::ck::vendor::CKM_CLOUDHSM_AES_GCM;
 
 use std::ptr;
 
+use cloudhsm_pkcs11::ck::vendor::CKM_CLOUDHSM_AES_GCM;
+
 use crate::support::*;
 
 const DIGESTS: [CK_MECHANISM_TYPE; 5] = [CKM_SHA_1, CKM_SHA224, CKM_SHA256, CKM_SHA384, CKM_SHA512];
