@@ -1,80 +1,14 @@
-//! Digests, MACs and signatures: known answers, parts, buffers, a second opinion.
+//! MACs and signatures: known answers, parts, buffers, a second opinion.
 
 use cloudhsm_pkcs11::ck::vendor::CKM_CLOUDHSM_AES_GCM;
 
 use std::ptr;
 
-use cloudhsm_pkcs11::ck::vendor::CKM_CLOUDHSM_AES_GCM;
-
 use crate::support::*;
 
-const DIGESTS: [CK_MECHANISM_TYPE; 5] = [CKM_SHA_1, CKM_SHA224, CKM_SHA256, CKM_SHA384, CKM_SHA512];
-const HMACS: [CK_MECHANISM_TYPE; 5] =
+pub(super) const DIGESTS: [CK_MECHANISM_TYPE; 5] = [CKM_SHA_1, CKM_SHA224, CKM_SHA256, CKM_SHA384, CKM_SHA512];
+pub(super) const HMACS: [CK_MECHANISM_TYPE; 5] =
     [CKM_SHA_1_HMAC, CKM_SHA224_HMAC, CKM_SHA256_HMAC, CKM_SHA384_HMAC, CKM_SHA512_HMAC];
-
-/// FIPS 180-4 examples: "abc".
-#[test]
-fn digests_of_abc() {
-    isolated(|| {
-        initialize().unwrap();
-        let session = Session::open();
-        let expected = [
-            "a9993e364706816aba3e25717850c26c9cd0d89d",
-            "23097d223405d8228642a477bda255b32aadbce4bda0b3f7e36c9da7",
-            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
-            "cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed8086072ba1e7cc2358baeca134c825a7",
-            "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a\
-             2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f",
-        ];
-        for (mechanism, expected) in DIGESTS.into_iter().zip(expected) {
-            assert_eq!(session.digest(mechanism, b"abc").unwrap(), hex(expected));
-        }
-        let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-        assert_eq!(session.digest(CKM_SHA256, b"").unwrap(), hex(empty));
-        assert_eq!(session.digest_init(CKM_AES_ECB), code(CKR_MECHANISM_INVALID));
-    });
-}
-
-/// PKCS#11 3.2 sections 5.2 and 5.12: parts, queries, small buffers.
-#[test]
-fn digests_in_parts() {
-    isolated(|| {
-        initialize().unwrap();
-        let session = Session::open();
-        let message: Vec<u8> = (0..65).collect();
-        for mechanism in DIGESTS {
-            let whole = session.digest(mechanism, &message).unwrap();
-            for at in 0..=65 {
-                assert_eq!(session.digest_parts(mechanism, &message, &[at]).unwrap(), whole, "split at {at}");
-            }
-            session.digest_init(mechanism).unwrap();
-            let mut data = message.clone();
-            let mut told = 0;
-            assert_eq!(call!(C_Digest(session.0, data.as_mut_ptr(), 65, ptr::null_mut(), &raw mut told)), CKR_OK);
-            assert_eq!(told as usize, whole.len());
-            assert_eq!(session.digest_into(&message, whole.len() - 1), code(CKR_BUFFER_TOO_SMALL));
-            assert_eq!(session.digest_into(&message, whole.len()).unwrap(), whole);
-            session.digest_init(mechanism).unwrap();
-            assert_eq!(call!(C_DigestUpdate(session.0, data.as_mut_ptr(), 65)), CKR_OK);
-            let mut told = 3;
-            let mut small = [0; 3];
-            assert_eq!(call!(C_DigestFinal(session.0, small.as_mut_ptr(), &raw mut told)), CKR_BUFFER_TOO_SMALL);
-            assert_eq!(told as usize, whole.len());
-            assert_eq!(
-                into_buffer(64, |buffer, length| call!(C_DigestFinal(session.0, buffer, length))).unwrap(),
-                whole
-            );
-            // The digest may be written over the message.
-            session.digest_init(mechanism).unwrap();
-            let start = data.as_mut_ptr();
-            let mut length = 65;
-            assert_eq!(call!(C_Digest(session.0, start, 65, start, &raw mut length)), CKR_OK);
-            assert_eq!(&data[..length as usize], whole);
-        }
-        session.digest_init(CKM_SHA256).unwrap();
-        assert_eq!(session.digest_init(CKM_SHA256), code(CKR_OPERATION_ACTIVE));
-    });
-}
 
 /// RFC 4231, test cases 1, 2 and 6; RFC 2202, test case 1.
 #[test]
@@ -151,12 +85,12 @@ fn known_answers_of_cmac() {
 }
 
 /// An RSA pair and an EC pair with known values, and one of each curve.
-struct Pairs {
-    rsa: (CK_OBJECT_HANDLE, CK_OBJECT_HANDLE),
+pub(super) struct Pairs {
+    pub(super) rsa: (CK_OBJECT_HANDLE, CK_OBJECT_HANDLE),
     ec: Vec<(CK_OBJECT_HANDLE, CK_OBJECT_HANDLE, usize)>,
 }
 
-fn pairs(session: Session) -> Pairs {
+pub(super) fn pairs(session: Session) -> Pairs {
     let public = session.create(&rsa_public_value().on(&[CKA_VERIFY, CKA_ENCRYPT])).unwrap();
     let private = session.create(&rsa_private_value().on(&[CKA_SIGN, CKA_DECRYPT])).unwrap();
     let ec = [(P224, 28), (P256, 32), (P384, 48), (P521, 66), (K256, 32)].map(|(curve, length)| {
@@ -544,176 +478,5 @@ fn largest_inputs_of_hmac() {
         // Hashes of signatures have none.
         let (_, private) = session.generate_pair(CKM_EC_KEY_PAIR_GEN, &ec_public(P256), &ec_private()).unwrap();
         session.sign(&mut Mechanism::new(CKM_ECDSA_SHA256), private, &vec![0; 100_000]).unwrap();
-    });
-}
-
-fn oaep(hash: CK_MECHANISM_TYPE, mask: CK_ULONG) -> CK_RSA_PKCS_OAEP_PARAMS {
-    CK_RSA_PKCS_OAEP_PARAMS {
-        hashAlg: hash,
-        mgf: mask,
-        source: CKZ_DATA_SPECIFIED,
-        pSourceData: ptr::null_mut(),
-        ulSourceDataLen: 0,
-    }
-}
-
-/// RSA encryption: there and back, lengths, and what is refused.
-#[test]
-fn rsa_encryption() {
-    isolated(|| {
-        let session = hsm();
-        let (public, private) = pairs(session).rsa;
-        for (hash, mask, size) in [
-            (CKM_SHA_1, CKG_MGF1_SHA1, 20),
-            (CKM_SHA224, CKG_MGF1_SHA224, 28),
-            (CKM_SHA256, CKG_MGF1_SHA256, 32),
-            (CKM_SHA384, CKG_MGF1_SHA384, 48),
-            (CKM_SHA512, CKG_MGF1_SHA512, 64),
-        ] {
-            let mut parameter = oaep(hash, mask);
-            let mut mechanism = Mechanism::with(CKM_RSA_PKCS_OAEP, &mut parameter);
-            let most = 256 - 2 * size - 2;
-            for length in [0, 1, most] {
-                let plain = vec![5; length];
-                let cipher = session.encrypt(&mut mechanism, public, &plain).unwrap();
-                assert_eq!(cipher.len(), 256);
-                assert_eq!(session.decrypt(&mut mechanism, private, &cipher).unwrap(), plain);
-                let mut wrong = cipher;
-                wrong[200] ^= 1;
-                assert_eq!(session.decrypt(&mut mechanism, private, &wrong), code(CKR_ENCRYPTED_DATA_INVALID), "A70");
-            }
-            assert_eq!(session.encrypt(&mut mechanism, public, &vec![5; most + 1]), code(CKR_DATA_LEN_RANGE));
-            for length in [0, 255, 257] {
-                let refused = session.decrypt(&mut mechanism, private, &vec![1; length]);
-                assert_eq!(refused, code(CKR_ENCRYPTED_DATA_LEN_RANGE), "{length}");
-            }
-        }
-        // User Guide, note (e): the mask has the same hash.
-        let mut mixed = oaep(CKM_SHA256, CKG_MGF1_SHA1);
-        let refused = session.begin(Way::Encrypt, &mut Mechanism::with(CKM_RSA_PKCS_OAEP, &mut mixed), public);
-        assert_eq!(refused, code(CKR_MECHANISM_PARAM_INVALID));
-        for mechanism in [CKM_RSA_PKCS, CKM_RSA_X_509] {
-            let plain = if mechanism == CKM_RSA_PKCS { vec![5; 245] } else { [vec![0], vec![5; 255]].concat() };
-            let cipher = session.encrypt(&mut Mechanism::new(mechanism), public, &plain).unwrap();
-            assert_eq!(cipher.len(), 256);
-            assert_eq!(session.decrypt(&mut Mechanism::new(mechanism), private, &cipher).unwrap(), plain);
-            session.begin(Way::Encrypt, &mut Mechanism::new(mechanism), public).unwrap();
-            assert!(session.update_into(Way::Encrypt, b"part", 512).is_err());
-        }
-        assert_eq!(session.encrypt(&mut Mechanism::new(CKM_RSA_PKCS), public, &[5; 246]), code(CKR_DATA_LEN_RANGE));
-        // Buffers: the query tells enough, too small keeps the operation.
-        let cipher = session.encrypt(&mut Mechanism::new(CKM_RSA_PKCS), public, b"short").unwrap();
-        session.begin(Way::Decrypt, &mut Mechanism::new(CKM_RSA_PKCS), private).unwrap();
-        assert_eq!(session.once_into(Way::Decrypt, &cipher, 4), code(CKR_BUFFER_TOO_SMALL));
-        assert_eq!(session.once_into(Way::Decrypt, &cipher, 5).unwrap(), b"short");
-    });
-}
-
-/// Attacks A34 and A35 (Bleichenbacher): a ciphertext with bad padding decrypts without an error, to the same message
-/// each time (draft-irtf-cfrg-rsa-guidance, implicit rejection).
-#[test]
-fn garbage_decrypts_to_the_same_each_time() {
-    isolated(|| {
-        let session = hsm();
-        let (_, private) = pairs(session).rsa;
-        let mut lengths = std::collections::BTreeSet::new();
-        for at in 0..50_u8 {
-            let mut garbage = vec![at; 256];
-            garbage[0] = 0;
-            garbage[1] = at.wrapping_mul(37);
-            let decrypt = || session.decrypt(&mut Mechanism::new(CKM_RSA_PKCS), private, &garbage);
-            let first = decrypt().expect("no error tells that the padding is bad");
-            assert!(first.len() <= 245);
-            assert_eq!(decrypt().unwrap(), first);
-            lengths.insert(first.len());
-        }
-        assert!(lengths.len() > 5, "the lengths are spread: {lengths:?}");
-    });
-}
-
-/// Random numbers (PKCS#11 3.2 section 5.19): any length, never the same.
-#[test]
-fn random_numbers() {
-    isolated(|| {
-        initialize().unwrap();
-        let session = Session::open();
-        assert_ne!(session.random(32).unwrap(), session.random(32).unwrap());
-        assert_eq!(session.random(0).unwrap(), []);
-        let long = session.random(1 << 20).unwrap();
-        let ones: u32 = long.iter().map(|byte| byte.count_ones()).sum();
-        assert!((4_180_000..4_208_000).contains(&ones), "{ones} of 8388608 bits");
-        assert_eq!(answer(call!(C_GenerateRandom(session.0, ptr::null_mut(), 8))), code(CKR_ARGUMENTS_BAD));
-    });
-}
-
-/// C_GetMechanismList and C_GetMechanismInfo (PKCS#11 3.2 section 5.5.4): exactly what this step serves in `cloudhsm`.
-#[test]
-fn mechanism_list() {
-    isolated(|| {
-        initialize().unwrap();
-        let mut count = 0;
-        assert_eq!(call!(C_GetMechanismList(SLOT, ptr::null_mut(), &raw mut count)), CKR_OK);
-        let mut list = vec![0; count as usize];
-        let mut less = count - 1;
-        assert_eq!(call!(C_GetMechanismList(SLOT, list.as_mut_ptr(), &raw mut less)), CKR_BUFFER_TOO_SMALL);
-        assert_eq!(call!(C_GetMechanismList(SLOT, list.as_mut_ptr(), &raw mut count)), CKR_OK);
-        let mut expected = vec![
-            CKM_AES_KEY_GEN,
-            CKM_GENERIC_SECRET_KEY_GEN,
-            CKM_RSA_PKCS_KEY_PAIR_GEN,
-            CKM_EC_KEY_PAIR_GEN,
-            CKM_RSA_PKCS,
-            CKM_RSA_X_509,
-            CKM_RSA_PKCS_OAEP,
-            CKM_RSA_PKCS_PSS,
-            CKM_SHA1_RSA_PKCS,
-            CKM_SHA224_RSA_PKCS,
-            CKM_SHA256_RSA_PKCS,
-            CKM_SHA384_RSA_PKCS,
-            CKM_SHA512_RSA_PKCS,
-            CKM_SHA1_RSA_PKCS_PSS,
-            CKM_SHA224_RSA_PKCS_PSS,
-            CKM_SHA256_RSA_PKCS_PSS,
-            CKM_SHA384_RSA_PKCS_PSS,
-            CKM_SHA512_RSA_PKCS_PSS,
-            CKM_ECDSA,
-            CKM_ECDSA_SHA1,
-            CKM_ECDSA_SHA224,
-            CKM_ECDSA_SHA256,
-            CKM_ECDSA_SHA384,
-            CKM_ECDSA_SHA512,
-            CKM_AES_ECB,
-            CKM_AES_CBC,
-            CKM_AES_CBC_PAD,
-            CKM_AES_CTR,
-            CKM_AES_GCM,
-            CKM_AES_CMAC,
-            CKM_CLOUDHSM_AES_GCM,
-        ];
-        expected.extend(DIGESTS);
-        expected.extend(HMACS);
-        expected.sort_unstable();
-        list.sort_unstable();
-        assert_eq!(list, expected);
-        let information = |mechanism| {
-            let mut information = CK_MECHANISM_INFO::default();
-            answer(call!(C_GetMechanismInfo(SLOT, mechanism, &raw mut information))).map(|()| information)
-        };
-        for mechanism in &list {
-            let flags = information(*mechanism).unwrap().flags;
-            assert_ne!(flags, 0, "{mechanism:#x}");
-            assert_eq!(flags & (CKF_SIGN_RECOVER | CKF_VERIFY_RECOVER), 0);
-        }
-        let rsa = information(CKM_RSA_PKCS_KEY_PAIR_GEN).unwrap();
-        assert_eq!((rsa.ulMinKeySize, rsa.ulMaxKeySize), (2048, 4096));
-        assert_ne!(rsa.flags & CKF_GENERATE_KEY_PAIR, 0);
-        let aes = information(CKM_AES_CBC).unwrap();
-        assert_eq!(
-            (aes.ulMinKeySize, aes.ulMaxKeySize, aes.flags & (CKF_ENCRYPT | CKF_DECRYPT)),
-            (16, 32, CKF_ENCRYPT | CKF_DECRYPT)
-        );
-        for unknown in [0x7777_7777, CKM_AES_KEY_WRAP, CKM_AES_KEY_WRAP_PAD, CKM_MD5, CK_ULONG::MAX] {
-            assert_eq!(information(unknown).err(), Some(Rv(CKR_MECHANISM_INVALID)), "{unknown:#x}");
-        }
     });
 }

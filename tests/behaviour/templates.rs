@@ -6,7 +6,7 @@
 
 use crate::support::*;
 
-/// C_GenerateKeyPair. CKA_DERIVE of a public key is accepted here; it must stay false later (User Guide, modify-attr).
+/// C_GenerateKeyPair.
 const PAIRS: &str = "
                         EC-prv  EC-pub  RSA-prv  RSA-pub  default
     LOCAL               R       R       R        R        1
