@@ -86,7 +86,9 @@ fn read_file(path: &Path, demanded: bool) -> Result<Option<String>> {
         Err(error) if error.kind() == std::io::ErrorKind::NotADirectory && !demanded => return Ok(None),
         Err(error) if demanded => return Err(failed(&format!("{error}; check CLOUDHSM_PKCS11_CONFIG"))),
         Err(error) => {
-            return Err(failed(&format!("{error}; run as the owner of that directory or set CLOUDHSM_PKCS11_HOME")));
+            return Err(failed(&format!(
+                "{error}; give this account access to the folder, or check CLOUDHSM_PKCS11_HOME"
+            )));
         }
     };
     if length > LONGEST_FILE {

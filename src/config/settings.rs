@@ -104,15 +104,17 @@ impl Settings {
         let wrong = |place: &str, why: &str| {
             Error::with(ck::CKR_FUNCTION_FAILED, format!("configuration {place}: {}", one_line(why)))
         };
-        let mut table: toml::Table =
-            text.parse().map_err(|error: toml::de::Error| wrong(&path.display().to_string(), &error.to_string()))?;
+        let in_file = |error: &toml::de::Error| {
+            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+            let line = 1 + before.matches('\n').count();
+            wrong(&path.display().to_string(), &format!("line {line}: {}", error.message()))
+        };
         // The file is judged before the environment covers it, so that each is blamed for its own mistakes.
-        table
-            .clone()
-            .try_into::<Self>()
-            .map_err(|error| wrong(&path.display().to_string(), &error.to_string()))?
+        toml::from_str::<Self>(text)
+            .map_err(|error| in_file(&error))?
             .check()
             .map_err(|why| wrong(&path.display().to_string(), &why))?;
+        let mut table: toml::Table = text.parse().map_err(|error| in_file(&error))?;
         for name in NAMES {
             let variable = format!("CLOUDHSM_PKCS11_{}", name.to_uppercase());
             let Some(value) = environment(&variable) else { continue };
@@ -122,12 +124,12 @@ impl Settings {
             alone
                 .clone()
                 .try_into::<Self>()
-                .map_err(|error| wrong(&variable, &format!("{error} (the value is `{value}`)")))?
+                .map_err(|error| wrong(&variable, &format!("{} (the value is `{value}`)", error.message())))?
                 .check()
                 .map_err(|why| wrong(&variable, &why))?;
             table.extend(alone);
         }
-        table.try_into::<Self>().map_err(|error| wrong(&path.display().to_string(), &error.to_string()))
+        table.try_into::<Self>().map_err(|error| wrong(&path.display().to_string(), error.message()))
     }
 
     /// What the types cannot say.
