@@ -44,7 +44,24 @@ pub fn open_home(path: &Path, access: Access) -> Result<Directory> {
             home.owner
         )));
     }
-    // The home holds no secret itself, but whoever may write in it could exchange the folder of an HSM.
+    check_writers(path, &status, access)?;
+    Ok(home)
+}
+
+/// Refuses a folder of HSMs that is no folder, or in which strangers may write.
+///
+/// For one that exists. It may be reached by a symbolic link, which only somebody above it can have put there.
+///
+/// # Errors
+/// `CKR_DEVICE_ERROR` naming the path, what is wrong and what cures it.
+pub fn check_home(path: &Path, access: Access) -> Result<()> {
+    let home = open_folder(path, true)?;
+    let status = status(&home.descriptor).map_err(|error| failed(path, "cannot be examined", &error))?;
+    check_writers(path, &status, access)
+}
+
+/// The home holds no secret itself, but whoever may write in it could exchange the folder of an HSM.
+fn check_writers(path: &Path, status: &libc::stat, access: Access) -> Result<()> {
     let writers = if access.group == Some(status.st_gid) { 0o002 } else { 0o022 };
     if status.st_mode & writers != 0 && status.st_mode & libc::S_ISVTX == 0 {
         return Err(Error::device(format!(
@@ -54,7 +71,7 @@ pub fn open_home(path: &Path, access: Access) -> Result<Directory> {
             path.display()
         )));
     }
-    Ok(home)
+    Ok(())
 }
 
 fn adopt_new_home(path: &Path, above: &Path, access: Access) -> Result<Directory> {

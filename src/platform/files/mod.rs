@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 
 pub use check::above_standard;
 use check::{c_string, check_group, check_mode, failed, raised, read_capped, status};
-pub use home::{open_home, put_in_place};
+pub use home::{check_home, open_home, put_in_place};
 pub use network::check_local;
 
 use crate::error::{Error, Result};
@@ -152,13 +152,13 @@ impl Directory {
         // SAFETY: `c_name` is a C string; the descriptor is open as long as `self`.
         let opened = unsafe { libc::openat(self.descriptor.as_raw_fd(), c_name.as_ptr(), flags) };
         let descriptor = raised(opened).map_err(|error| match error.raw_os_error() {
-            Some(libc::ELOOP) => {
-                Error::device(format!("{}: is a symbolic link; put the file itself there", path.display()))
-            }
-            Some(libc::ENOENT) => Error::device(format!(
-                "{}: is missing; stop every process that uses this HSM and run `cloudhsm-cli doctor`",
-                path.display()
-            )),
+            Some(libc::ELOOP) => linked(&path),
+            Some(libc::ENOENT) => missing(&path),
+            // What the system refuses may have a reason that can be named: another owner, a wrong group.
+            Some(libc::EACCES | libc::EPERM) => match self.check_file(name, access) {
+                Err(reason) => reason,
+                Ok(_) => failed(&path, "cannot be opened", &error),
+            },
             _ => failed(&path, "cannot be opened", &error),
         })?;
         let status = status(&descriptor).map_err(|error| failed(&path, "cannot be examined", &error))?;
@@ -166,12 +166,20 @@ impl Directory {
         Ok(File::from(descriptor))
     }
 
-    /// Checks the file `name` without opening it. A database must be checked this way: closing any descriptor of
-    /// it would drop the locks that SQLite holds in this process.
+    /// Checks the file `name` without opening it and tells its length. A database must be checked this way: closing any
+    /// descriptor of it would drop the locks that SQLite holds in this process.
     ///
     /// # Errors
     /// `CKR_DEVICE_ERROR` naming the path, what is wrong and what cures it.
-    pub fn check_file(&self, name: &str, access: Access) -> Result<()> {
+    pub fn check_file(&self, name: &str, access: Access) -> Result<u64> {
+        self.check_file_if_there(name, access)?.ok_or_else(|| missing(&self.path.join(name)))
+    }
+
+    /// [`Directory::check_file`] for a file that need not be there: then there is no length.
+    ///
+    /// # Errors
+    /// As [`Directory::check_file`].
+    pub fn check_file_if_there(&self, name: &str, access: Access) -> Result<Option<u64>> {
         let path = self.path.join(name);
         let c_name = c_string(OsStr::new(name))?;
         let mut found = MaybeUninit::<libc::stat>::uninit();
@@ -180,16 +188,39 @@ impl Directory {
             libc::fstatat(self.descriptor.as_raw_fd(), c_name.as_ptr(), found.as_mut_ptr(), libc::AT_SYMLINK_NOFOLLOW)
         };
         if code != 0 {
-            return Err(failed(&path, "cannot be examined", &io::Error::last_os_error()));
+            let error = io::Error::last_os_error();
+            return match error.raw_os_error() {
+                Some(libc::ENOENT) => Ok(None),
+                _ => Err(failed(&path, "cannot be examined", &error)),
+            };
         }
         // SAFETY: the call succeeded, so it has filled the structure.
         let found = unsafe { found.assume_init() };
-        self.check_status(&path, &found, access)
+        self.check_status(&path, &found, access)?;
+        Ok(Some(u64::try_from(found.st_size).unwrap_or(0)))
+    }
+
+    /// Checks, without opening it, that the file `name` may be written.
+    ///
+    /// # Errors
+    /// `CKR_DEVICE_ERROR` naming the path, what is wrong and what cures it.
+    pub fn check_writable(&self, name: &str) -> Result<()> {
+        let c_name = c_string(OsStr::new(name))?;
+        // SAFETY: `c_name` is a C string; the descriptor is open as long as `self`.
+        let code =
+            unsafe { libc::faccessat(self.descriptor.as_raw_fd(), c_name.as_ptr(), libc::W_OK, libc::AT_EACCESS) };
+        if code != 0 {
+            let error = io::Error::last_os_error();
+            return Err(failed(&self.path.join(name), "cannot be opened for writing", &error));
+        }
+        Ok(())
     }
 
     fn check_status(&self, path: &Path, status: &libc::stat, access: Access) -> Result<()> {
-        if status.st_mode & libc::S_IFMT != libc::S_IFREG {
-            return Err(Error::device(format!("{}: is not a plain file; remove it", path.display())));
+        match status.st_mode & libc::S_IFMT {
+            libc::S_IFREG => {}
+            libc::S_IFLNK => return Err(linked(path)),
+            _ => return Err(Error::device(format!("{}: is not a plain file; put the file there", path.display()))),
         }
         if status.st_nlink != 1 {
             return Err(Error::device(format!(
@@ -266,6 +297,19 @@ impl Directory {
         }
         Ok(())
     }
+}
+
+#[cold]
+fn missing(path: &Path) -> Error {
+    Error::device(format!(
+        "{}: is missing; stop every process that uses this HSM and run `cloudhsm-cli doctor`",
+        path.display()
+    ))
+}
+
+#[cold]
+fn linked(path: &Path) -> Error {
+    Error::device(format!("{}: is a symbolic link; put the file itself there", path.display()))
 }
 
 fn open_folder(path: &Path, follow: bool) -> Result<Directory> {

@@ -65,7 +65,7 @@ pub(super) fn failed(path: &Path, error: rusqlite::Error) -> Error {
         return Error::device(format!("{path}: is damaged ({error}); run `cloudhsm-cli doctor`"));
     };
     match code {
-        ErrorCode::DiskFull => {
+        _ if is_full(&error) => {
             Error::with(ck::CKR_DEVICE_MEMORY, format!("{path}: the file system is full; free some space"))
         }
         ErrorCode::OutOfMemory => Error::with(ck::CKR_HOST_MEMORY, format!("{path}: no memory; free some")),
@@ -81,6 +81,12 @@ pub(super) fn failed(path: &Path, error: rusqlite::Error) -> Error {
         }
         _ => Error::device(format!("{path}: is damaged ({error}); run `cloudhsm-cli doctor`")),
     }
+}
+
+/// Whether there is no room: for pages, or for the index of the log, whose file SQLite cannot make longer.
+fn is_full(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::DiskFull)
+        || error.sqlite_error().is_some_and(|error| error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE)
 }
 
 /// The error for content that cannot be right.

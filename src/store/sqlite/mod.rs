@@ -28,6 +28,7 @@ mod process_tests;
 #[cfg(test)]
 pub(crate) mod tests;
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -39,7 +40,7 @@ use self::read::Reader;
 use self::write::Transaction;
 use super::{ATTEMPTS, Applied, Batch, Durability, Kind, Record, Selection, Store, Tag, View, check, conflict};
 use crate::error::{Error, Result};
-use crate::platform::files::{Access, Directory, check_local};
+use crate::platform::files::{Access, Directory, check_home, check_local};
 use crate::platform::flock::{self, WriteLock};
 use crate::platform::fork::{self, store_gate};
 use crate::platform::generation::GenerationMap;
@@ -49,6 +50,10 @@ use crate::secret::Secret;
 
 /// The database's name in the folder of an HSM.
 const DATABASE: &str = "hsm.db";
+/// The name that SQLite gives to the database's log.
+const LOG: &str = "hsm.db-wal";
+/// The name that SQLite gives to the log's index.
+const INDEX: &str = "hsm.db-shm";
 /// The device key's name in the folder of an HSM.
 const DEVICE_KEY: &str = "device.key";
 /// The longest device key file.
@@ -98,11 +103,24 @@ impl SqliteStore {
                 "this process was made by a raw clone system call, which no library can prepare for; use fork",
             ));
         }
+        if let Some(home) = dir.parent().filter(|home| !home.as_os_str().is_empty()) {
+            check_home(home, access)?;
+        }
         let directory = Directory::open(dir, access)?;
         if !options.allow_network_file_system {
             check_local(&directory)?;
         }
-        directory.check_file(DATABASE, access)?;
+        if directory.check_file(DATABASE, access)? == 0 {
+            // Not for SQLite, to which this is a new database whose log is left over and can go.
+            return Err(connection::damaged(&dir.join(DATABASE), "it is empty"));
+        }
+        // SQLite would read from what it may not write, give its side files the same mode, and fail at the first commit.
+        directory.check_writable(DATABASE)?;
+        for name in [LOG, INDEX] {
+            if directory.check_file_if_there(name, access)?.is_some() {
+                directory.check_writable(name).or_else(|error| gone(&directory, name, access, error))?;
+            }
+        }
         let lock = WriteLock::open(&directory, access)?;
         let map = GenerationMap::open(&directory, access)?;
         let database = directory.canonical_path().join(DATABASE);
@@ -111,6 +129,7 @@ impl SqliteStore {
         let _gate = store_gate();
         let connection = connection::open(&database)?;
         let format = schema::format(&connection, &database)?;
+        check_length(&connection, &directory, access, &database)?;
         if schema::is_older(format, schema::FORMAT, &database)? {
             // This may sleep inside the gate, which nothing else does: once in the life of a format.
             let _held = lock.acquire(process::now() + flock::PATIENCE, &map)?;
@@ -127,10 +146,19 @@ impl SqliteStore {
         Ok(Self(inner))
     }
 
-    /// Whether there is an HSM's folder at `dir`, or anything else of that name.
+    /// Whether there is an HSM's folder at `dir`, or anything else of that name, or something in the way of an answer:
+    /// then opening it says what.
     #[must_use]
     pub fn exists(dir: &Path) -> bool {
-        std::fs::symlink_metadata(dir).is_ok()
+        match std::fs::symlink_metadata(dir) {
+            Ok(_) => true,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+            // The home itself is a file: a mistake. Something above it is (HOME=/dev/null): there is no home.
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+                dir.parent().is_some_and(|home| std::fs::symlink_metadata(home).is_ok())
+            }
+            Err(_) => true,
+        }
     }
 
     /// The device key of the HSM whose folder is `dir`.
@@ -157,6 +185,29 @@ pub fn close_inherited() {
         Some(_) => true,
         None => false,
     });
+}
+
+/// An error about a side file is none if another process has closed the database meanwhile, which removes them.
+fn gone(directory: &Directory, name: &str, access: Access, error: Error) -> Result<()> {
+    if directory.check_file_if_there(name, access)?.is_none() { Ok(()) } else { Err(error) }
+}
+
+/// Refuses a database that has lost its end, which SQLite would notice only where it looks, and after commits that hide
+/// the loss.
+///
+/// The order makes it right beside other processes: what was counted first is in the file if the log is empty later.
+fn check_length(connection: &Connection, directory: &Directory, access: Access, database: &Path) -> Result<()> {
+    let ask = |what: &str| connection.query_row(what, (), |row| row.get::<_, i64>(0));
+    let failed = |error| connection::failed(database, error);
+    let length = ask("PRAGMA page_count").map_err(failed)?.saturating_mul(ask("PRAGMA page_size").map_err(failed)?);
+    if directory.check_file_if_there(LOG, access)?.is_some_and(|log| log > 0) {
+        return Ok(());
+    }
+    let found = directory.check_file(DATABASE, access)?;
+    if i64::try_from(found).is_ok_and(|found| found < length) {
+        return Err(connection::damaged(database, &format!("it has {found} bytes of {length}")));
+    }
+    Ok(())
 }
 
 /// Sets a map right that a killed writer, or a folder put back from a backup, has left wrong; if a writer is at work,
