@@ -1,0 +1,130 @@
+//! Configurations that are wrong, and environments without a home.
+
+use std::fs;
+use std::path::Path;
+
+use crate::run::{FUNCTION_FAILED, Hsm, OK, Place, Run, USER_PIN_NOT_INITIALIZED};
+
+#[test]
+fn a_wrong_file_is_one_line() {
+    let hsm = Hsm::new();
+    let path = hsm.home.join("config.toml");
+    for (text, words) in [
+        ("profil = \"standard\"\n", &["line 1", "`profil`", "expected one of", "`profile`"][..]),
+        ("audit = \"aws\"\n\ncached_objects = \"many\"\n", &["line 3", "\"many\"", "u32"]),
+        ("group = -1\n", &["line 1", "-1"]),
+        ("fips = 1\n", &["line 1", "boolean"]),
+        ("profile = \"loose\"\n", &["line 1", "loose", "standard"]),
+        ("pin_passes = 1\n", &["pin_passes is 1", "2 to 1000"]),
+        ("profile = \n", &["line 1"]),
+        ("profile standard\n", &["line 1"]),
+        ("fips = true\nfips = false\n", &["line 2", "duplicate"]),
+        ("[profile]\nname = \"strict\"\n", &["line 2"]),
+        ("profile = \"sta\u{7}\n", &["line 1"]),
+    ] {
+        fs::write(&path, text).unwrap();
+        let outcome = hsm.run("initialize");
+        outcome.assert_one_line("initialize", FUNCTION_FAILED, &path, words);
+        fs::remove_file(&path).unwrap();
+    }
+    fs::write(&path, b"profile = \"\xff\xfe\"\n").unwrap();
+    hsm.run("initialize").assert_one_line("initialize", FUNCTION_FAILED, &path, &["UTF-8"]);
+    fs::write(&path, "#".repeat(70_000)).unwrap();
+    hsm.run("initialize").assert_one_line("initialize", FUNCTION_FAILED, &path, &["70000 bytes", "65536"]);
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    hsm.run("initialize").assert_one_line("initialize", FUNCTION_FAILED, &path, &["is not a file"]);
+    fs::remove_dir(&path).unwrap();
+    fs::write(&path, "# nothing is set\n").unwrap();
+    hsm.assert_whole();
+}
+
+#[test]
+fn a_wrong_variable_is_one_line() {
+    let hsm = Hsm::new();
+    for (name, value, words) in [
+        ("CLOUDHSM_PKCS11_PROFILE", "loose", &["loose", "standard"][..]),
+        ("CLOUDHSM_PKCS11_FIPS", "yes", &["yes", "boolean"]),
+        ("CLOUDHSM_PKCS11_GROUP", "staff", &["staff"]),
+        ("CLOUDHSM_PKCS11_PIN_MEMORY_KIB", "1", &["19456"]),
+        ("CLOUDHSM_PKCS11_LOG_LEVEL", "loud\nly", &["loud"]),
+    ] {
+        let outcome = hsm.child().set(name, value).steps("initialize").run();
+        outcome.assert_one_line("initialize", FUNCTION_FAILED, Path::new(name), words);
+    }
+    let missing = hsm.home.join("no/such.toml");
+    let outcome = hsm.child().set("CLOUDHSM_PKCS11_CONFIG", &missing).steps("initialize").run();
+    outcome.assert_one_line("initialize", FUNCTION_FAILED, &missing, &["No such file", "CLOUDHSM_PKCS11_CONFIG"]);
+    let log = hsm.home.join("no/such.log");
+    let outcome = hsm.child().set("CLOUDHSM_PKCS11_LOG_FILE", &log).steps("initialize").run();
+    outcome.assert_one_line("initialize", FUNCTION_FAILED, &log, &["log_file", "No such file"]);
+    hsm.assert_whole();
+}
+
+/// The stricter or the same is taken; what would weaken the HSM is refused, and nothing changes.
+#[test]
+fn a_weaker_setting_than_the_hsms_own() {
+    let place = Place::new();
+    let home = place.join("home");
+    let steps = "initialize;activate;create_user;login;make first;use first";
+    let made = Run::new(&home).set("CLOUDHSM_PKCS11_SECURE", "true").steps(steps).run();
+    made.assert_quiet();
+    let outcome = Run::new(&home).set("CLOUDHSM_PKCS11_SECURE", "false").steps("initialize").run();
+    outcome.assert_one_line("initialize", FUNCTION_FAILED, &home.join("hsm1"), &["secure=true", "secure=false"]);
+    let again = Run::new(&home).steps("initialize;login;use first").run();
+    again.assert_quiet();
+    assert_eq!(again.answer("use"), made.answer("use"));
+}
+
+#[test]
+fn no_home_at_all() {
+    let outcome = Run::bare().steps("initialize").run();
+    outcome.assert_one_line(
+        "initialize",
+        FUNCTION_FAILED,
+        Path::new("CLOUDHSM_PKCS11_HOME"),
+        &["HOME", "unset", "set"],
+    );
+    // An empty variable is as good as none.
+    let empty = Run::bare().set("HOME", "").set("XDG_DATA_HOME", "").set("CLOUDHSM_PKCS11_HOME", "");
+    let outcome = empty.steps("initialize").run();
+    outcome.assert_one_line("initialize", FUNCTION_FAILED, Path::new("CLOUDHSM_PKCS11_HOME"), &["unset"]);
+}
+
+#[test]
+fn a_home_that_is_not_there_is_an_hsm_that_is_not_activated() {
+    let place = Place::new();
+    for home in ["missing", "missing/deep"] {
+        let path = place.join(home);
+        let outcome = Run::bare().set("HOME", &path).steps("initialize;login;finalize").run();
+        let hsm = path.join(".local/share/cloudhsm-pkcs11/hsm1");
+        outcome.assert_one_line("login", USER_PIN_NOT_INITIALIZED, &hsm, &["is not activated", "cluster activate"]);
+    }
+    // What service accounts have for a home is no reason to fail in every process that loads the library.
+    let outcome = Run::bare().set("HOME", "/dev/null").steps("initialize;finalize").run();
+    assert_eq!((outcome.rv("initialize"), outcome.stderr.as_str()), (OK, ""), "{outcome:?}");
+    assert_eq!(fs::read_dir(place.path()).unwrap().count(), 0, "something was made before activation");
+    let home = place.join("missing/deep");
+    let steps = "initialize;activate;create_user;login;make first;use first";
+    Run::bare().set("HOME", &home).steps(steps).run().assert_quiet();
+    assert!(home.join(".local/share/cloudhsm-pkcs11/hsm1/hsm.db").is_file());
+}
+
+#[test]
+fn a_home_that_is_a_file() {
+    let place = Place::new();
+    let home = place.join("home");
+    fs::write(&home, "a file\n").unwrap();
+    let outcome = Run::new(&home).steps("initialize").run();
+    let words = &["is a symbolic link or no folder", "name the folder itself"];
+    outcome.assert_one_line("initialize", crate::run::DEVICE_ERROR, &home, words);
+    assert_eq!(fs::read(&home).unwrap(), b"a file\n");
+    fs::remove_file(&home).unwrap();
+    Run::new(&home).steps("initialize;activate;create_user;login;make first").run().assert_quiet();
+    // So is the HSM's own folder.
+    let other = place.join("other");
+    fs::create_dir(&other).unwrap();
+    fs::write(other.join("hsm1"), "a file\n").unwrap();
+    let outcome = Run::new(&other).steps("initialize").run();
+    outcome.assert_one_line("initialize", crate::run::DEVICE_ERROR, &other.join("hsm1"), words);
+}
