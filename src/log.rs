@@ -1,23 +1,26 @@
 //! The log: one line a message, written with one system call, to stderr or to the file that the configuration names.
 //!
 //! Messages never hold a secret: they are made of what [`Error`] says and of names. A line that cannot be written is
-//! dropped, because a library must not fail for want of a terminal.
+//! dropped, because a library must not fail for want of a terminal. No lock: a child that was forked while another thread
+//! wrote a line would find it held for ever.
 
 use std::fmt::{Arguments, Write as _};
-use std::fs::{File, OpenOptions};
-use std::io::Write as _;
+use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, Ordering};
 
 use crate::ck;
 use crate::config::LogLevel;
 use crate::error::{Error, Result};
-use crate::platform::lock::Lock;
-use crate::platform::{files, process};
+use crate::platform::{descriptors, process};
 
 static LEVEL: AtomicU8 = AtomicU8::new(LogLevel::Warn as u8);
-static DESTINATION: Lock<Option<File>> = Lock::new(None);
+/// The descriptor of the log file, once there has been one; kept, and given another file when the setting changes.
+static FILE: AtomicI32 = AtomicI32::new(-1);
+static TO_FILE: AtomicBool = AtomicBool::new(false);
+/// stderr's descriptor.
+const STDERR: i32 = 2;
 
 /// Sets level and destination, at C_Initialize.
 ///
@@ -25,22 +28,17 @@ static DESTINATION: Lock<Option<File>> = Lock::new(None);
 /// CKR_FUNCTION_FAILED if the file cannot be opened for appending.
 pub fn configure(level: LogLevel, file: Option<&Path>) -> Result<()> {
     LEVEL.store(level as u8, Ordering::Relaxed);
-    let opened = match file {
-        None => None,
-        Some(path) => {
-            let opened = OpenOptions::new().append(true).create(true).mode(0o600).open(path).map_err(|error| {
-                Error::with(
-                    ck::CKR_FUNCTION_FAILED,
-                    format!("log_file {}: {error}; name a file that this account can write", path.display()),
-                )
-            })?;
-            // Descriptors below 3 are the program's: a log must not end up where it writes its output.
-            Some(files::above_standard(opened).map_err(|error| {
-                Error::with(ck::CKR_FUNCTION_FAILED, format!("log_file {}: {error}", path.display()))
-            })?)
-        }
-    };
-    *DESTINATION.lock() = opened;
+    if let Some(path) = file {
+        let failed = |error: std::io::Error| {
+            Error::with(
+                ck::CKR_FUNCTION_FAILED,
+                format!("log_file {}: {error}; name a file that this account can write", path.display()),
+            )
+        };
+        let opened = OpenOptions::new().append(true).create(true).mode(0o600).open(path).map_err(failed)?;
+        FILE.store(descriptors::put(opened, FILE.load(Ordering::Acquire)).map_err(failed)?, Ordering::Release);
+    }
+    TO_FILE.store(file.is_some(), Ordering::Release);
     Ok(())
 }
 
@@ -68,12 +66,8 @@ pub fn write(level: LogLevel, message: Arguments<'_>) {
     }
     // A message is one line, whatever a path or a label in it holds.
     let line: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).chain(['\n']).collect();
-    let destination = DESTINATION.lock();
-    let written = match &*destination {
-        Some(file) => (&*file).write(line.as_bytes()),
-        None => std::io::stderr().write(line.as_bytes()),
-    };
-    drop(written);
+    let destination = if TO_FILE.load(Ordering::Acquire) { FILE.load(Ordering::Acquire) } else { STDERR };
+    descriptors::write_once(destination, line.as_bytes());
 }
 
 /// A failure that no caller will hear of.

@@ -27,6 +27,15 @@ impl Secret {
         Self(bytes.into())
     }
 
+    /// `length` zeros, to be written; nothing if there is no memory for them.
+    #[must_use]
+    pub fn zeros(length: usize) -> Option<Self> {
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(length).ok()?;
+        bytes.resize(length, 0);
+        Some(Self(bytes.into_boxed_slice()))
+    }
+
     /// A secret of `length` bytes, written in place by `fill`.
     ///
     /// # Errors

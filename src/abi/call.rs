@@ -1,6 +1,7 @@
 //! What happens around every function: is there a library, no panic leaves, the error becomes a `CK_RV` and a log line.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::ck::{self, CK_RV};
 use crate::config::LogLevel;
@@ -70,10 +71,11 @@ const fn severity(rv: CK_RV) -> LogLevel {
 /// Makes a panic one line in our log. The hook is that of the library's own copy of the standard library: the host's,
 /// if it is written in Rust too, is another.
 pub(super) fn install_panic_hook() {
-    static ONCE: std::sync::Once = std::sync::Once::new();
-    ONCE.call_once(|| {
+    // No `Once`: one that another thread was inside of at a fork never ends in the child.
+    static DONE: AtomicBool = AtomicBool::new(false);
+    if !DONE.swap(true, Ordering::AcqRel) {
         std::panic::set_hook(Box::new(|information| {
             log::write(LogLevel::Error, format_args!("{information}"));
         }));
-    });
+    }
 }

@@ -26,7 +26,7 @@ pub(super) unsafe fn encrypt(
     output_length: *mut CK_ULONG,
 ) -> Result<()> {
     // SAFETY: the caller's pointers, by the standard.
-    library.cipher(session, Use::Encrypt, &mut unsafe { Memory::new(input, input_length, output, output_length) }?)
+    library.cipher(session, Use::Encrypt, unsafe { Memory::new(input, input_length, output, output_length) })
 }
 
 pub(super) unsafe fn encrypt_update(
@@ -38,8 +38,7 @@ pub(super) unsafe fn encrypt_update(
     output_length: *mut CK_ULONG,
 ) -> Result<()> {
     // SAFETY: the caller's pointers, by the standard.
-    library
-        .cipher_update(session, Use::Encrypt, &mut unsafe { Memory::new(input, input_length, output, output_length) }?)
+    library.cipher_update(session, Use::Encrypt, unsafe { Memory::new(input, input_length, output, output_length) })
 }
 
 pub(super) unsafe fn encrypt_final(
@@ -49,7 +48,7 @@ pub(super) unsafe fn encrypt_final(
     output_length: *mut CK_ULONG,
 ) -> Result<()> {
     // SAFETY: the caller's pointers, by the standard.
-    library.cipher_final(session, Use::Encrypt, &mut unsafe { Memory::output_only(output, output_length) }?)
+    library.cipher_final(session, Use::Encrypt, unsafe { Memory::output_only(output, output_length) })
 }
 
 pub(super) unsafe fn decrypt_init(
@@ -71,7 +70,7 @@ pub(super) unsafe fn decrypt(
     output_length: *mut CK_ULONG,
 ) -> Result<()> {
     // SAFETY: the caller's pointers, by the standard.
-    library.cipher(session, Use::Decrypt, &mut unsafe { Memory::new(input, input_length, output, output_length) }?)
+    library.cipher(session, Use::Decrypt, unsafe { Memory::new(input, input_length, output, output_length) })
 }
 
 pub(super) unsafe fn decrypt_update(
@@ -83,8 +82,7 @@ pub(super) unsafe fn decrypt_update(
     output_length: *mut CK_ULONG,
 ) -> Result<()> {
     // SAFETY: the caller's pointers, by the standard.
-    library
-        .cipher_update(session, Use::Decrypt, &mut unsafe { Memory::new(input, input_length, output, output_length) }?)
+    library.cipher_update(session, Use::Decrypt, unsafe { Memory::new(input, input_length, output, output_length) })
 }
 
 pub(super) unsafe fn decrypt_final(
@@ -94,5 +92,5 @@ pub(super) unsafe fn decrypt_final(
     output_length: *mut CK_ULONG,
 ) -> Result<()> {
     // SAFETY: the caller's pointers, by the standard.
-    library.cipher_final(session, Use::Decrypt, &mut unsafe { Memory::output_only(output, output_length) }?)
+    library.cipher_final(session, Use::Decrypt, unsafe { Memory::output_only(output, output_length) })
 }

@@ -24,7 +24,7 @@ pub(super) unsafe fn digest(
     digest_length: *mut CK_ULONG,
 ) -> Result<()> {
     // SAFETY: the caller's pointers, by the standard.
-    library.digest(session, &mut unsafe { Memory::new(data, data_length, digest, digest_length) }?)
+    library.digest(session, unsafe { Memory::new(data, data_length, digest, digest_length) })
 }
 
 pub(super) unsafe fn update(
@@ -34,7 +34,7 @@ pub(super) unsafe fn update(
     length: CK_ULONG,
 ) -> Result<()> {
     // SAFETY: the caller's pointer, by the standard.
-    library.digest_update(session, unsafe { memory::input(part, length) }?)
+    library.digest_update(session, unsafe { memory::input(part, length) })
 }
 
 pub(super) unsafe fn finish(
@@ -44,7 +44,7 @@ pub(super) unsafe fn finish(
     digest_length: *mut CK_ULONG,
 ) -> Result<()> {
     // SAFETY: the caller's pointers, by the standard.
-    library.digest_final(session, &mut unsafe { Memory::output_only(digest, digest_length) }?)
+    library.digest_final(session, unsafe { Memory::output_only(digest, digest_length) })
 }
 
 pub(super) unsafe fn generate_random(

@@ -81,8 +81,9 @@ impl Caller {
             // The only call in which pIv is known to be valid, so the IV is written now.
             // SAFETY: decoding has seen a parameter of this form, with a buffer of 12 bytes.
             unsafe {
-                let parameter = memory::read(caller.0.pParameter.cast::<CK_GCM_PARAMS>())?;
-                memory::write(parameter.pIv.cast::<[u8; 12]>(), iv)?;
+                // pIv is the first field of both forms of the structure.
+                let place = memory::read(caller.0.pParameter.cast::<*mut u8>())?;
+                memory::write(place.cast::<[u8; 12]>(), iv)?;
             }
         }
         Ok(())
@@ -145,9 +146,10 @@ impl Caller {
         } else {
             self.structure()?
         };
-        // SP 800-38D section 5.2.1.2; anything shorter than 32 bits is no authentication at all.
+        // SP 800-38D section 5.2.1.2, which allows 32 and 64 bits for few uses only: 64 are served because AWS's own
+        // page on unwrapping has them, 32 to nobody.
         let tag_length = match parameter.ulTagBits {
-            bits @ (32 | 64 | 96 | 104 | 112 | 120 | 128) => usize::try_from(bits / 8).map_err(|_| BAD)?,
+            bits @ (64 | 96 | 104 | 112 | 120 | 128) => usize::try_from(bits / 8).map_err(|_| BAD)?,
             _ => return Err(BAD),
         };
         let iv = match kind {

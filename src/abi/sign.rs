@@ -36,7 +36,7 @@ pub(super) unsafe fn sign(
     signature_length: *mut CK_ULONG,
 ) -> Result<()> {
     // SAFETY: the caller's pointers, by the standard.
-    library.sign(session, &mut unsafe { Memory::new(data, data_length, signature, signature_length) }?)
+    library.sign(session, unsafe { Memory::new(data, data_length, signature, signature_length) })
 }
 
 pub(super) unsafe fn sign_update(
@@ -46,7 +46,7 @@ pub(super) unsafe fn sign_update(
     length: CK_ULONG,
 ) -> Result<()> {
     // SAFETY: the caller's pointer, by the standard.
-    library.update_signature(session, Use::Sign, unsafe { memory::input(part, length) }?)
+    library.update_signature(session, Use::Sign, unsafe { memory::input(part, length) })
 }
 
 pub(super) unsafe fn sign_final(
@@ -56,7 +56,7 @@ pub(super) unsafe fn sign_final(
     signature_length: *mut CK_ULONG,
 ) -> Result<()> {
     // SAFETY: the caller's pointers, by the standard.
-    library.sign_final(session, &mut unsafe { Memory::output_only(signature, signature_length) }?)
+    library.sign_final(session, unsafe { Memory::output_only(signature, signature_length) })
 }
 
 pub(super) unsafe fn verify(
@@ -68,8 +68,8 @@ pub(super) unsafe fn verify(
     signature_length: CK_ULONG,
 ) -> Result<()> {
     // SAFETY: the caller's pointers, by the standard.
-    let (data, signature) = unsafe { (memory::input(data, data_length)?, memory::input(signature, signature_length)?) };
-    library.verify(session, data, signature)
+    let (data, signature) = unsafe { (memory::input(data, data_length), memory::input(signature, signature_length)) };
+    library.verify(session, data.and_then(|data| Ok((data, signature?))))
 }
 
 pub(super) unsafe fn verify_update(
@@ -79,7 +79,7 @@ pub(super) unsafe fn verify_update(
     length: CK_ULONG,
 ) -> Result<()> {
     // SAFETY: the caller's pointer, by the standard.
-    library.update_signature(session, Use::Verify, unsafe { memory::input(part, length) }?)
+    library.update_signature(session, Use::Verify, unsafe { memory::input(part, length) })
 }
 
 pub(super) unsafe fn verify_final(
@@ -89,5 +89,5 @@ pub(super) unsafe fn verify_final(
     signature_length: CK_ULONG,
 ) -> Result<()> {
     // SAFETY: the caller's pointer, by the standard.
-    library.verify_final(session, unsafe { memory::input(signature, signature_length) }?)
+    library.verify_final(session, unsafe { memory::input(signature, signature_length) })
 }

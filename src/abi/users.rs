@@ -4,7 +4,6 @@ use super::memory;
 use crate::ck::{self, CK_SESSION_HANDLE, CK_SLOT_ID, CK_ULONG, CK_USER_TYPE, CK_UTF8CHAR};
 use crate::cryptoki::Library;
 use crate::error::{Error, Result};
-use crate::secret::Secret;
 
 /// The label of C_InitToken: 32 bytes padded with blanks, no terminator.
 const LABEL: CK_ULONG = 32;
@@ -71,11 +70,7 @@ pub(super) unsafe fn login_user(
     if name.is_empty() {
         return library.login(session, user, pin);
     }
-    let mut whole = Vec::with_capacity(name.len() + 1 + pin.len());
-    whole.extend_from_slice(name);
-    whole.push(b':');
-    whole.extend_from_slice(pin);
-    library.login(session, user, Secret::new(whole).expose())
+    library.login_named(session, user, name, pin)
 }
 
 pub(super) unsafe fn logout(library: &Library, session: CK_SESSION_HANDLE) -> Result<()> {

@@ -140,6 +140,13 @@ impl Settings {
         if !(2..=1000).contains(&self.pin_passes) {
             return Err(format!("pin_passes is {}, it must be 2 to 1000", self.pin_passes));
         }
+        // Better no promise than one that is not kept.
+        if self.secure == Some(true) {
+            return Err("secure=true is not built yet; leave it out".to_owned());
+        }
+        if self.audit == Audit::Aws {
+            return Err("audit=aws is not built yet; leave it out".to_owned());
+        }
         if self.cached_objects < 16 {
             return Err(format!("cached_objects is {}, it must be 16 or more", self.cached_objects));
         }

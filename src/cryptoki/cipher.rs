@@ -15,6 +15,10 @@ fn ciphering(ready: &Ready, what: Use) -> Result<&'static Ciphering> {
     found.as_ref().ok_or(Error::internal("a row that serves a cipher without functions for it"))
 }
 
+/// The most by which a plaintext can be shorter than its bound: a block of CBC with padding, an RSA modulus.
+const LONGEST_PADDING: usize = 2048;
+const NO_ROOM: Error = Error::internal("room where there is none");
+
 const NO_PARTS: Error = Error::new(ck::CKR_MECHANISM_INVALID, "the mechanism works in one call only");
 
 /// Runs what writes at most `most` bytes, straight into the caller's buffer if that is surely large enough.
@@ -36,8 +40,11 @@ fn run_into(
             transfer.set_length(written);
             Ok(Flow::Done)
         }
+        // Nothing is allocated for a length that is only claimed: padding is never longer than this.
+        Some(room) if most - room > LONGEST_PADDING => answer(transfer, most)?.ok_or(NO_ROOM),
         Some(_) => {
-            let mut own = Secret::made(most, |_| Ok::<(), Error>(()))?;
+            let mut own = Secret::zeros(most)
+                .ok_or(Error::new(ck::CKR_HOST_MEMORY, "no memory for a plaintext of unknown length"))?;
             let written = run(Exchange::Apart { input: transfer.input(), output: own.expose_mut() })?;
             if let Some(flow) = answer(transfer, written)? {
                 return Ok(flow);
@@ -113,23 +120,23 @@ impl Library {
     ///
     /// # Errors
     /// What the mechanism refuses; the operation ends then, except with CKR_BUFFER_TOO_SMALL.
-    pub fn cipher(&self, session: CK_SESSION_HANDLE, what: Use, transfer: &mut impl Transfer) -> Result<()> {
-        self.with_operation(session, what, |context, active| cipher(context, active, what, transfer))
+    pub fn cipher(&self, session: CK_SESSION_HANDLE, what: Use, transfer: Result<impl Transfer>) -> Result<()> {
+        self.with_operation(session, what, |context, active| cipher(context, active, what, &mut transfer?))
     }
 
     /// C_EncryptUpdate and C_DecryptUpdate.
     ///
     /// # Errors
     /// As [`Library::cipher`].
-    pub fn cipher_update(&self, session: CK_SESSION_HANDLE, what: Use, transfer: &mut impl Transfer) -> Result<()> {
-        self.with_operation(session, what, |context, active| cipher_update(context, active, what, transfer))
+    pub fn cipher_update(&self, session: CK_SESSION_HANDLE, what: Use, transfer: Result<impl Transfer>) -> Result<()> {
+        self.with_operation(session, what, |context, active| cipher_update(context, active, what, &mut transfer?))
     }
 
     /// C_EncryptFinal and C_DecryptFinal.
     ///
     /// # Errors
     /// As [`Library::cipher`].
-    pub fn cipher_final(&self, session: CK_SESSION_HANDLE, what: Use, transfer: &mut impl Transfer) -> Result<()> {
-        self.with_operation(session, what, |context, active| cipher_final(context, active, what, transfer))
+    pub fn cipher_final(&self, session: CK_SESSION_HANDLE, what: Use, transfer: Result<impl Transfer>) -> Result<()> {
+        self.with_operation(session, what, |context, active| cipher_final(context, active, what, &mut transfer?))
     }
 }

@@ -89,9 +89,9 @@ impl Library {
     ///
     /// # Errors
     /// CKR_OPERATION_NOT_INITIALIZED, CKR_BUFFER_TOO_SMALL.
-    pub fn digest(&self, session: CK_SESSION_HANDLE, transfer: &mut impl Transfer) -> Result<()> {
+    pub fn digest(&self, session: CK_SESSION_HANDLE, transfer: Result<impl Transfer>) -> Result<()> {
         let mut session = self.session(session)?;
-        let outcome = session.value.digest(transfer);
+        let outcome = transfer.and_then(|mut transfer| session.value.digest(&mut transfer));
         session.value.conclude_digest(outcome)
     }
 
@@ -99,9 +99,9 @@ impl Library {
     ///
     /// # Errors
     /// CKR_OPERATION_NOT_INITIALIZED.
-    pub fn digest_update(&self, session: CK_SESSION_HANDLE, part: &[u8]) -> Result<()> {
+    pub fn digest_update(&self, session: CK_SESSION_HANDLE, part: Result<&[u8]>) -> Result<()> {
         let mut session = self.session(session)?;
-        let outcome = session.value.digest_update(part);
+        let outcome = part.and_then(|part| session.value.digest_update(part));
         session.value.conclude_digest(outcome)
     }
 
@@ -109,9 +109,9 @@ impl Library {
     ///
     /// # Errors
     /// As [`Library::digest`].
-    pub fn digest_final(&self, session: CK_SESSION_HANDLE, transfer: &mut impl Transfer) -> Result<()> {
+    pub fn digest_final(&self, session: CK_SESSION_HANDLE, transfer: Result<impl Transfer>) -> Result<()> {
         let mut session = self.session(session)?;
-        let outcome = session.value.digest_final(transfer);
+        let outcome = transfer.and_then(|mut transfer| session.value.digest_final(&mut transfer));
         session.value.conclude_digest(outcome)
     }
 

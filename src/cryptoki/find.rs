@@ -5,6 +5,7 @@ use super::operation::NOT_INITIALIZED;
 use super::session::Finding;
 use crate::ck::{self, CK_OBJECT_HANDLE, CK_SESSION_HANDLE};
 use crate::error::{Error, Result};
+use crate::module::Login;
 use crate::object::{Template, find};
 
 impl Library {
@@ -31,6 +32,11 @@ impl Library {
                 && (login.is_some() || !object.is(ck::CKA_PRIVATE))
                 && find::matches(object, template, profile)
         }));
+        if login.is_some_and(Login::has_ended) {
+            // The logout took the private handles back before these were made.
+            token.objects.remove_private();
+            return Err(Error::new(ck::CKR_USER_NOT_LOGGED_IN, "the login ended meanwhile"));
+        }
         let mut session = self.session(session)?;
         session.value.find = Some(Finding { handles, next: 0 });
         Ok(())

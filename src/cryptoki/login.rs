@@ -6,7 +6,7 @@ use super::Library;
 use super::token::Token;
 use crate::ck::{self, CK_SESSION_HANDLE, CK_SLOT_ID, CK_USER_TYPE};
 use crate::error::{Error, Result};
-use crate::module::{Login, Pin, Role};
+use crate::module::{Login, Module, Pin, Role};
 
 impl Library {
     /// C_Login, for all sessions of the application.
@@ -15,6 +15,23 @@ impl Library {
     /// CKR_USER_ALREADY_LOGGED_IN, CKR_USER_ANOTHER_ALREADY_LOGGED_IN, CKR_SESSION_READ_ONLY_EXISTS,
     /// CKR_USER_TYPE_INVALID, and those of the module's login.
     pub fn login(&self, session: CK_SESSION_HANDLE, user: CK_USER_TYPE, pin: &[u8]) -> Result<()> {
+        self.login_by(session, user, |module, role| module.login(role, pin))
+    }
+
+    /// C_LoginUser: the name stands apart from the PIN.
+    ///
+    /// # Errors
+    /// As [`Library::login`].
+    pub fn login_named(&self, session: CK_SESSION_HANDLE, user: CK_USER_TYPE, name: &[u8], pin: &[u8]) -> Result<()> {
+        self.login_by(session, user, |module, role| module.login_as(role, &Pin::named(name, pin)?))
+    }
+
+    fn login_by(
+        &self,
+        session: CK_SESSION_HANDLE,
+        user: CK_USER_TYPE,
+        prove: impl FnOnce(&Module, Role) -> Result<Login>,
+    ) -> Result<()> {
         let token = self.token_of(session)?;
         if user == ck::CKU_CONTEXT_SPECIFIC {
             // No key asks for it: CKA_ALWAYS_AUTHENTICATE is always false.
@@ -38,7 +55,7 @@ impl Library {
             return Err(already(&token, &present, role));
         }
         // Tens of milliseconds of key derivation: no lock is held.
-        let login = Arc::new(token.module.login(role, pin)?);
+        let login = Arc::new(prove(&token.module, role)?);
         // An ended login may have left keys behind in sessions.
         if token.login().is_some_and(|present| present.check().is_err()) {
             self.end_login(&token);
@@ -46,9 +63,16 @@ impl Library {
         token.set_login(&login).map_err(|present| already(&token, &present, role))?;
         self.sessions.for_each(|_, session| {
             if session.is_of(&token) {
-                session.context.login = Some(Arc::clone(&login));
+                session.context.login = token.login();
             }
         });
+        // The last session may have been closed meanwhile, and with it this login would have ended.
+        if self.session(session).is_err() {
+            if token.session_count() == 0 {
+                self.end_login(&token);
+            }
+            return Err(Error::new(ck::CKR_SESSION_CLOSED, "the session was closed meanwhile"));
+        }
         Ok(())
     }
 
@@ -72,7 +96,9 @@ impl Library {
         }
         let label = token.dialect().token_has_label.then_some(label);
         if token.module.is_active()? {
-            return token.module.reinitialize(pin, label);
+            token.module.reinitialize(pin, label)?;
+            token.objects.clear();
+            return Ok(());
         }
         let admin = Pin::split(pin, Role::CryptoOfficer, true)?;
         let password =
@@ -115,24 +141,19 @@ impl Library {
         token.module.change_password(&proof, &proof.name, role, &password)?;
         // The change ended the old login; the application goes on with one of the new password.
         if login.is_some() {
-            self.renew_login(&token, role, &proof.name, &password)?;
+            self.renew_login(&token, role, &Pin { name: proof.name.clone(), password })?;
         }
         Ok(())
     }
 
     /// Replaces the login after a change of its own password, keeping objects and sessions.
-    fn renew_login(&self, token: &Arc<Token>, role: Role, name: &str, password: &crate::secret::Secret) -> Result<()> {
-        let mut pin = Vec::with_capacity(name.len() + 1 + password.len());
-        pin.extend_from_slice(name.as_bytes());
-        pin.push(b':');
-        pin.extend_from_slice(password.expose());
-        let pin = crate::secret::Secret::new(pin);
-        let login = Arc::new(token.module.login(role, pin.expose())?);
+    fn renew_login(&self, token: &Arc<Token>, role: Role, pin: &Pin) -> Result<()> {
+        let login = Arc::new(token.module.login_as(role, pin)?);
         token.take_login();
         token.set_login(&login).map_err(|present| already(token, &present, role))?;
         self.sessions.for_each(|_, session| {
             if session.is_of(token) {
-                session.context.login = Some(Arc::clone(&login));
+                session.context.login = token.login();
             }
         });
         Ok(())

@@ -130,9 +130,7 @@ impl Library {
         place.token.module.destroy_object(place.login.as_deref(), &object)?;
         place.token.objects.remove(handle);
         // A session that used the key last would keep it alive.
-        if Arc::strong_count(&object) > 1 {
-            self.sessions.for_each(|_, session| session.forget_key(handle));
-        }
+        self.sessions.for_each(|_, session| session.forget_key(handle));
         Ok(())
     }
 
@@ -171,9 +169,7 @@ impl Library {
         let object = session.object(handle)?;
         let token = session.token()?;
         let login = session.context.login.as_deref();
-        if let Some(login) = login {
-            login.check()?;
-        }
+        token.module.may_read(login, &object)?;
         let answer = each(&|id, take: &mut dyn FnMut(&[u8])| token.module.read_attribute(login, &object, id, take));
         session.recent = Some((handle, object));
         Ok(answer)
@@ -185,16 +181,23 @@ impl Library {
     /// CKR_OBJECT_HANDLE_INVALID.
     pub fn object_size(&self, session: CK_SESSION_HANDLE, handle: CK_OBJECT_HANDLE) -> Result<CK_ULONG> {
         let place = self.place(session)?;
-        Ok(place.token.module.object_size(&*place.object(handle)?))
+        let object = place.object(handle)?;
+        place.token.module.may_read(place.login.as_deref(), &object)?;
+        Ok(place.token.module.object_size(&object))
     }
 
-    /// Gives a new object a handle; if there is none to be had, the object goes again.
+    /// Gives a new object a handle. A token object without one, because there are none left, can still be found later.
     fn hold(&self, place: &Place, object: &Arc<Object>, session: CK_SESSION_HANDLE) -> Result<CK_OBJECT_HANDLE> {
         let handle = place.token.objects.handle(object, session)?;
-        // The session may have been closed while the key was made: its objects went before this one came.
+        // The session may have been closed while the key was made, the login ended: what goes with them went before
+        // this handle came.
         if object.id.is_none() && self.session(session).is_err() {
             place.token.objects.remove(handle);
             return Err(Error::new(ck::CKR_SESSION_CLOSED, "the session was closed meanwhile"));
+        }
+        if object.is(ck::CKA_PRIVATE) && place.login.as_ref().is_some_and(|login| login.has_ended()) {
+            place.token.objects.remove(handle);
+            return Err(Error::new(ck::CKR_USER_NOT_LOGGED_IN, "the login ended meanwhile"));
         }
         Ok(handle)
     }

@@ -24,6 +24,7 @@ pub use session::Session;
 use crate::ck::{self, CK_FLAGS, CK_SESSION_HANDLE, CK_SLOT_ID};
 use crate::config::{Config, Dialect, Profile};
 use crate::error::{Error, Result};
+use crate::object::rules;
 use crate::platform::lock::{Lock, LockGuard};
 use slab::{Held, Slab};
 use token::Token;
@@ -56,6 +57,7 @@ impl Library {
     /// # Errors
     /// One line about the configuration or the HSM's folder.
     pub fn start(&self, config: &Config) -> Result<()> {
+        rules::prepare();
         let token = Token::open(config, FIRST_SLOT, "hsm1")?;
         *self.tokens.lock() = vec![Arc::new(token)];
         Ok(())

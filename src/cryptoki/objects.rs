@@ -124,7 +124,8 @@ impl Objects {
     /// Gives a session object that became a token object its new form under its old handle.
     pub(super) fn rename(&self, handle: CK_OBJECT_HANDLE, object: &Arc<Object>) {
         let Some(id) = object.id else { return self.put(handle, object) };
-        if let Some(mut slot) = self.slots.get(handle) {
+        {
+            let Some(mut slot) = self.slots.get(handle) else { return };
             if slot.value.id.is_none() {
                 self.session_objects.fetch_sub(1, Ordering::AcqRel);
             }

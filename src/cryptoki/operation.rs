@@ -127,7 +127,9 @@ impl Library {
         let outcome = run(context, active);
         if !goes_on(&outcome) {
             let ended = std::mem::take(active);
-            if let Active::Ready(ready) | Active::Accumulating(ready, _) | Active::Streaming(ready, _) = ended {
+            if let Active::Ready(ready) | Active::Accumulating(ready, _) | Active::Streaming(ready, _) = ended
+                && ready.key.is_current()
+            {
                 session.value.recent = Some((ready.handle, ready.key));
             }
         }

@@ -122,39 +122,42 @@ impl Library {
     ///
     /// # Errors
     /// What the mechanism refuses; the operation ends then, except with CKR_BUFFER_TOO_SMALL.
-    pub fn sign(&self, session: CK_SESSION_HANDLE, transfer: &mut impl Transfer) -> Result<()> {
-        self.with_operation(session, Use::Sign, |context, active| sign(context, active, transfer))
+    pub fn sign(&self, session: CK_SESSION_HANDLE, transfer: Result<impl Transfer>) -> Result<()> {
+        self.with_operation(session, Use::Sign, |context, active| sign(context, active, &mut transfer?))
     }
 
     /// C_SignUpdate and C_VerifyUpdate.
     ///
     /// # Errors
     /// As [`Library::sign`].
-    pub fn update_signature(&self, session: CK_SESSION_HANDLE, what: Use, part: &[u8]) -> Result<()> {
-        self.with_operation(session, what, |context, active| update(context, active, what, part))
+    pub fn update_signature(&self, session: CK_SESSION_HANDLE, what: Use, part: Result<&[u8]>) -> Result<()> {
+        self.with_operation(session, what, |context, active| update(context, active, what, part?))
     }
 
     /// C_SignFinal.
     ///
     /// # Errors
     /// As [`Library::sign`].
-    pub fn sign_final(&self, session: CK_SESSION_HANDLE, transfer: &mut impl Transfer) -> Result<()> {
-        self.with_operation(session, Use::Sign, |context, active| sign_final(context, active, transfer))
+    pub fn sign_final(&self, session: CK_SESSION_HANDLE, transfer: Result<impl Transfer>) -> Result<()> {
+        self.with_operation(session, Use::Sign, |context, active| sign_final(context, active, &mut transfer?))
     }
 
     /// C_Verify.
     ///
     /// # Errors
     /// CKR_SIGNATURE_INVALID, CKR_SIGNATURE_LEN_RANGE; the operation ends whatever comes out.
-    pub fn verify(&self, session: CK_SESSION_HANDLE, data: &[u8], signature: &[u8]) -> Result<()> {
-        self.with_operation(session, Use::Verify, |context, active| verify(context, active, data, signature))
+    pub fn verify(&self, session: CK_SESSION_HANDLE, input: Result<(&[u8], &[u8])>) -> Result<()> {
+        self.with_operation(session, Use::Verify, |context, active| {
+            let (data, signature) = input?;
+            verify(context, active, data, signature)
+        })
     }
 
     /// C_VerifyFinal.
     ///
     /// # Errors
     /// As [`Library::verify`].
-    pub fn verify_final(&self, session: CK_SESSION_HANDLE, signature: &[u8]) -> Result<()> {
-        self.with_operation(session, Use::Verify, |context, active| verify_final(context, active, signature))
+    pub fn verify_final(&self, session: CK_SESSION_HANDLE, signature: Result<&[u8]>) -> Result<()> {
+        self.with_operation(session, Use::Verify, |context, active| verify_final(context, active, signature?))
     }
 }

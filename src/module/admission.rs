@@ -41,6 +41,24 @@ impl Module {
         self.consider(login, object, mechanism, what)
     }
 
+    /// Lets the attributes of `object` be read, or says why not.
+    ///
+    /// # Errors
+    /// CKR_USER_NOT_LOGGED_IN after the end of the login, CKR_KEY_HANDLE_INVALID or CKR_OBJECT_HANDLE_INVALID for an object
+    /// that the caller does not see.
+    #[inline]
+    pub fn may_read(&self, login: Option<&Login>, object: &Object) -> Result<()> {
+        match login {
+            // The owner's own, which the table lets it read.
+            Some(login) if login.user == object.owner => login.check(),
+            Some(login) => policy::may_with(login, Command::ReadKey, object),
+            None if object.is(ck::CKA_PRIVATE) => {
+                Err(Error::new(ck::CKR_OBJECT_HANDLE_INVALID, "the object is seen by its owner only"))
+            }
+            None => Ok(()),
+        }
+    }
+
     #[cold]
     fn consider(&self, login: Option<&Login>, object: &Object, mechanism: &Mechanism, what: Use) -> Result<()> {
         self.revalidate(login, object)?;

@@ -76,6 +76,11 @@ impl Event {
         }
     }
 
+    /// A success of the user who is logged in, about the user `name`; AWS's records name the user concerned.
+    pub(super) fn about(login: &Login, opcode: Opcode, name: &str) -> Self {
+        Self { name: name.to_owned(), ..Self::by(login, opcode, [0, 0]) }
+    }
+
     /// The record's bytes; the MAC of the record before is part of them.
     pub(super) fn encode(&self, previous: &[u8; 32]) -> Secret {
         let mut writer = Writer::new(128 + self.name.len());

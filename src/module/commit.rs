@@ -202,15 +202,23 @@ impl Hsm {
     ) -> Result<()> {
         let before = self.known.load(std::sync::atomic::Ordering::Acquire);
         let data = login.map(|login| &login.data);
+        let mut only_adds = true;
         let generation = self.store.write(durability, &mut |view| {
+            if let Some(login) = login {
+                // What was begun under a login may end after it: seconds pass while an RSA key is made.
+                self.check_login_in(view, login)?;
+            }
             let head = Head::read(view, &self.public)?;
             let plan = plan(view, &head)?;
+            only_adds = plan.changes.iter().all(|change| matches!(change, Planned::Put { expected: 0, .. }));
             if plan.changes.is_empty() && plan.events.is_empty() {
                 return Ok(Batch { changes: Vec::new() });
             }
             batch(head, &self.public, data, plan)
         })?;
-        if generation == before + 1 {
+        // A commit that only adds makes nothing cached untrue. Any other is noticed like that of another process: this
+        // one may hold a second copy of what was changed.
+        if only_adds && generation == before + 1 {
             self.note_own_commit(before, generation);
         }
         Ok(())

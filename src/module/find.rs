@@ -39,8 +39,9 @@ impl Module {
         }
         let mut found = Vec::new();
         let mut failed = None;
+        let epoch = hsm.epoch();
         for record in hsm.candidates(login, template)? {
-            match hsm.visible(login, &record) {
+            match hsm.visible(login, &record, epoch) {
                 Ok(Some(object)) if find::matches(&object, template, self.profile()) => found.push(object),
                 Ok(_) => {}
                 // One bad record does not hide the others; it is reported if it is all there is to say.
@@ -65,8 +66,10 @@ impl Module {
         if let Some(login) = login {
             login.check()?;
         }
+        // The epoch is looked at before the record is read: what changes from here on is looked at again.
+        let epoch = hsm.epoch();
         match hsm.store.read(Kind::Object, id.0)? {
-            Some(record) => hsm.visible(login, &record),
+            Some(record) => hsm.visible(login, &record, epoch),
             None => Ok(None),
         }
     }
@@ -81,31 +84,23 @@ impl Module {
 }
 
 impl Hsm {
-    /// The object of a record, if the caller may see it.
-    fn visible(&self, login: Option<&Login>, record: &Record) -> Result<Option<Arc<Object>>> {
+    /// The object of a record, if the caller may see it; `epoch` is that before the record was read.
+    fn visible(&self, login: Option<&Login>, record: &Record, epoch: u64) -> Result<Option<Arc<Object>>> {
         let public = record.class == ck::CKO_PUBLIC_KEY || record.tier == Tier::Public as u8;
         let seen =
             login.map_or(record.tier == Tier::Public as u8, |login| policy::sees(login, UserId(record.owner), public));
         if !seen {
             return Ok(None);
         }
-        // The epoch is read before the record was: see `Hsm::epoch`.
         let object = self.open_object(login, record)?;
         if let Some(object) = &object {
-            object.validated.store(self.known_epoch(), Ordering::Release);
+            object.validated.store(epoch, Ordering::Release);
         }
         Ok(object)
     }
 
-    /// The epoch without a look at the store: what was read since may be newer, never older.
-    fn known_epoch(&self) -> u64 {
-        self.epoch.load(Ordering::Acquire)
-    }
-
     /// The records that can match: those with all indexed values of the template in either tier, or all of a class.
     fn candidates(&self, login: Option<&Login>, template: &Template) -> Result<Vec<Record>> {
-        // The generation is looked at first, so that what is read below is at least as new as the epoch says.
-        self.epoch();
         let indexed: Vec<(u64, &[u8])> = template
             .iter()
             .filter_map(|(id, value)| match value {

@@ -96,9 +96,7 @@ impl Module {
             policy::may(login, Command::CreateKeys)?;
         }
         let mut draft = create::draft(kind, Making::Create, template, self.profile())?;
-        if login.is_none() && (draft.is(ck::CKA_PRIVATE) || !self.profile().dialect().public_objects) {
-            return Err(Error::new(ck::CKR_USER_NOT_LOGGED_IN, "making this object needs a login"));
-        }
+        self.may_make(login, &draft)?;
         let material = (kind.import)(template, &mut draft)?;
         if let Some(exponent) = draft.get(ck::CKA_PUBLIC_EXPONENT) {
             self.check_exponent(exponent)?;
@@ -122,6 +120,7 @@ impl Module {
         let draft = create::change(kind, &object.attributes, template, Changer::Copy, self.profile())?;
         let (_, material) = record::decode(record::encode(&object.attributes, &object.material).expose())?;
         let mut new = NewKey { attributes: draft, material };
+        self.may_make(login, &new.attributes)?;
         new.attributes.remove(ck::CKA_UNIQUE_ID);
         // An officer trusted that one key; a copy may have other uses, so it is not trusted with it.
         if new.attributes.is(ck::CKA_TRUSTED) {
@@ -310,6 +309,14 @@ impl Module {
             ck::CKR_ATTRIBUTE_VALUE_INVALID,
             format!("CKA_PUBLIC_EXPONENT must be odd and at least {least}"),
         ))
+    }
+
+    /// What may be made without a login: public objects, where the profile has them.
+    fn may_make(&self, login: Option<&Login>, draft: &Draft) -> Result<()> {
+        if login.is_none() && (draft.is(ck::CKA_PRIVATE) || !self.profile().dialect().public_objects) {
+            return Err(Error::new(ck::CKR_USER_NOT_LOGGED_IN, "making this object needs a login"));
+        }
+        Ok(())
     }
 
     fn may_manage(&self, login: Option<&Login>, object: &Object) -> Result<()> {

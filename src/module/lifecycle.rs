@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::audit::{Event, Opcode, response};
 use super::commit::{Head, Plan, Planned, batch, meta};
@@ -23,6 +23,9 @@ use crate::platform::process;
 use crate::secret::{Key, Secret};
 use crate::store::sqlite::{NewHsm, Options};
 use crate::store::{Batch, Change, Durability, Kind, Record, Selection, SqliteStore, Store, View};
+
+/// Where the epochs of the next opened HSM begin: never where those of an earlier one were.
+static FIRST_EPOCH: AtomicU64 = AtomicU64::new(1);
 
 /// What is recorded, sealed, when the HSM is created.
 #[derive(Clone, Debug)]
@@ -228,7 +231,13 @@ impl Hsm {
 
     fn new(store: SqliteStore, public: PublicKeys, recorded: HsmSettings) -> Self {
         let generation = store.generation();
-        Self { store: Box::new(store), public, recorded, known: AtomicU64::new(generation), epoch: AtomicU64::new(1) }
+        Self {
+            store: Box::new(store),
+            public,
+            recorded,
+            known: AtomicU64::new(generation),
+            epoch: AtomicU64::new(FIRST_EPOCH.fetch_add(1 << 32, Ordering::Relaxed)),
+        }
     }
 }
 

@@ -3,7 +3,6 @@
 //! A PIN is split at its first colon. An unknown user costs the same time and gives the same answer as a wrong PIN.
 //! A wrong attempt is durable before its error is returned; a right PIN writes only if there is something to reset.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use super::audit::{Event, Opcode, response};
@@ -51,6 +50,18 @@ impl Pin {
         if plain { Ok(Self::plain(pin, role)) } else { Err(WRONG) }
     }
 
+    /// A name and a PIN that come apart (C_LoginUser).
+    ///
+    /// # Errors
+    /// CKR_PIN_INCORRECT for what no user can have.
+    pub fn named(name: &[u8], pin: &[u8]) -> Result<Self> {
+        if name.len() + pin.len() > LONGEST {
+            return Err(WRONG);
+        }
+        let name = std::str::from_utf8(name).map_err(|_| WRONG)?;
+        Ok(Self { name: name.to_owned(), password: Secret::copy(pin) })
+    }
+
     /// The whole PIN as that of the default user of `role`.
     #[must_use]
     pub fn plain(pin: &[u8], role: Role) -> Self {
@@ -62,8 +73,8 @@ impl Pin {
     }
 }
 
-/// The longest PIN that is looked at, in bytes: four for each of 31 + 1 + 32 characters, or 255 plain ones.
-const LONGEST: usize = 256;
+/// The longest PIN that is looked at, in bytes: a name, a colon and the longest plain PIN.
+const LONGEST: usize = 31 + 1 + 255;
 
 const WRONG: Error = Error::new(ck::CKR_PIN_INCORRECT, "no such user with that PIN");
 const LOCKED: Error = Error::new(
@@ -83,42 +94,49 @@ impl Module {
     pub fn login(&self, role: Role, pin: &[u8]) -> Result<Login> {
         let hsm = self.hsm()?;
         let plain = self.profile().dialect().plain_pins;
-        let mut pin_split = Pin::split(pin, role, plain)?;
-        let mut found = hsm.find_user(&pin_split.name, role)?;
-        if found.is_none() && plain {
-            // A colon may be part of a plain PIN.
-            pin_split = Pin::plain(pin, role);
-            found = hsm.find_user(&pin_split.name, role)?;
+        let split = Pin::split(pin, role, plain)?;
+        // A colon may be part of a plain PIN.
+        if plain && hsm.find_user(&split.name, role)?.is_none() {
+            return self.login_as(role, &Pin::plain(pin, role));
         }
-        let Some((id, user)) = found else {
-            if plain && hsm.count_role(role)? == 0 {
+        self.login_as(role, &split)
+    }
+
+    /// Authenticates a user whose name stands apart from the password.
+    ///
+    /// # Errors
+    /// As [`Module::login`].
+    pub fn login_as(&self, role: Role, pin: &Pin) -> Result<Login> {
+        let hsm = self.hsm()?;
+        let Some((id, user)) = hsm.find_user(&pin.name, role)? else {
+            if self.profile().dialect().plain_pins && hsm.count_role(role)? == 0 {
                 return Err(Error::new(ck::CKR_USER_PIN_NOT_INITIALIZED, "no user of this type has been made yet"));
             }
             // The same work as for a known user, so that the answer's time does not tell.
-            Derivation::of(&self.settings, hsm.recorded.fips).key(&pin_split.password, &[0; 16])?;
+            Derivation::of(&self.settings, hsm.recorded.fips).key(&pin.password, &[0; 16])?;
             return Err(WRONG);
         };
         // The epoch is read before the last look at the user: what changes from here on is looked at again.
         let epoch = hsm.epoch();
-        let data = hsm.authenticate(id, user, &pin_split.password)?;
-        let Some((_, user)) = hsm.read_user(id)? else { return Err(WRONG) };
+        let (name, credential) = (user.name.clone(), user.credential);
+        let data = hsm.authenticate(id, &user, &pin.password)?;
         Ok(Login {
             user: id,
             role,
-            credential: user.credential,
-            name: user.name,
+            credential,
+            name,
             stamp: STAMPS.fetch_add(1, Ordering::Relaxed),
             validated: AtomicU64::new(epoch),
             ended: AtomicBool::new(false),
             data,
-            hsm: Arc::clone(&hsm),
+            hsm,
         })
     }
 }
 
 impl Hsm {
     /// Checks a password, counting wrong ones.
-    pub(super) fn authenticate(&self, id: UserId, user: User, password: &Secret) -> Result<DataKeys> {
+    fn authenticate(&self, id: UserId, user: &User, password: &Secret) -> Result<DataKeys> {
         if user.locked() {
             return Err(LOCKED);
         }
@@ -132,25 +150,32 @@ impl Hsm {
         match data {
             Some(data) if current.credential == user.credential => {
                 if current.failed > 0 {
-                    self.count_attempt(id, true)?;
+                    self.count_attempt(id, Some(user.credential))?;
                 }
                 Ok(data)
             }
             _ => {
-                self.count_attempt(id, false)?;
+                self.count_attempt(id, None)?;
                 Err(WRONG)
             }
         }
     }
 
-    /// Writes the outcome of an attempt: a right one clears the count, a wrong one raises it.
-    fn count_attempt(&self, id: UserId, right: bool) -> Result<()> {
+    /// Writes the outcome of an attempt: a right one clears the count, if the user still has that credential and others
+    /// have not locked it meanwhile; a wrong one raises it.
+    fn count_attempt(&self, id: UserId, right: Option<u64>) -> Result<()> {
         self.commit(None, Durability::Synced, &mut |view, _| {
             let Some((version, mut user)) = self.read_user_in(view, id)? else {
                 return Ok(Plan::default());
             };
-            user.failed = if right { 0 } else { user.failed.saturating_add(1) };
-            let events = if right {
+            if right.is_some() && user.locked() {
+                return Err(LOCKED);
+            }
+            if right.is_some_and(|credential| credential != user.credential) {
+                return Err(WRONG);
+            }
+            user.failed = if right.is_some() { 0 } else { user.failed.saturating_add(1) };
+            let events = if right.is_some() {
                 Vec::new()
             } else {
                 vec![Event {

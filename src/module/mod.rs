@@ -182,6 +182,12 @@ impl Login {
         self.ended.store(true, Ordering::Release);
     }
 
+    /// Whether it was ended in this process.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
+    }
+
     /// Whether the login is known to hold as of an epoch of the store.
     #[must_use]
     fn holds_at(&self, epoch: u64) -> bool {

@@ -27,6 +27,8 @@ impl Hsm {
         for object in objects {
             stored.push(if object.is_token() { object.stored(ObjectId(fresh_id()?), 1) } else { object });
         }
+        // The epoch is that before the commit: what others change from here on is looked at again.
+        let epoch = self.epoch();
         self.commit(login, Durability::Synced, &mut |_, head| {
             let mut plan = Plan::default();
             for object in stored.iter().filter(|object| object.is_token()) {
@@ -38,7 +40,6 @@ impl Hsm {
             plan.events = events(login, opcode, &stored.iter().collect::<Vec<_>>());
             Ok(plan)
         })?;
-        let epoch = self.epoch();
         for object in &stored {
             object.validated.store(epoch, Ordering::Release);
         }
@@ -71,7 +72,6 @@ impl Hsm {
                 ..Plan::default()
             })
         })?;
-        object.validated.store(self.epoch(), Ordering::Release);
         Ok(Arc::new(object))
     }
 

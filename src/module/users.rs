@@ -46,7 +46,7 @@ impl Module {
                 if !reset {
                     return Err(Error::with(ck::CKR_ARGUMENTS_BAD, format!("the user {name} exists already")));
                 }
-                return hsm.plan_new_password(view, id, &fresh, Event::by(login, Opcode::ChangePassword, [0, 0]));
+                return hsm.plan_new_password(view, id, &fresh, Event::about(login, Opcode::ChangePassword, &name));
             }
             if view.count(Kind::User)? >= MOST_USERS {
                 return Err(Error::new(ck::CKR_DEVICE_MEMORY, "the HSM has as many users as it can"));
@@ -59,7 +59,7 @@ impl Module {
             let tags = vec![hsm.name_tag(&name, role)];
             Ok(Plan {
                 changes: vec![hsm.put_user(id, 0, &fresh, Some(tags))],
-                events: vec![Event::by(login, opcode, [0, 0])],
+                events: vec![Event::about(login, opcode, &name)],
                 ..Plan::default()
             })
         })
@@ -80,7 +80,7 @@ impl Module {
         let fresh = User::new(name.clone(), role, password, derivation, &login.data, 1)?;
         hsm.commit(Some(login), Durability::Synced, &mut |view, _| {
             let id = hsm.user_id_in(view, &name, role)?.ok_or(NO_SUCH_USER)?;
-            hsm.plan_new_password(view, id, &fresh, Event::by(login, Opcode::ChangePassword, [0, 0]))
+            hsm.plan_new_password(view, id, &fresh, Event::about(login, Opcode::ChangePassword, &name))
         })
     }
 
@@ -113,7 +113,7 @@ impl Module {
             let expected = view.version(Kind::User, id.0)?.ok_or(NO_SUCH_USER)?;
             Ok(Plan {
                 changes: vec![Planned::Delete { kind: Kind::User, id: id.0, expected }],
-                events: vec![Event::by(login, Opcode::DeleteUser, [0, 0])],
+                events: vec![Event::about(login, Opcode::DeleteUser, &name)],
                 ..Plan::default()
             })
         })
@@ -166,6 +166,15 @@ impl Hsm {
     /// Which of a user's PINs is the valid one; nothing if the user is gone.
     pub(super) fn user_credential(&self, id: UserId) -> Result<Option<u64>> {
         Ok(self.read_user(id)?.map(|(_, user)| user.credential))
+    }
+
+    /// Whether a login still holds in the state that a commit builds on.
+    pub(super) fn check_login_in(&self, view: &dyn View, login: &Login) -> Result<()> {
+        let current = self.read_user_in(view, login.user)?.map(|(_, user)| user.credential);
+        if current == Some(login.credential) && !login.has_ended() {
+            return Ok(());
+        }
+        Err(Error::new(ck::CKR_USER_NOT_LOGGED_IN, "the login ended before the work was done"))
     }
 
     /// Every user, in the order in which they were made.

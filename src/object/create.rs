@@ -102,6 +102,15 @@ pub fn change(
             Some(present) => present == wanted.as_slice(),
             None => template.flag(id) == Some(false),
         };
+        // A copy that would be less private than its original is no copy of it (PKCS#11 3.2 section 5.7.2).
+        if id == ck::CKA_PRIVATE && changer == Changer::Copy && !unchanged && template.flag(id) == Some(false) {
+            return Err(refuse(ck::CKR_TEMPLATE_INCONSISTENT, id, kind, "can only be set to true in a copy"));
+        }
+        // What an officer trusted stays what it was: its owner may narrow a trusted key's uses and nothing else.
+        let trusted = changer == Changer::Owner && held.flag(ck::CKA_TRUSTED) == Some(true);
+        if trusted && !unchanged && !is_name(id) && template.flag(id) != Some(false) {
+            return Err(refuse(ck::CKR_ATTRIBUTE_READ_ONLY, id, kind, "of a trusted key can only be lowered"));
+        }
         let allowed = match (rule.changing(profile), changer) {
             _ if rule.is_material() => false,
             (Changing::Officer, who) => who == Changer::Officer || unchanged,
@@ -112,14 +121,10 @@ pub fn change(
             (Changing::RaisedOrCopied, Changer::Copy) => true,
             (Changing::RaisedOrCopied, _) => unchanged || template.flag(id) == Some(true),
             (Changing::Only(value), _) => unchanged || template.flag(id) == Some(value),
-            // A copy may tighten: PRIVATE can only be raised, MODIFIABLE only lowered.
-            (Changing::Copy, Changer::Copy) => match id {
-                ck::CKA_PRIVATE if !unchanged && template.flag(id) == Some(false) => {
-                    return Err(refuse(ck::CKR_TEMPLATE_INCONSISTENT, id, kind, "can only be set to true in a copy"));
-                }
-                ck::CKA_MODIFIABLE => unchanged || template.flag(id) == Some(false),
-                _ => true,
-            },
+            // A copy may tighten: MODIFIABLE can only be lowered.
+            (Changing::Copy, Changer::Copy) => {
+                id != ck::CKA_MODIFIABLE || unchanged || template.flag(id) == Some(false)
+            }
             (Changing::Copy | Changing::Never, _) => unchanged && changer == Changer::Copy,
         };
         if !allowed {
@@ -141,6 +146,11 @@ pub fn set_history(draft: &mut Draft, local: bool, from_here: bool) {
         draft.set_flag(ck::CKA_ALWAYS_SENSITIVE, from_here && sensitive);
         draft.set_flag(ck::CKA_NEVER_EXTRACTABLE, from_here && !extractable);
     }
+}
+
+/// Whether an attribute only says what a key is called and from when to when it is used.
+const fn is_name(id: CK_ATTRIBUTE_TYPE) -> bool {
+    matches!(id, ck::CKA_LABEL | ck::CKA_ID | ck::CKA_SUBJECT | ck::CKA_START_DATE | ck::CKA_END_DATE)
 }
 
 fn check_label(draft: &Draft, profile: Profile) -> Result<()> {

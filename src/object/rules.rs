@@ -249,13 +249,18 @@ impl Kind {
     /// The rule for an attribute, if this kind has one.
     #[must_use]
     pub fn rule(&self, attribute: CK_ATTRIBUTE_TYPE) -> Option<&'static Rule> {
-        let sorted = self.sorted.get_or_init(|| {
+        let sorted = self.sorted();
+        let at = sorted.binary_search_by_key(&attribute, |rule| rule.attribute).ok()?;
+        sorted.get(at).copied()
+    }
+
+    /// Every rule of this kind, each attribute once, in ascending order.
+    fn sorted(&self) -> &[&'static Rule] {
+        self.sorted.get_or_init(|| {
             let mut rules: Vec<_> = self.rules().collect();
             rules.sort_by_key(|rule| rule.attribute);
             rules.into()
-        });
-        let at = sorted.binary_search_by_key(&attribute, |rule| rule.attribute).ok()?;
-        sorted.get(at).copied()
+        })
     }
 
     /// Every rule of this kind, each attribute once.
@@ -273,6 +278,14 @@ impl Kind {
 #[must_use]
 pub fn kind(class: CK_OBJECT_CLASS, key_type: CK_KEY_TYPE) -> Option<&'static Kind> {
     KINDS.iter().find(|kind| kind.class == class && kind.key_type.is_none_or(|known| known == key_type))
+}
+
+/// Makes what rules are looked up by, so that nothing is made later: a child that was forked while another thread made it
+/// would wait for ever.
+pub fn prepare() {
+    for kind in &KINDS {
+        kind.sorted();
+    }
 }
 
 /// Every kind of object, for the docs and for the tests that go through all of them.

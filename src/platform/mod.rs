@@ -18,6 +18,7 @@
 //! - **Descriptors** are close-on-exec, never below 3, and the one that carries a lock is closed in a forked child,
 //!   because a lock taken through it would belong to parent and child together.
 
+pub mod descriptors;
 pub mod files;
 pub mod flock;
 pub mod fork;

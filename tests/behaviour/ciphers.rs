@@ -4,8 +4,6 @@ use cloudhsm_pkcs11::ck::vendor::CKM_CLOUDHSM_AES_GCM;
 
 use std::ptr;
 
-use cloudhsm_pkcs11::ck::vendor::CKM_CLOUDHSM_AES_GCM;
-
 use crate::support::*;
 
 const KEY: &str = "2b7e151628aed2a6abf7158809cf4f3c";

@@ -1,7 +1,5 @@
 //! MACs and signatures: known answers, parts, buffers, a second opinion.
 
-use cloudhsm_pkcs11::ck::vendor::CKM_CLOUDHSM_AES_GCM;
-
 use std::ptr;
 
 use crate::support::*;

@@ -14,7 +14,7 @@ use crate::child;
 pub(crate) const OK: u64 = 0;
 pub(crate) const FUNCTION_FAILED: u64 = 0x06;
 pub(crate) const DEVICE_ERROR: u64 = 0x30;
-pub(crate) const DEVICE_MEMORY: u64 = 0x31;
+
 pub(crate) const PIN_INCORRECT: u64 = 0xA0;
 pub(crate) const USER_PIN_NOT_INITIALIZED: u64 = 0x102;
 /// `EACCES`.

@@ -39,6 +39,7 @@ use rusqlite::Connection;
 use self::read::Reader;
 use self::write::Transaction;
 use super::{ATTEMPTS, Applied, Batch, Durability, Kind, Record, Selection, Store, Tag, View, check, conflict};
+use crate::ck;
 use crate::error::{Error, Result};
 use crate::platform::files::{Access, Directory, check_home, check_local};
 use crate::platform::flock::{self, WriteLock};
@@ -231,7 +232,7 @@ impl Inner {
         if self.epoch != fork::epoch() {
             return Err(Error::internal("the store was opened before a fork; initialise again"));
         }
-        f(open.as_mut().ok_or(Error::internal("the store is closed"))?)
+        f(open.as_mut().ok_or(Error::new(ck::CKR_CRYPTOKI_NOT_INITIALIZED, "C_Finalize has closed the store"))?)
     }
 
     /// Runs `f` on a reader.
