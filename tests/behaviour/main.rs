@@ -27,6 +27,7 @@ mod ciphers;
 mod dialects;
 mod digests;
 mod hostile;
+mod invariants;
 mod objects;
 mod rsa_encryption;
 mod sessions;
