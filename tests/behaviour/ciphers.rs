@@ -1,7 +1,5 @@
 //! AES: known answers, parts, buffers, parameters, limits.
 
-use cloudhsm_pkcs11::ck::vendor::CKM_CLOUDHSM_AES_GCM;
-
 use std::ptr;
 
 use crate::support::*;

@@ -143,7 +143,8 @@ fn the_ground_is_pulled_away() {
                         while !stop.load(Ordering::Relaxed) {
                             let work = |session: Session| -> Answer {
                                 session.digest(CKM_SHA256, b"abc")?;
-                                let key = session.create(&aes_value(&[1; 16]).flag(CKA_TOKEN, done.is_multiple_of(8)))?;
+                                let key =
+                                    session.create(&aes_value(&[1; 16]).flag(CKA_TOKEN, done.is_multiple_of(8)))?;
                                 session.encrypt(&mut Mechanism::new(CKM_AES_ECB), key, &[0; 64])?;
                                 session.sign(&mut Mechanism::new(CKM_AES_CMAC), key, &[0; 64])?;
                                 session.find(&Template::new().bytes(CKA_ID, &[1]))?;
