@@ -2,6 +2,8 @@
 
 use std::ptr;
 
+use cloudhsm_pkcs11::ck::vendor::CKM_CLOUDHSM_AES_GCM;
+
 use crate::support::*;
 
 const KEY: &str = "2b7e151628aed2a6abf7158809cf4f3c";
@@ -98,7 +100,7 @@ fn known_answers_of_gcm() {
             let key = session.create(&aes_value(&hex(&key))).unwrap();
             let expected = [hex(cipher), hex(tag)].concat();
             let (mut iv, mut aad) = (hex(iv), hex(aad));
-            for bits in [128, 96, 64, 32] {
+            for bits in [128, 96, 64] {
                 let mut parameter = gcm(&mut iv, &mut aad, bits);
                 let cut = &expected[..expected.len() - 16 + bits as usize / 8];
                 let made =

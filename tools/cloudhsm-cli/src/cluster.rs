@@ -17,7 +17,7 @@ Examples:
   cloudhsm-cli cluster activate
   cloudhsm-cli cluster activate --password officer-password --fips
 
---fips and --secure are not AWS's; they are recorded in the HSM and cannot be changed later.")]
+--fips is not AWS's; it is recorded in the HSM and cannot be changed later.")]
     Activate(Activate),
     /// Show what the HSM is
     #[command(after_help = "Example:\n  cloudhsm-cli cluster hsm-info")]
@@ -31,9 +31,6 @@ pub(crate) struct Activate {
     /// Make an HSM in FIPS mode
     #[arg(long)]
     fips: bool,
-    /// Make an HSM in secure mode
-    #[arg(long)]
-    secure: bool,
 }
 
 pub(crate) fn run(command: Command, context: &mut Context) -> Outcome {
@@ -53,9 +50,6 @@ fn activate(arguments: Activate, context: &mut Context) -> Outcome {
     let settings = &mut context.config.settings;
     if arguments.fips {
         settings.fips = Some(true);
-    }
-    if arguments.secure {
-        settings.secure = Some(true);
     }
     context.module = Module::open(&context.config, HSM)?;
     context.module.activate(&password, None)?;
