@@ -9,6 +9,7 @@ use crate::crypto::digest::Hash;
 use crate::crypto::hmac::HmacKey;
 use crate::crypto::{kdf, random, seal};
 use crate::error::{Error, Result};
+use crate::platform::secret_page::SecretSlot;
 use crate::secret::{Key, Secret};
 use crate::store::{Kind, Record, Tag};
 
@@ -26,13 +27,14 @@ pub(super) type StoreId = [u8; 16];
 
 /// A tier's root and what is derived from it.
 struct TierKeys {
-    root: Key<32>,
+    /// Lives as long as the HSM is open or the user logged in: in no core dump, no forked child, no swap.
+    root: SecretSlot,
     index: HmacKey,
 }
 
 impl TierKeys {
-    fn new(root: Key<32>) -> Result<Self> {
-        let index = derive(&root, b"index")?;
+    fn new(root: SecretSlot) -> Result<Self> {
+        let index = derive(root.expose(), b"index")?;
         Ok(Self { index: HmacKey::new(Hash::Sha256, index.expose()), root })
     }
 
@@ -61,17 +63,19 @@ pub(super) struct DataKeys {
 }
 
 impl PublicKeys {
-    pub(super) fn new(store: StoreId, root: Key<32>) -> Result<Self> {
-        let hmac = |label: &[u8]| -> Result<HmacKey> { Ok(HmacKey::new(Hash::Sha256, derive(&root, label)?.expose())) };
+    pub(super) fn new(store: StoreId, root: SecretSlot) -> Result<Self> {
+        let hmac = |label: &[u8]| -> Result<HmacKey> {
+            Ok(HmacKey::new(Hash::Sha256, derive(root.expose(), label)?.expose()))
+        };
         Ok(Self { store, integrity: hmac(b"integrity")?, audit: hmac(b"audit")?, tier: TierKeys::new(root)? })
     }
 
     pub(super) fn seal(&self, record: &Record, plain: &Secret) -> Result<Vec<u8>> {
-        seal_record(&self.store, &self.tier.root, record, plain)
+        seal_record(&self.store, self.tier.root.expose(), record, plain)
     }
 
     pub(super) fn open(&self, record: &Record) -> Result<Secret> {
-        open_record(&self.store, &self.tier.root, record)
+        open_record(&self.store, self.tier.root.expose(), record)
     }
 
     /// The blind index entry of a value; `label` keeps attributes apart.
@@ -103,16 +107,16 @@ impl PublicKeys {
 }
 
 impl DataKeys {
-    pub(super) fn new(store: StoreId, root: Key<32>) -> Result<Self> {
+    pub(super) fn new(store: StoreId, root: SecretSlot) -> Result<Self> {
         Ok(Self { store, tier: TierKeys::new(root)? })
     }
 
     pub(super) fn seal(&self, record: &Record, plain: &Secret) -> Result<Vec<u8>> {
-        seal_record(&self.store, &self.tier.root, record, plain)
+        seal_record(&self.store, self.tier.root.expose(), record, plain)
     }
 
     pub(super) fn open(&self, record: &Record) -> Result<Secret> {
-        open_record(&self.store, &self.tier.root, record)
+        open_record(&self.store, self.tier.root.expose(), record)
     }
 
     pub(super) fn tag(&self, label: &[u8], value: &[u8]) -> Tag {
@@ -126,8 +130,7 @@ impl DataKeys {
 
     /// The data key out of its wrapping; fails when the PIN is wrong.
     pub(super) fn unwrap(store: StoreId, pin_key: &Key<32>, binding: &[u8], wrapped: &[u8]) -> Result<Self> {
-        let root = seal::open(pin_key, binding, wrapped)?;
-        Self::new(store, Key::from_slice(root.expose()).ok_or(Error::internal("a data key of another length"))?)
+        Self::new(store, root_of(&seal::open(pin_key, binding, wrapped)?)?)
     }
 }
 
@@ -136,12 +139,26 @@ pub(super) fn new_key() -> Result<Key<32>> {
     Key::made(|bytes| random::fill(bytes))
 }
 
-/// A key derived for one purpose.
-pub(super) fn derive(root: &Key<32>, purpose: &[u8]) -> Result<Key<32>> {
-    Key::made(|out| kdf::hkdf_sha256(root.expose(), b"cloudhsm-pkcs11", purpose, out))
+/// A new random root of a tier.
+pub(super) fn new_root() -> Result<SecretSlot> {
+    SecretSlot::new(|bytes| random::fill(bytes))
 }
 
-fn record_key(root: &Key<32>, record: &Record) -> Result<Key<32>> {
+/// The root of a tier, out of its wrapping; of another length, it is none.
+pub(super) fn root_of(opened: &Secret) -> Result<SecretSlot> {
+    let bytes: &[u8; 32] = opened.expose().try_into().map_err(|_| Error::internal("a root key of another length"))?;
+    SecretSlot::new(|slot| {
+        slot.copy_from_slice(bytes);
+        Ok(())
+    })
+}
+
+/// A key derived for one purpose.
+pub(super) fn derive(root: &[u8; 32], purpose: &[u8]) -> Result<Key<32>> {
+    Key::made(|out| kdf::hkdf_sha256(root, b"cloudhsm-pkcs11", purpose, out))
+}
+
+fn record_key(root: &[u8; 32], record: &Record) -> Result<Key<32>> {
     let mut writer = Writer::new(24);
     writer.raw(b"record").byte(record.kind as u8).long(record.id).long(record.version);
     derive(root, &writer.finish())
@@ -155,11 +172,11 @@ fn binding(store: &StoreId, record: &Record) -> Vec<u8> {
     writer.finish()
 }
 
-fn seal_record(store: &StoreId, root: &Key<32>, record: &Record, plain: &Secret) -> Result<Vec<u8>> {
+fn seal_record(store: &StoreId, root: &[u8; 32], record: &Record, plain: &Secret) -> Result<Vec<u8>> {
     seal::seal(&record_key(root, record)?, &binding(store, record), plain.expose())
 }
 
-fn open_record(store: &StoreId, root: &Key<32>, record: &Record) -> Result<Secret> {
+fn open_record(store: &StoreId, root: &[u8; 32], record: &Record) -> Result<Secret> {
     seal::open(&record_key(root, record)?, &binding(store, record), &record.sealed)
         .map_err(|error| error.context(format_args!("{:?} record {:#x}", record.kind, record.id)))
 }

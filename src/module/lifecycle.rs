@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::audit::{Event, Opcode, response};
 use super::commit::{Head, Plan, Planned, batch, meta};
-use super::hierarchy::{DataKeys, PublicKeys, StoreId, Tier, derive, new_key};
+use super::hierarchy::{DataKeys, PublicKeys, StoreId, Tier, derive, new_key, new_root, root_of};
 use super::login::OFFICER;
 use super::policy::{self, Command};
 use super::user::{Derivation, Role, User};
@@ -79,10 +79,10 @@ impl Module {
             created_ms: process::wall_clock_ms(),
         };
         let device_key = new_key()?;
-        let root = new_key()?;
-        let wrapped = seal::seal(&derive(&device_key, b"device")?, &store_id, root.expose())?;
+        let root = new_root()?;
+        let wrapped = seal::seal(&derive(device_key.expose(), b"device")?, &store_id, root.expose())?;
         let public = PublicKeys::new(store_id, root)?;
-        let data = DataKeys::new(store_id, new_key()?)?;
+        let data = DataKeys::new(store_id, new_root()?)?;
         let derivation = Derivation::of(&self.settings, recorded.fips);
         let officer = User::new(OFFICER.to_owned(), Role::CryptoOfficer, password, derivation, &data, 1)?;
         let store = SqliteStore::create(parent, self.name, self.access(), self.options(), &mut || {
@@ -203,13 +203,13 @@ impl Hsm {
         let place = |error: Error| error.context(directory.display());
         let root = store.read(Kind::Meta, meta::ROOT)?.ok_or(MALFORMED).map_err(place)?;
         let (store_id, wrapped) = root.sealed.split_first_chunk::<16>().ok_or(MALFORMED).map_err(place)?;
-        let opened = seal::open(&derive(&device_key, b"device")?, store_id, wrapped).map_err(|_| {
+        let opened = seal::open(&derive(device_key.expose(), b"device")?, store_id, wrapped).map_err(|_| {
             Error::device(format!(
                 "{}: does not belong to the database beside it; put back the pair that belongs together",
                 directory.join("device.key").display()
             ))
         })?;
-        let public = PublicKeys::new(*store_id, Key::from_slice(opened.expose()).ok_or(MALFORMED).map_err(place)?)?;
+        let public = PublicKeys::new(*store_id, root_of(&opened).map_err(place)?)?;
         let record = store.read(Kind::Meta, meta::SETTINGS)?.ok_or(MALFORMED).map_err(place)?;
         let recorded = decode_settings(public.open(&record).map_err(place)?.expose()).map_err(place)?;
         // A stricter setting tightens this process alone; a weaker one, if somebody wrote it down, is refused.

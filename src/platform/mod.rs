@@ -13,7 +13,7 @@
 //! - **Locks never park.** `parking_lot` parks in a table that belongs to the whole process and is not safe over
 //!   fork; [`lock::Lock`] tries, spins, yields and sleeps instead.
 //! - **Memory.** Pages are mapped and, save the per-thread random pool, never unmapped: a `&'static` into one is
-//!   what it says. Memory that other processes write is touched through atomics only, and every bit pattern of it
+//!   what it says. Those with long-lived keys are wiped in a child and kept out of core dumps and swap. Memory that other processes write is touched through atomics only, and every bit pattern of it
 //!   is a valid value.
 //! - **Descriptors** are close-on-exec, never below 3, and the one that carries a lock is closed in a forked child,
 //!   because a lock taken through it would belong to parent and child together.
@@ -27,3 +27,4 @@ pub mod lock;
 pub mod process;
 pub mod random_pool;
 pub mod scratch;
+pub mod secret_page;

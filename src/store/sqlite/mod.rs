@@ -28,7 +28,7 @@ mod process_tests;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use std::io;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -153,9 +153,9 @@ impl SqliteStore {
     pub fn exists(dir: &Path) -> bool {
         match std::fs::symlink_metadata(dir) {
             Ok(_) => true,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+            Err(error) if error.kind() == ErrorKind::NotFound => false,
             // The home itself is a file: a mistake. Something above it is (HOME=/dev/null): there is no home.
-            Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+            Err(error) if error.kind() == ErrorKind::NotADirectory => {
                 dir.parent().is_some_and(|home| std::fs::symlink_metadata(home).is_ok())
             }
             Err(_) => true,
