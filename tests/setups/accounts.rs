@@ -140,6 +140,13 @@ fn a_file_that_its_owner_may_only_read() {
         // The probe would have cut the file to nothing if it could.
         hsm.assert_refused(DEVICE_ERROR, name, &words, || set_mode(&path, 0o600));
     }
+    // The folder of the HSM: there is no room for the log beside the database.
+    let hsm = Hsm::of_nobody();
+    set_mode(&hsm.file(""), 0o500);
+    let outcome = hsm.run(&format!("write {}", hsm.file("probe").display()));
+    assert_eq!(outcome.answer("write"), DENIED);
+    let words = &["cannot be opened for writing", "give this user access"];
+    hsm.assert_refused(DEVICE_ERROR, "", words, || set_mode(&hsm.file(""), 0o700));
     // A key that is only read may be read-only.
     let hsm = Hsm::of_nobody();
     set_mode(&hsm.file("device.key"), 0o400);

@@ -14,7 +14,6 @@ use crate::child;
 pub(crate) const OK: u64 = 0;
 pub(crate) const FUNCTION_FAILED: u64 = 0x06;
 pub(crate) const DEVICE_ERROR: u64 = 0x30;
-
 pub(crate) const PIN_INCORRECT: u64 = 0xA0;
 pub(crate) const USER_PIN_NOT_INITIALIZED: u64 = 0x102;
 /// `EACCES`.
@@ -96,23 +95,35 @@ pub(crate) fn staged() -> &'static (PathBuf, PathBuf) {
             PathBuf::from,
         );
         assert!(library.is_file(), "{}: build it first: cargo build --release", library.display());
-        let folder = std::env::temp_dir().join("cloudhsm-setups-stage");
-        fs::create_dir_all(&folder).unwrap();
+        sweep();
+        // New, because what root runs must not have been put there by another account.
+        let folder = std::env::temp_dir().join(format!("{STAGE}{}", std::process::id()));
+        fs::create_dir(&folder).unwrap();
         set_mode(&folder, 0o755);
         let copy = |from: &Path, name: &str| {
-            let status = fs::metadata(from).unwrap();
-            let to = folder.join(format!("{name}-{}-{}-{}", status.ino(), status.mtime(), status.mtime_nsec()));
-            if !to.exists() {
-                // Under another name first, because another run may be doing the same.
-                let unfinished = folder.join(format!("{name}-{}", std::process::id()));
-                fs::copy(from, &unfinished).unwrap();
-                set_mode(&unfinished, 0o755);
-                fs::rename(&unfinished, &to).unwrap();
-            }
+            let to = folder.join(name);
+            fs::copy(from, &to).unwrap();
+            set_mode(&to, 0o755);
             to
         };
         (copy(&std::env::current_exe().unwrap(), "child"), copy(&library, "library.so"))
     })
+}
+
+/// The folder of the copies, followed by the number of the process that made it.
+const STAGE: &str = "cloudhsm-setups-stage-";
+
+/// Removes the copies of runs that are over, because a static is never dropped.
+fn sweep() {
+    let own = fs::metadata("/proc/self").unwrap().uid();
+    for entry in fs::read_dir(std::env::temp_dir()).unwrap().flatten() {
+        let name = entry.file_name();
+        let Some(process) = name.to_str().and_then(|name| name.strip_prefix(STAGE)) else { continue };
+        let mine = fs::symlink_metadata(entry.path()).is_ok_and(|status| status.uid() == own && status.is_dir());
+        if mine && process.parse::<u32>().is_ok() && !Path::new("/proc").join(process).exists() {
+            drop(fs::remove_dir_all(entry.path()));
+        }
+    }
 }
 
 /// A child to be started.

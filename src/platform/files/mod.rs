@@ -200,7 +200,7 @@ impl Directory {
         Ok(Some(u64::try_from(found.st_size).unwrap_or(0)))
     }
 
-    /// Checks, without opening it, that the file `name` may be written.
+    /// Checks, without opening it, that the file `name` may be written; `.` is the folder itself.
     ///
     /// # Errors
     /// `CKR_DEVICE_ERROR` naming the path, what is wrong and what cures it.
@@ -211,7 +211,8 @@ impl Directory {
             unsafe { libc::faccessat(self.descriptor.as_raw_fd(), c_name.as_ptr(), libc::W_OK, libc::AT_EACCESS) };
         if code != 0 {
             let error = io::Error::last_os_error();
-            return Err(failed(&self.path.join(name), "cannot be opened for writing", &error));
+            let path: PathBuf = self.path.join(name).components().collect();
+            return Err(failed(&path, "cannot be opened for writing", &error));
         }
         Ok(())
     }
@@ -288,7 +289,8 @@ impl Directory {
         // SAFETY: a descriptor that is open, and numbers; the largest number means "leave it".
         if (root || access.group.is_some()) && unsafe { libc::fchown(new.as_raw_fd(), owner, group) } != 0 {
             let error = io::Error::last_os_error();
-            return Err(failed(path, &format!("cannot be given to user {owner} and group {group}"), &error));
+            let to = if root { format!("user {owner} and group {group}") } else { format!("group {group}") };
+            return Err(failed(path, &format!("cannot be given to {to}"), &error));
         }
         // After the change of owner, which clears the bits for set-ID.
         // SAFETY: a descriptor that is open.

@@ -116,6 +116,7 @@ impl SqliteStore {
             return Err(connection::damaged(&dir.join(DATABASE), "it is empty"));
         }
         // SQLite would read from what it may not write, give its side files the same mode, and fail at the first commit.
+        directory.check_writable(".")?;
         directory.check_writable(DATABASE)?;
         for name in [LOG, INDEX] {
             if directory.check_file_if_there(name, access)?.is_some() {
