@@ -4,6 +4,8 @@
 //! need a user's PIN. A record's own key is derived from its tier, kind, id and version, so no two records and no
 //! two versions of one record are sealed under the same key, and a nonce cannot repeat under one.
 
+use std::path::{Path, PathBuf};
+
 use crate::codec::Writer;
 use crate::crypto::digest::Hash;
 use crate::crypto::hmac::HmacKey;
@@ -51,6 +53,8 @@ impl TierKeys {
 /// The keys that `device.key` opens.
 pub(super) struct PublicKeys {
     pub(super) store: StoreId,
+    /// The HSM's folder, for what is said about a record.
+    place: PathBuf,
     tier: TierKeys,
     integrity: HmacKey,
     audit: HmacKey,
@@ -63,11 +67,17 @@ pub(super) struct DataKeys {
 }
 
 impl PublicKeys {
-    pub(super) fn new(store: StoreId, root: SecretSlot) -> Result<Self> {
+    pub(super) fn new(store: StoreId, root: SecretSlot, place: &Path) -> Result<Self> {
         let hmac = |label: &[u8]| -> Result<HmacKey> {
             Ok(HmacKey::new(Hash::Sha256, derive(root.expose(), label)?.expose()))
         };
-        Ok(Self { store, integrity: hmac(b"integrity")?, audit: hmac(b"audit")?, tier: TierKeys::new(root)? })
+        Ok(Self {
+            store,
+            place: place.to_owned(),
+            integrity: hmac(b"integrity")?,
+            audit: hmac(b"audit")?,
+            tier: TierKeys::new(root)?,
+        })
     }
 
     pub(super) fn seal(&self, record: &Record, plain: &Secret) -> Result<Vec<u8>> {
@@ -75,7 +85,12 @@ impl PublicKeys {
     }
 
     pub(super) fn open(&self, record: &Record) -> Result<Secret> {
-        open_record(&self.store, self.tier.root.expose(), record)
+        open_record(&self.store, self.tier.root.expose(), record).map_err(|error| self.damaged(&error))
+    }
+
+    /// The error for a record that is not what was written, with the place and the cure.
+    pub(super) fn damaged(&self, error: &Error) -> Error {
+        Error::with(error.rv(), format!("{}: is damaged ({error}); run `cloudhsm-cli doctor`", self.place.display()))
     }
 
     /// The blind index entry of a value; `label` keeps attributes apart.

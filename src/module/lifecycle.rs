@@ -81,7 +81,7 @@ impl Module {
         let device_key = new_key()?;
         let root = new_root()?;
         let wrapped = seal::seal(&derive(device_key.expose(), b"device")?, &store_id, root.expose())?;
-        let public = PublicKeys::new(store_id, root)?;
+        let public = PublicKeys::new(store_id, root, &self.directory)?;
         let data = DataKeys::new(store_id, new_root()?)?;
         let derivation = Derivation::of(&self.settings, recorded.fips);
         let officer = User::new(OFFICER.to_owned(), Role::CryptoOfficer, password, derivation, &data, 1)?;
@@ -209,9 +209,9 @@ impl Hsm {
                 directory.join("device.key").display()
             ))
         })?;
-        let public = PublicKeys::new(*store_id, root_of(&opened).map_err(place)?)?;
+        let public = PublicKeys::new(*store_id, root_of(&opened).map_err(place)?, directory)?;
         let record = store.read(Kind::Meta, meta::SETTINGS)?.ok_or(MALFORMED).map_err(place)?;
-        let recorded = decode_settings(public.open(&record).map_err(place)?.expose()).map_err(place)?;
+        let recorded = decode_settings(public.open(&record)?.expose()).map_err(place)?;
         // A stricter setting tightens this process alone; a weaker one, if somebody wrote it down, is refused.
         for (name, wanted, held) in
             [("fips", settings.fips, recorded.fips), ("secure", settings.secure, recorded.secure)]

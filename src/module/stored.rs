@@ -117,10 +117,10 @@ impl Hsm {
     pub(super) fn open_object(&self, login: Option<&Login>, stored: &Record) -> Result<Option<Arc<Object>>> {
         let plain: Secret = match (stored.tier, login) {
             (tier, _) if tier == Tier::Public as u8 => self.public.open(stored)?,
-            (_, Some(login)) => login.data.open(stored)?,
+            (_, Some(login)) => login.data.open(stored).map_err(|error| self.public.damaged(&error))?,
             (_, None) => return Ok(None),
         };
-        let (attributes, material) = record::decode(plain.expose())?;
+        let (attributes, material) = record::decode(plain.expose()).map_err(|error| self.public.damaged(&error))?;
         let object = Object::new(attributes, material, UserId(stored.owner));
         Ok(Some(Arc::new(object.stored(ObjectId(stored.id), stored.version))))
     }

@@ -324,6 +324,11 @@ impl Hsm {
         hsm
     }
 
+    /// What the key `first` answers.
+    pub(crate) fn block(&self) -> &str {
+        &self.block
+    }
+
     /// The HSM's folder, or a file in it.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.home.join("hsm1").join(name).components().collect()
