@@ -67,10 +67,10 @@ fn a_weaker_setting_than_the_hsms_own() {
     let place = Place::new();
     let home = place.join("home");
     let steps = "initialize;activate;create_user;login;make first;use first";
-    let made = Run::new(&home).set("CLOUDHSM_PKCS11_SECURE", "true").steps(steps).run();
+    let made = Run::new(&home).set("CLOUDHSM_PKCS11_FIPS", "true").steps(steps).run();
     made.assert_quiet();
-    let outcome = Run::new(&home).set("CLOUDHSM_PKCS11_SECURE", "false").steps("initialize").run();
-    outcome.assert_one_line("initialize", FUNCTION_FAILED, &home.join("hsm1"), &["secure=true", "secure=false"]);
+    let outcome = Run::new(&home).set("CLOUDHSM_PKCS11_FIPS", "false").steps("initialize").run();
+    outcome.assert_one_line("initialize", FUNCTION_FAILED, &home.join("hsm1"), &["fips=true", "fips=false"]);
     let again = Run::new(&home).steps("initialize;login;use first").run();
     again.assert_quiet();
     assert_eq!(again.answer("use"), made.answer("use"));
