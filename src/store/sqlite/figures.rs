@@ -122,9 +122,9 @@ fn cold() {
 #[ignore = "to be watched with strace"]
 fn syncs() {
     let mark = |text: &str| {
-        let mut out = io::stdout();
-        io::Write::write_all(&mut out, format!("== {text}\n").as_bytes()).unwrap();
-        io::Write::flush(&mut out).unwrap();
+        let mut out = std::io::stdout();
+        std::io::Write::write_all(&mut out, format!("== {text}\n").as_bytes()).unwrap();
+        std::io::Write::flush(&mut out).unwrap();
     };
     let write = |store: &SqliteStore, id, durability| {
         let change = put(Record { sealed: vec![3; 1500], ..record(Kind::Object, id, 1) }, 0, Some(&[tag(2)]));

@@ -167,7 +167,7 @@ fn a_killed_writer_has_committed_all_or_nothing() {
     let (home, store) = new_store();
     let mut next = 1_u64;
     for round in 0..25_u32 {
-        let (mut from, mut to) = io::pipe().unwrap();
+        let (mut from, mut to) = std::io::pipe().unwrap();
         let mut work = || -> Result<()> {
             let own = open(&home)?;
             for id in (next..).step_by(2) {
