@@ -39,7 +39,7 @@ pub(super) const fn ecb() -> Serves {
             once: |work, io| blocks(work, io, Mode::Ecb, Direction::Decrypt),
             start: |work| stream(work, Mode::Ecb, Direction::Decrypt, false),
         }),
-        ..super::table::NOTHING
+        ..Serves::NOTHING
     }
 }
 
@@ -56,7 +56,7 @@ pub(super) const fn cbc() -> Serves {
             once: |work, io| blocks(work, io, Mode::Cbc, Direction::Decrypt),
             start: |work| stream(work, Mode::Cbc, Direction::Decrypt, false),
         }),
-        ..super::table::NOTHING
+        ..Serves::NOTHING
     }
 }
 
@@ -73,14 +73,14 @@ pub(super) const fn cbc_pad() -> Serves {
             once: pad_decrypt,
             start: |work| stream(work, Mode::Cbc, Direction::Decrypt, true),
         }),
-        ..super::table::NOTHING
+        ..Serves::NOTHING
     }
 }
 
 /// CKM_AES_CTR.
 pub(super) const fn ctr() -> Serves {
     let cipher = Ciphering { most: same_length, once: ctr_once, start: ctr_start };
-    Serves { encrypt: Some(cipher), decrypt: Some(cipher), ..super::table::NOTHING }
+    Serves { encrypt: Some(cipher), decrypt: Some(cipher), ..Serves::NOTHING }
 }
 
 const TOO_LONG: Error = Error::new(ck::CKR_DATA_LEN_RANGE, "the data is longer than memory can be");

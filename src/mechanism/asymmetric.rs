@@ -37,7 +37,7 @@ macro_rules! hashed {
                     $verify(work, finished(state, &mut digest)?, signature)
                 },
             }),
-            ..super::table::NOTHING
+            ..Serves::NOTHING
         }
     };
 }
@@ -53,7 +53,7 @@ pub(super) const fn rsa_pkcs() -> Serves {
         }),
         encrypt: Some(Ciphering { once: encrypt_pkcs1, ..RSA_CIPHER }),
         decrypt: Some(Ciphering { once: decrypt_pkcs1, ..RSA_CIPHER }),
-        ..super::table::NOTHING
+        ..Serves::NOTHING
     }
 }
 
@@ -74,7 +74,7 @@ pub(super) const fn rsa_raw() -> Serves {
             once: |work, io| through(io, |input, out| work.key.rsa_private()?.decrypt_raw(input, out)),
             ..RSA_CIPHER
         }),
-        ..super::table::NOTHING
+        ..Serves::NOTHING
     }
 }
 
@@ -82,7 +82,7 @@ pub(super) const fn rsa_raw() -> Serves {
 pub(super) const fn rsa_pss() -> Serves {
     Serves {
         sign: Some(Signing { length: rsa_length, sign: sign_pss, verify: verify_pss, ..SINGLE_PART }),
-        ..super::table::NOTHING
+        ..Serves::NOTHING
     }
 }
 
@@ -91,7 +91,7 @@ pub(super) const fn rsa_oaep() -> Serves {
     Serves {
         encrypt: Some(Ciphering { once: encrypt_oaep, ..RSA_CIPHER }),
         decrypt: Some(Ciphering { once: decrypt_oaep, ..RSA_CIPHER }),
-        ..super::table::NOTHING
+        ..Serves::NOTHING
     }
 }
 
@@ -109,7 +109,7 @@ pub(super) const fn hashed_rsa_pss() -> Serves {
 pub(super) const fn ecdsa() -> Serves {
     Serves {
         sign: Some(Signing { length: ec_length, sign: sign_ecdsa, verify: verify_ecdsa, ..SINGLE_PART }),
-        ..super::table::NOTHING
+        ..Serves::NOTHING
     }
 }
 

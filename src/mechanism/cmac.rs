@@ -10,7 +10,7 @@ const LENGTH: usize = 16;
 
 /// What CKM_AES_CMAC serves.
 pub(super) const fn serves() -> Serves {
-    Serves { sign: Some(Signing { length, sign, verify, start, sign_end, verify_end }), ..super::table::NOTHING }
+    Serves { sign: Some(Signing { length, sign, verify, start, sign_end, verify_end }), ..Serves::NOTHING }
 }
 
 #[allow(clippy::unnecessary_wraps, reason = "the signature of the row")]

@@ -4,5 +4,5 @@ use super::Serves;
 
 /// What every digest mechanism serves.
 pub(super) const fn serves() -> Serves {
-    Serves { digest: true, ..super::table::NOTHING }
+    Serves { digest: true, ..Serves::NOTHING }
 }

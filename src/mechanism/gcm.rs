@@ -29,7 +29,7 @@ pub(super) const fn serves() -> Serves {
             once: open,
             start: start_open,
         }),
-        ..super::table::NOTHING
+        ..Serves::NOTHING
     }
 }
 
@@ -46,7 +46,7 @@ pub(super) const fn serves_iv_in_front() -> Serves {
             once: open_iv_in_front,
             start: no_parts,
         }),
-        ..super::table::NOTHING
+        ..Serves::NOTHING
     }
 }
 

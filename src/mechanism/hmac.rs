@@ -9,7 +9,7 @@ use crate::mechanism::operation::same;
 
 /// What every HMAC mechanism serves.
 pub(super) const fn serves() -> Serves {
-    Serves { sign: Some(Signing { length, sign, verify, start, sign_end, verify_end }), ..super::table::NOTHING }
+    Serves { sign: Some(Signing { length, sign, verify, start, sign_end, verify_end }), ..Serves::NOTHING }
 }
 
 fn hash(work: &Work<'_>) -> Result<Hash> {

@@ -23,7 +23,7 @@ pub(super) const fn aes() -> Serves {
             key_type: ck::CKK_AES,
             make: |draft| secret(draft, |n| matches!(n, 16 | 24 | 32)),
         }),
-        ..super::table::NOTHING
+        ..Serves::NOTHING
     }
 }
 
@@ -34,18 +34,18 @@ pub(super) const fn generic() -> Serves {
             key_type: ck::CKK_GENERIC_SECRET,
             make: |draft| secret(draft, |n| (1..=LONGEST_SECRET).contains(&n)),
         }),
-        ..super::table::NOTHING
+        ..Serves::NOTHING
     }
 }
 
 /// CKM_RSA_PKCS_KEY_PAIR_GEN.
 pub(super) const fn rsa_pair() -> Serves {
-    Serves { generate_pair: Some(GeneratePair { key_type: ck::CKK_RSA, make: make_rsa }), ..super::table::NOTHING }
+    Serves { generate_pair: Some(GeneratePair { key_type: ck::CKK_RSA, make: make_rsa }), ..Serves::NOTHING }
 }
 
 /// CKM_EC_KEY_PAIR_GEN.
 pub(super) const fn ec_pair() -> Serves {
-    Serves { generate_pair: Some(GeneratePair { key_type: ck::CKK_EC, make: make_ec }), ..super::table::NOTHING }
+    Serves { generate_pair: Some(GeneratePair { key_type: ck::CKK_EC, make: make_ec }), ..Serves::NOTHING }
 }
 
 fn secret(draft: &Draft, allowed: impl Fn(CK_ULONG) -> bool) -> Result<KeyMaterial> {

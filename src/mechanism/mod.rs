@@ -162,6 +162,12 @@ pub struct Serves {
     pub generate_pair: Option<GeneratePair>,
 }
 
+impl Serves {
+    /// Nothing, for families to add to.
+    const NOTHING: Self =
+        Self { digest: false, sign: None, encrypt: None, decrypt: None, generate: None, generate_pair: None };
+}
+
 /// Signing and verifying, in one call or in parts.
 #[derive(Clone, Copy)]
 pub struct Signing {

@@ -6,10 +6,6 @@ use crate::config::Profile;
 use crate::ck::{self, CK_MECHANISM_TYPE, CK_ULONG, vendor};
 use crate::crypto::digest::Hash;
 
-/// A row that serves nothing, for families to add to.
-pub(super) const NOTHING: Serves =
-    Serves { digest: false, sign: None, encrypt: None, decrypt: None, generate: None, generate_pair: None };
-
 const ENCRYPT: u8 = Use::Encrypt.bit();
 const DECRYPT: u8 = Use::Decrypt.bit();
 const CIPHER: u8 = ENCRYPT | DECRYPT;

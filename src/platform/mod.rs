@@ -24,6 +24,7 @@ pub mod flock;
 pub mod fork;
 pub mod generation;
 pub mod lock;
+mod pages;
 pub mod process;
 pub mod random_pool;
 pub mod scratch;

@@ -12,6 +12,7 @@
 use std::cell::Cell;
 use std::ptr;
 
+use super::pages;
 use crate::error::Result;
 
 /// How many bytes one refill draws.
@@ -95,20 +96,7 @@ fn map(owner: &Owner) -> *mut Pool {
 }
 
 fn new_page() -> Option<*mut Pool> {
-    // SAFETY: an anonymous private mapping at an address of the kernel's choice touches no memory of anybody else.
-    let page = unsafe {
-        libc::mmap(
-            ptr::null_mut(),
-            PAGE,
-            libc::PROT_READ | libc::PROT_WRITE,
-            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
-            -1,
-            0,
-        )
-    };
-    if page == libc::MAP_FAILED {
-        return None;
-    }
+    let page = pages::map(PAGE)?.as_ptr();
     // SAFETY: advice about the page mapped above.
     let wiped = unsafe {
         libc::madvise(page, PAGE, libc::MADV_WIPEONFORK) == 0 && libc::madvise(page, PAGE, libc::MADV_DONTDUMP) == 0

@@ -6,10 +6,11 @@
 
 #![allow(unsafe_code)]
 
-use std::ptr::{self, NonNull};
+use std::ptr::NonNull;
 
 use zeroize::Zeroize;
 
+use super::pages;
 use crate::ck;
 use crate::error::{Error, Result};
 
@@ -26,21 +27,9 @@ impl Scratch {
     /// `CKR_HOST_MEMORY` if the system has no memory, or for no byte at all.
     pub fn new(length: usize) -> Result<Self> {
         const NO_MEMORY: Error = Error::new(ck::CKR_HOST_MEMORY, "no memory for a key derivation");
-        // SAFETY: an anonymous private mapping at an address of the system's choice touches no existing memory.
-        let start = unsafe {
-            libc::mmap(
-                ptr::null_mut(),
-                length,
-                libc::PROT_READ | libc::PROT_WRITE,
-                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
-                -1,
-                0,
-            )
-        };
-        if start == libc::MAP_FAILED {
-            return Err(NO_MEMORY);
-        }
-        let scratch = Self { start: NonNull::new(start).ok_or(NO_MEMORY)?.cast(), length };
+        let start = pages::map(length).ok_or(NO_MEMORY)?;
+        let scratch = Self { start: start.cast(), length };
+        let start = start.as_ptr();
         // SAFETY: advice about a mapping that is exclusively ours. All are improvements only, so a kernel that lacks
         // one may refuse: DONTDUMP against core dumps, WIPEONFORK against a child that forks away with the passwords'
         // trace, HUGEPAGE because Argon2 jumps about in the memory (19 MiB, two passes: 24 ms instead of 37).

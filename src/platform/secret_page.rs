@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
 use zeroize::Zeroize;
 
+use super::pages;
 use crate::ck;
 use crate::error::{Error, Result};
 
@@ -101,20 +102,7 @@ fn take(page: &'static Page) -> Option<SecretSlot> {
 /// Maps the page; of two threads that do so at once, the loser's goes again.
 #[cold]
 fn map(page: &Page) -> Option<*mut [u8; SLOT]> {
-    // SAFETY: an anonymous private mapping at an address of the kernel's choice touches no memory of anybody else.
-    let start = unsafe {
-        libc::mmap(
-            ptr::null_mut(),
-            PAGE,
-            libc::PROT_READ | libc::PROT_WRITE,
-            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
-            -1,
-            0,
-        )
-    };
-    if start == libc::MAP_FAILED {
-        return None;
-    }
+    let start = pages::map(PAGE)?.as_ptr();
     // SAFETY: advice about the page mapped above. Each is an improvement that the kernel may refuse: a key in plain memory
     // is still better than none, and the limit on locked memory is often small.
     unsafe {

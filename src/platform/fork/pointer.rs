@@ -9,6 +9,8 @@
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
+use crate::platform::pages;
+
 /// One word in a page of its own.
 type Cell = AtomicPtr<libc::c_void>;
 
@@ -79,20 +81,7 @@ impl<T: Sync + 'static> Default for ForkPointer<T> {
 
 /// Maps a page that a child finds empty, or nothing if neither the kernel nor the handler could see to that.
 fn new_page() -> Option<*mut Cell> {
-    // SAFETY: an anonymous private mapping at an address of the kernel's choice touches no memory of anybody else.
-    let page = unsafe {
-        libc::mmap(
-            ptr::null_mut(),
-            PAGE,
-            libc::PROT_READ | libc::PROT_WRITE,
-            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
-            -1,
-            0,
-        )
-    };
-    if page == libc::MAP_FAILED {
-        return None;
-    }
+    let page = pages::map(PAGE)?.as_ptr();
     // SAFETY: advice about the page that was mapped above and that nobody uses yet.
     let wiped = unsafe { libc::madvise(page, PAGE, libc::MADV_WIPEONFORK) } == 0;
     let page = page.cast::<Cell>();
