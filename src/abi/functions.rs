@@ -199,7 +199,7 @@ cryptoki! {
         bare       C_GetInterfaceList(a: *mut CK_INTERFACE, b: *mut CK_ULONG) => interfaces::interface_list;
         bare       C_GetInterface(a: *mut CK_UTF8CHAR, b: *mut CK_VERSION, c: *mut *mut CK_INTERFACE, d: CK_FLAGS) => interfaces::interface_by;
         everything C_LoginUser(a: CK_SESSION_HANDLE, b: CK_USER_TYPE, c: *mut CK_UTF8CHAR, d: CK_ULONG, e: *mut CK_UTF8CHAR, f: CK_ULONG) => users::login_user;
-        extension  C_SessionCancel(a: CK_SESSION_HANDLE, b: CK_FLAGS) => sessions::cancel;
+        everything C_SessionCancel(a: CK_SESSION_HANDLE, b: CK_FLAGS) => sessions::cancel;
         missing    C_MessageEncryptInit(a: CK_SESSION_HANDLE, b: *mut CK_MECHANISM, c: CK_OBJECT_HANDLE) => nothing;
         missing    C_EncryptMessage(a: CK_SESSION_HANDLE, b: *mut c_void, c: CK_ULONG, d: *mut CK_BYTE, e: CK_ULONG, f: *mut CK_BYTE, g: CK_ULONG, h: *mut CK_BYTE, i: *mut CK_ULONG) => nothing;
         missing    C_EncryptMessageBegin(a: CK_SESSION_HANDLE, b: *mut c_void, c: CK_ULONG, d: *mut CK_BYTE, e: CK_ULONG) => nothing;
