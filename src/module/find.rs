@@ -12,14 +12,6 @@ use crate::object::template::Value;
 use crate::object::{Object, ObjectId, Template, UserId, attribute, find};
 use crate::store::{Kind, Record, Selection, Tag};
 
-/// What `key list` tells of a token key.
-pub struct Summary {
-    /// The object.
-    pub object: Arc<Object>,
-    /// The owner's name.
-    pub owner: String,
-}
-
 impl Module {
     /// The token objects that match a template and that the caller may see, in the order in which they were made.
     ///

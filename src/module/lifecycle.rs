@@ -14,7 +14,7 @@ use super::users::fresh_id;
 use super::{Hsm, Module};
 use crate::ck;
 use crate::codec::{MALFORMED, Reader, Writer};
-use crate::config::Settings;
+use crate::config::{Config, Settings};
 use crate::crypto::{random, seal};
 use crate::error::{Error, Result};
 use crate::object::UserId;
@@ -177,6 +177,15 @@ impl Module {
     /// If the store cannot be read.
     pub fn audit(&self) -> Result<(Vec<super::Entry>, Option<u64>)> {
         self.hsm()?.read_audit()
+    }
+
+    /// Makes the folder's `write.lock` and `gen.map` anew if they are lost; true if anything was. For an HSM that no
+    /// process uses: one that does watches the old files.
+    ///
+    /// # Errors
+    /// One line about the folder.
+    pub fn replace_lost_files(config: &Config, name: &str) -> Result<bool> {
+        SqliteStore::replace_lost_files(&config.home.join(name), Access { group: config.settings.group })
     }
 
     fn access(&self) -> Access {

@@ -24,7 +24,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 pub use audit::Entry;
 pub use describe::Figures;
-pub use find::Summary;
 pub use keys::NewKey;
 pub use lifecycle::{Health, HsmSettings};
 pub use login::Pin;

@@ -304,7 +304,7 @@ impl Directory {
 #[cold]
 fn missing(path: &Path) -> Error {
     Error::device(format!(
-        "{}: is missing; stop every process that uses this HSM and run `cloudhsm-cli doctor`",
+        "{}: is missing; stop every process that uses this HSM and run `cloudhsm-cli doctor --replace-lost-files`",
         path.display()
     ))
 }

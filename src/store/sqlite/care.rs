@@ -1,11 +1,11 @@
-//! What an administrator does with a store: examine it, shorten its log, copy it, replace lost side files.
+//! What an administrator does with a store: examine it, replace lost side files.
 
 use std::path::Path;
 
 use super::read::Reader;
 use super::schema::statements;
-use super::{DATABASE, Inner, SqliteStore, connection, schema};
-use crate::error::{Error, Result};
+use super::{DATABASE, SqliteStore, schema};
+use crate::error::Result;
 use crate::platform::files::{Access, Directory};
 use crate::platform::flock::WriteLock;
 use crate::platform::generation::GenerationMap;
@@ -51,37 +51,6 @@ impl SqliteStore {
                 }
             }
             Ok(found)
-        })
-    }
-
-    /// Moves what the log holds into the database, as far as no reader is in the way, and shortens the log.
-    ///
-    /// # Errors
-    /// `CKR_DEVICE_ERROR` or, if the disk is full, `CKR_DEVICE_MEMORY`.
-    pub fn checkpoint(&self) -> Result<()> {
-        self.0.reading(|reader| {
-            let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
-            reader.connection.query_row(sql, (), |_| Ok(())).map_err(|error| reader.failed(error))
-        })
-    }
-
-    /// Writes a copy of the database, of one moment, to the new file `name` in `directory`.
-    ///
-    /// # Errors
-    /// `CKR_DEVICE_ERROR` if the file exists or cannot be written; `CKR_DEVICE_MEMORY` if the disk is full.
-    pub fn copy_to(&self, directory: &Directory, name: &str, access: Access) -> Result<()> {
-        let inner: &Inner = &self.0;
-        inner.reading(|reader| {
-            // Ours, with our permissions, before SQLite fills it.
-            drop(directory.create_file(name, access)?);
-            let place = directory.canonical_path().join(name);
-            let text = place.to_str().ok_or(Error::internal("the path of a copy is not text"))?;
-            let copied = reader.connection.execute("VACUUM INTO ?1", [text]);
-            copied.map_err(|error| {
-                drop(std::fs::remove_file(&place));
-                connection::failed(&place, error)
-            })?;
-            directory.sync()
         })
     }
 
@@ -142,12 +111,6 @@ mod tests {
         }
         assert_eq!(store.examine().unwrap(), [""; 0]);
         assert_eq!(store.format().unwrap(), (1, 1));
-        store.checkpoint().unwrap();
-        assert_eq!(std::fs::metadata(home.path().join("hsm1/hsm.db-wal")).unwrap().len(), 0);
-        let directory = Directory::open(home.path(), PLAIN).unwrap();
-        store.copy_to(&directory, "copy.db", PLAIN).unwrap();
-        assert!(store.copy_to(&directory, "copy.db", PLAIN).is_err());
-        directory.check_file("copy.db", PLAIN).unwrap();
         drop(store);
         tamper(&home, "DELETE FROM objects WHERE id = 3; DELETE FROM tags WHERE id = 4");
         let complaints = open(&home).unwrap().examine().unwrap();

@@ -48,7 +48,11 @@ pub(crate) enum Command {
     },
     /// Check the set-up: one line for each check, with the cure; status 1 if something is wrong
     #[command(after_help = "Example:\n  cloudhsm-cli doctor")]
-    Doctor,
+    Doctor {
+        /// Make write.lock and gen.map anew if they are lost; only while no process uses the HSM
+        #[arg(long)]
+        replace_lost_files: bool,
+    },
 }
 
 /// A user's role in AWS's words.

@@ -27,8 +27,8 @@ use output::Outcome;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    if matches!(arguments.command, Command::Doctor) {
-        return doctor::run(arguments.cluster_id.as_deref());
+    if let Command::Doctor { replace_lost_files } = arguments.command {
+        return doctor::run(arguments.cluster_id.as_deref(), replace_lost_files);
     }
     let mut context = match Context::open() {
         Ok(context) => context,
@@ -46,6 +46,6 @@ fn run(arguments: Arguments, context: &mut Context) -> Outcome {
         Command::Cluster { command } => cluster::run(command, context),
         Command::User { command } => user::run(command, context),
         Command::Key { command } => key::run(command, context),
-        Command::Doctor => Err(output::Failure::new("doctor runs before the HSM is opened")),
+        Command::Doctor { .. } => Err(output::Failure::new("doctor runs before the HSM is opened")),
     }
 }

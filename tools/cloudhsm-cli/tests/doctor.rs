@@ -111,6 +111,18 @@ fn missing_and_foreign_files() {
 }
 
 /// A page in the middle of the database is overwritten; the header and the first pages stay, so that it still opens.
+/// The cure that the line of a lost side file names is one: afterwards the HSM works again.
+#[test]
+fn lost_side_files() {
+    let home = Home::activated();
+    for name in ["gen.map", "write.lock"] {
+        fs::remove_file(home.hsm().join(name)).unwrap();
+        finds(&home, &[name, "missing", "doctor --replace-lost-files"]);
+        assert_eq!(home.run(None, &["doctor", "--replace-lost-files"]).status, 0, "{name}");
+        assert_eq!(failures(&home), [""; 0], "{name}");
+    }
+}
+
 #[test]
 fn a_corrupt_database() {
     let home = Home::activated();

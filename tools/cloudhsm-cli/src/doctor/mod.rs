@@ -1,6 +1,6 @@
 //! `doctor`: checks the set-up, one line for each check, with the cure where something is wrong.
 //!
-//! Changes nothing, needs no login, and goes on after a failure as far as it can, because the first thing that is
+//! Changes nothing unless it is asked to, needs no login, and goes on after a failure as far as it can, because the first thing that is
 //! wrong is seldom the only one.
 
 mod files;
@@ -11,7 +11,9 @@ use std::process::ExitCode;
 
 use cloudhsm_pkcs11::config::Config;
 use cloudhsm_pkcs11::log;
+use cloudhsm_pkcs11::module::Module;
 
+use crate::context::HSM;
 use crate::credentials::Credentials;
 use crate::output;
 
@@ -43,13 +45,20 @@ impl Report {
 }
 
 /// Runs every check; the status is 1 if one found something wrong.
-pub(crate) fn run(cluster: Option<&str>) -> ExitCode {
+pub(crate) fn run(cluster: Option<&str>, replace_lost_files: bool) -> ExitCode {
     let mut report = Report::default();
     program(&report);
     credentials(&mut report);
     match Config::read() {
         Ok(config) => {
             configuration(&mut report, &config);
+            if replace_lost_files {
+                match Module::replace_lost_files(&config, HSM) {
+                    Ok(true) => report.note("folder", "lost files were made anew"),
+                    Ok(false) => report.note("folder", "no file was lost that can be made anew"),
+                    Err(error) => report.wrong("folder", error.message()),
+                }
+            }
             files::home(&mut report, &config);
             files::folder(&mut report, &config);
             store::check(&mut report, &config, cluster);
