@@ -4,9 +4,11 @@
 //! reason and the cure. In a setuid program only the file under `/etc` counts, because the caller owns the rest.
 
 mod profile;
+mod regime;
 mod settings;
 
 pub use profile::{Dialect, Profile};
+pub use regime::{Mode, Regime};
 pub use settings::{Audit, LogLevel, Settings};
 
 use std::ffi::OsString;

@@ -19,8 +19,11 @@ pub enum Profile {
     Standard,
 }
 
-/// Limits and habits of a profile.
+/// Limits and habits of a profile, as the settings have switched them.
+#[derive(Clone)]
 pub struct Dialect {
+    /// The profile: the column of the rule tables. Only they read it.
+    pub profile: Profile,
     /// The most sessions of one application.
     pub most_sessions: usize,
     /// The longest `CKA_LABEL`, in characters.
@@ -51,11 +54,24 @@ pub struct Dialect {
     pub least_public_exponent: u64,
     /// The most token keys, and how many of them may be asymmetric.
     pub most_keys: Option<(u64, u64)>,
+    /// The most certificates.
+    pub most_certificates: Option<u64>,
+    /// Quirk: a token key must be on two HSMs, so that in a cluster of one none can be made or used.
+    pub key_availability_check: bool,
+    /// Quirk: parameters of a pair in the template of its private key make a key without any use, and no error.
+    pub private_template_bug: bool,
+    /// Certificates can be stored.
+    pub certificate_storage: bool,
+    /// In FIPS mode, ECDSA signs with a digest weaker than its curve.
+    pub ecdsa_with_weak_hash: bool,
+    /// Quirk: the most operations of one second that the HSM does before it says that it is busy.
+    pub throttle: Option<u32>,
 }
 
 /// One row for each profile, in the order of [`Profile`].
 static DIALECTS: [Dialect; 3] = [
     Dialect {
+        profile: Profile::CloudHsm,
         most_sessions: 1024,
         longest_label: 127,
         read_only_sessions: true,
@@ -71,8 +87,15 @@ static DIALECTS: [Dialect; 3] = [
         pin_lengths: (8, 64),
         least_public_exponent: 65_537,
         most_keys: Some((16_666, 3_333)),
+        most_certificates: Some(60),
+        key_availability_check: false,
+        private_template_bug: false,
+        certificate_storage: false,
+        ecdsa_with_weak_hash: false,
+        throttle: None,
     },
     Dialect {
+        profile: Profile::Strict,
         most_sessions: 1024,
         longest_label: 127,
         read_only_sessions: false,
@@ -88,8 +111,15 @@ static DIALECTS: [Dialect; 3] = [
         pin_lengths: (8, 64),
         least_public_exponent: 65_537,
         most_keys: Some((16_666, 3_333)),
+        most_certificates: Some(60),
+        key_availability_check: false,
+        private_template_bug: true,
+        certificate_storage: false,
+        ecdsa_with_weak_hash: false,
+        throttle: None,
     },
     Dialect {
+        profile: Profile::Standard,
         most_sessions: 1 << 20,
         longest_label: 64 * 1024,
         read_only_sessions: true,
@@ -105,6 +135,12 @@ static DIALECTS: [Dialect; 3] = [
         pin_lengths: (4, 255),
         least_public_exponent: 3,
         most_keys: None,
+        most_certificates: None,
+        key_availability_check: false,
+        private_template_bug: false,
+        certificate_storage: true,
+        ecdsa_with_weak_hash: false,
+        throttle: None,
     },
 ];
 

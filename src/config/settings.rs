@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::Profile;
+use super::{Dialect, Profile};
 use crate::ck;
 use crate::error::{Error, Result};
 
@@ -63,6 +63,18 @@ pub struct Settings {
     pub allow_network_file_system: bool,
     /// Decrypted objects kept in memory.
     pub cached_objects: u32,
+    /// Sessions without CKF_RW_SESSION can be opened; nothing means as the profile has it, here and below.
+    pub read_only_sessions: Option<bool>,
+    /// See [`Dialect::key_availability_check`].
+    pub key_availability_check: Option<bool>,
+    /// See [`Dialect::private_template_bug`].
+    pub private_template_bug: Option<bool>,
+    /// See [`Dialect::certificate_storage`].
+    pub certificate_storage: Option<bool>,
+    /// See [`Dialect::ecdsa_with_weak_hash`].
+    pub ecdsa_with_weak_hash: Option<bool>,
+    /// See [`Dialect::throttle`].
+    pub throttle: Option<u32>,
 }
 
 impl Default for Settings {
@@ -79,6 +91,12 @@ impl Default for Settings {
             pin_passes: 2,
             allow_network_file_system: false,
             cached_objects: 1024,
+            read_only_sessions: None,
+            key_availability_check: None,
+            private_template_bug: None,
+            certificate_storage: None,
+            ecdsa_with_weak_hash: None,
+            throttle: None,
         }
     }
 }
@@ -96,9 +114,30 @@ const NAMES: &[&str] = &[
     "pin_passes",
     "allow_network_file_system",
     "cached_objects",
+    "read_only_sessions",
+    "key_availability_check",
+    "private_template_bug",
+    "certificate_storage",
+    "ecdsa_with_weak_hash",
+    "throttle",
 ];
 
 impl Settings {
+    /// The dialect of this process: the profile's, with what the settings switch.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        let profile = self.profile.dialect();
+        Dialect {
+            read_only_sessions: self.read_only_sessions.unwrap_or(profile.read_only_sessions),
+            key_availability_check: self.key_availability_check.unwrap_or(profile.key_availability_check),
+            private_template_bug: self.private_template_bug.unwrap_or(profile.private_template_bug),
+            certificate_storage: self.certificate_storage.unwrap_or(profile.certificate_storage),
+            ecdsa_with_weak_hash: self.ecdsa_with_weak_hash.unwrap_or(profile.ecdsa_with_weak_hash),
+            throttle: self.throttle.or(profile.throttle),
+            ..profile.clone()
+        }
+    }
+
     /// The settings of `text` (the file at `path`), each replaced by its variable where there is one.
     pub(super) fn parse(text: &str, path: &Path, environment: &dyn Fn(&str) -> Option<OsString>) -> Result<Self> {
         let wrong = |place: &str, why: &str| {

@@ -22,7 +22,7 @@ impl Library {
             (session.value.token()?.clone(), session.value.context.login.clone())
         };
         let login = login.as_deref();
-        let profile = token.module.profile();
+        let regime = token.module.regime();
         let mut handles = Vec::new();
         for object in if template.is_impossible() { Vec::new() } else { token.module.find(login, template)? } {
             handles.push(token.objects.handle(&object, 0)?);
@@ -30,7 +30,7 @@ impl Library {
         handles.extend(token.objects.session_objects(|object| {
             !template.is_impossible()
                 && (login.is_some() || !object.is(ck::CKA_PRIVATE))
-                && find::matches(object, template, profile)
+                && find::matches(object, template, regime)
         }));
         if login.is_some_and(Login::has_ended) {
             // The logout took the private handles back before these were made.

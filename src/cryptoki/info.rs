@@ -94,8 +94,8 @@ impl Library {
     /// CKR_SLOT_ID_INVALID.
     pub fn mechanisms(&self, slot: CK_SLOT_ID) -> Result<Vec<CK_MECHANISM_TYPE>> {
         let token = self.token(slot)?;
-        let (profile, fips) = (token.module.profile(), token.module.fips());
-        Ok(mechanism::all().iter().filter(|row| row.uses(profile, fips) != 0).map(|row| row.id).collect())
+        let regime = token.module.regime();
+        Ok(mechanism::all().iter().filter(|row| row.uses(regime) != 0).map(|row| row.id).collect())
     }
 
     /// C_GetMechanismInfo.
@@ -104,11 +104,11 @@ impl Library {
     /// CKR_SLOT_ID_INVALID, CKR_MECHANISM_INVALID.
     pub fn mechanism_information(&self, slot: CK_SLOT_ID, id: CK_MECHANISM_TYPE) -> Result<MechanismInformation> {
         let token = self.token(slot)?;
-        let (profile, fips) = (token.module.profile(), token.module.fips());
+        let regime = token.module.regime();
         let row = mechanism::find(id)
-            .filter(|row| row.uses(profile, fips) != 0)
+            .filter(|row| row.uses(regime) != 0)
             .ok_or_else(|| Error::with(ck::CKR_MECHANISM_INVALID, format!("mechanism {id:#x} is not served")))?;
-        Ok(MechanismInformation { sizes: row.sizes(profile), flags: row.flags(profile, fips) })
+        Ok(MechanismInformation { sizes: row.sizes(regime), flags: row.flags(regime) })
     }
 
     /// C_GetSessionInfo.

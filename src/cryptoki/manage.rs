@@ -72,7 +72,7 @@ impl Library {
     ) -> Result<CK_OBJECT_HANDLE> {
         let place = self.place(session)?;
         let module = &place.token.module;
-        let (row, terms) = mechanism::serve(mechanism, Use::Generate, module.profile(), module.fips())?;
+        let (row, terms) = mechanism::serve(mechanism, Use::Generate, module.regime())?;
         decode(terms.parameter)?;
         place.check_writable(template.flag(ck::CKA_TOKEN) == Some(true))?;
         let object = module.generate_key(place.login()?, row, template)?;
@@ -93,7 +93,7 @@ impl Library {
     ) -> Result<(CK_OBJECT_HANDLE, CK_OBJECT_HANDLE)> {
         let place = self.place(session)?;
         let module = &place.token.module;
-        let (row, terms) = mechanism::serve(mechanism, Use::GeneratePair, module.profile(), module.fips())?;
+        let (row, terms) = mechanism::serve(mechanism, Use::GeneratePair, module.regime())?;
         decode(terms.parameter)?;
         let token_object = [public, private].iter().any(|template| template.flag(ck::CKA_TOKEN) == Some(true));
         place.check_writable(token_object)?;

@@ -22,7 +22,7 @@ pub use manage::ReadAttribute;
 pub use session::Session;
 
 use crate::ck::{self, CK_FLAGS, CK_SESSION_HANDLE, CK_SLOT_ID};
-use crate::config::{Config, Dialect, Profile};
+use crate::config::{Config, Dialect};
 use crate::error::{Error, Result};
 use crate::object::rules;
 use crate::platform::lock::{Lock, LockGuard};
@@ -91,7 +91,7 @@ impl Library {
             if !token.dialect().read_only_sessions {
                 return Err(Error::new(
                     ck::CKR_FUNCTION_FAILED,
-                    "the profile `strict` has no read-only sessions, as CloudHSM",
+                    "there are no read-only sessions, as on CloudHSM (read_only_sessions)",
                 ));
             }
             if token.officer_is_logged_in() {
@@ -169,14 +169,10 @@ impl Library {
     ///
     /// # Errors
     /// CKR_CRYPTOKI_NOT_INITIALIZED when the library was emptied a moment ago.
-    pub fn dialect(&self) -> Result<&'static Dialect> {
-        Ok(self.profile()?.dialect())
-    }
-
-    fn profile(&self) -> Result<Profile> {
+    pub fn dialect(&self) -> Result<Dialect> {
         let tokens = self.tokens.lock();
         let token = tokens.first().ok_or(Error::new(ck::CKR_CRYPTOKI_NOT_INITIALIZED, "C_Finalize has been called"))?;
-        Ok(token.module.profile())
+        Ok(token.dialect().clone())
     }
 }
 

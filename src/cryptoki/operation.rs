@@ -155,7 +155,7 @@ impl Library {
             return Err(Error::new(ck::CKR_OPERATION_ACTIVE, "such an operation is active already"));
         }
         let module = &session.token()?.module;
-        let (row, terms) = mechanism::serve(mechanism, what, module.profile(), module.fips())?;
+        let (row, terms) = mechanism::serve(mechanism, what, module.regime())?;
         let object = session.key(key)?;
         let token = session.token()?;
         token.module.admit(session.context.login.as_deref(), &object, row, what)?;

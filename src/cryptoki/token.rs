@@ -33,8 +33,8 @@ impl Token {
         })
     }
 
-    pub(super) fn dialect(&self) -> &'static Dialect {
-        self.module.profile().dialect()
+    pub(super) const fn dialect(&self) -> &Dialect {
+        self.module.dialect()
     }
 
     /// The login, if there is one and it still holds.

@@ -5,6 +5,7 @@
 
 use super::{GenerateKey, GeneratePair, Serves};
 use crate::ck::{self, CK_ULONG};
+use crate::config::Mode;
 use crate::crypto::{ec, ec_material, random, rsa};
 use crate::error::{Error, Result};
 use crate::object::KeyMaterial;
@@ -62,20 +63,20 @@ fn secret(draft: &Draft, allowed: impl Fn(CK_ULONG) -> bool) -> Result<KeyMateri
     Ok(KeyMaterial::Secret(SecretKey::new(Secret::made(length, random::fill)?)))
 }
 
-fn make_rsa(public: &mut Draft, private: &mut Draft, fips: bool) -> Result<(KeyMaterial, KeyMaterial)> {
+fn make_rsa(public: &mut Draft, private: &mut Draft, mode: &Mode) -> Result<(KeyMaterial, KeyMaterial)> {
     let bits = public
         .number(ck::CKA_MODULUS_BITS)
         .and_then(|bits| u32::try_from(bits).ok())
         .ok_or(Error::new(ck::CKR_ATTRIBUTE_VALUE_INVALID, "CKA_MODULUS_BITS is no size of a modulus"))?;
     let exponent = trim(public.get(ck::CKA_PUBLIC_EXPONENT).unwrap_or(&[1, 0, 1])).to_vec();
-    let components = rsa::PrivateKey::generate(bits, &exponent, fips)?;
+    let components = rsa::PrivateKey::generate(bits, &exponent, mode.approved_pairs)?;
     for draft in [&mut *public, &mut *private] {
         draft.set(ck::CKA_MODULUS, components.modulus.as_slice());
         draft.set(ck::CKA_PUBLIC_EXPONENT, components.public_exponent.as_slice());
     }
     let key = rsa::PublicKey::from_components(&components.modulus, &components.public_exponent)?;
     let private_key = RsaPrivateKey::new(components);
-    if fips {
+    if mode.approved_pairs {
         private_key.prepared()?.check_pair_by_signature()?;
     } else {
         private_key.prepared()?.check_pair_cheap()?;
@@ -83,13 +84,13 @@ fn make_rsa(public: &mut Draft, private: &mut Draft, fips: bool) -> Result<(KeyM
     Ok((KeyMaterial::RsaPublic(key), KeyMaterial::RsaPrivate(private_key)))
 }
 
-fn make_ec(public: &mut Draft, private: &mut Draft, fips: bool) -> Result<(KeyMaterial, KeyMaterial)> {
+fn make_ec(public: &mut Draft, private: &mut Draft, mode: &Mode) -> Result<(KeyMaterial, KeyMaterial)> {
     let parameters =
         public.get(ck::CKA_EC_PARAMS).ok_or(Error::new(ck::CKR_TEMPLATE_INCOMPLETE, "CKA_EC_PARAMS must be given"))?;
     let curve = ec::Curve::from_parameters(parameters)
         .ok_or(Error::new(ck::CKR_CURVE_NOT_SUPPORTED, "CKA_EC_PARAMS names no curve that is served"))?;
     let key = ec::PrivateKey::generate(curve)?;
-    if fips {
+    if mode.approved_pairs {
         key.check_pair_by_signature()?;
     } else {
         key.check_pair_cheap()?;

@@ -22,7 +22,7 @@ pub use parameter::{Parameter, ParameterKind};
 pub use crate::crypto::digest::{Digest, Hash};
 
 use crate::ck::{self, CK_ATTRIBUTE_TYPE, CK_FLAGS, CK_KEY_TYPE, CK_MECHANISM_TYPE, CK_OBJECT_CLASS, CK_ULONG};
-use crate::config::Profile;
+use crate::config::{Mode, Regime};
 use crate::error::{Error, Result};
 use crate::exchange::Exchange;
 use crate::object::KeyMaterial;
@@ -54,7 +54,7 @@ impl Use {
 
     /// Its bit in a set of uses.
     #[must_use]
-    pub const fn bit(self) -> u8 {
+    pub const fn bit(self) -> u16 {
         1 << self as u8
     }
 
@@ -111,7 +111,7 @@ pub enum Unit {
 /// On what terms one profile serves a mechanism.
 pub struct Terms {
     /// The uses served, as a set of [`Use::bit`].
-    pub uses: u8,
+    pub uses: u16,
     /// The parameter's form.
     pub parameter: ParameterKind,
     /// The longest input of one call, in bytes.
@@ -141,7 +141,7 @@ pub struct Mechanism {
     /// How `standard` serves it, if it does.
     pub standard: Option<Terms>,
     /// The uses allowed in FIPS mode, as a set of [`Use::bit`].
-    pub fips: u8,
+    pub fips: u16,
     /// Where it is defined.
     pub source: &'static str,
 }
@@ -212,20 +212,20 @@ pub struct GeneratePair {
     pub make: MakePair,
 }
 
-/// Makes the materials of a public and a private key; the flag says whether FIPS mode is on.
-pub type MakePair = fn(&mut Draft, &mut Draft, bool) -> Result<(KeyMaterial, KeyMaterial)>;
+/// Makes the materials of a public and a private key.
+pub type MakePair = fn(&mut Draft, &mut Draft, &Mode) -> Result<(KeyMaterial, KeyMaterial)>;
 
 impl Mechanism {
     /// The uses that a profile serves, FIPS mode considered.
     #[must_use]
-    pub fn uses(&self, profile: Profile, fips: bool) -> u8 {
-        self.terms(profile).map_or(0, |terms| terms.uses) & if fips { self.fips } else { u8::MAX }
+    pub fn uses(&self, regime: Regime<'_>) -> u16 {
+        self.terms(regime).map_or(0, |terms| terms.uses) & self.allowed(regime.mode)
     }
 
     /// Flags of `CK_MECHANISM_INFO`.
     #[must_use]
-    pub fn flags(&self, profile: Profile, fips: bool) -> CK_FLAGS {
-        let uses = self.uses(profile, fips);
+    pub fn flags(&self, regime: Regime<'_>) -> CK_FLAGS {
+        let uses = self.uses(regime);
         let flags = Use::ALL.iter().filter(|what| uses & what.bit() != 0).fold(0, |flags, what| flags | what.flag());
         let curves = if self.keys.types.contains(&ck::CKK_EC) {
             ck::CKF_EC_F_P | ck::CKF_EC_NAMEDCURVE | ck::CKF_EC_UNCOMPRESS
@@ -237,17 +237,17 @@ impl Mechanism {
 
     /// Smallest and largest key size that a profile serves.
     #[must_use]
-    pub fn sizes(&self, profile: Profile) -> (CK_ULONG, CK_ULONG) {
-        self.terms(profile).and_then(|terms| terms.sizes).unwrap_or(self.keys.sizes)
+    pub fn sizes(&self, regime: Regime<'_>) -> (CK_ULONG, CK_ULONG) {
+        self.terms(regime).and_then(|terms| terms.sizes).unwrap_or(self.keys.sizes)
     }
 
     /// The terms for one use.
     ///
     /// # Errors
     /// CKR_MECHANISM_INVALID if this profile does not serve it.
-    pub fn serve(&self, what: Use, profile: Profile, fips: bool) -> Result<&Terms> {
-        match self.terms(profile) {
-            Some(terms) if self.uses(profile, fips) & what.bit() != 0 => Ok(terms),
+    pub fn serve(&self, what: Use, regime: Regime<'_>) -> Result<&Terms> {
+        match self.terms(regime) {
+            Some(terms) if self.uses(regime) & what.bit() != 0 => Ok(terms),
             _ => Err(Error::with(ck::CKR_MECHANISM_INVALID, format!("{} is not served for {what:?}", self.name))),
         }
     }
@@ -273,15 +273,10 @@ pub fn find(id: CK_MECHANISM_TYPE) -> Option<&'static Mechanism> {
 ///
 /// # Errors
 /// CKR_MECHANISM_INVALID if there is none.
-pub fn serve(
-    id: CK_MECHANISM_TYPE,
-    what: Use,
-    profile: Profile,
-    fips: bool,
-) -> Result<(&'static Mechanism, &'static Terms)> {
+pub fn serve(id: CK_MECHANISM_TYPE, what: Use, regime: Regime<'_>) -> Result<(&'static Mechanism, &'static Terms)> {
     let row = find(id)
         .ok_or_else(|| Error::with(ck::CKR_MECHANISM_INVALID, format!("mechanism {id:#x} is not known here")))?;
-    Ok((row, row.serve(what, profile, fips)?))
+    Ok((row, row.serve(what, regime)?))
 }
 
 /// Makes the IV of an encryption whose IV is the HSM's, and returns it if the caller is to be told at once.

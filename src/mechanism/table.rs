@@ -2,14 +2,14 @@
 
 use super::parameter::ParameterKind;
 use super::{Keys, Mechanism, Serves, Terms, Unit, Use, aes, asymmetric, cmac, digest, gcm, hmac, keygen};
-use crate::config::Profile;
+use crate::config::{Mode, Profile, Regime};
 use crate::ck::{self, CK_MECHANISM_TYPE, CK_ULONG, vendor};
 use crate::crypto::digest::Hash;
 
-const ENCRYPT: u8 = Use::Encrypt.bit();
-const DECRYPT: u8 = Use::Decrypt.bit();
-const CIPHER: u8 = ENCRYPT | DECRYPT;
-const SIGNATURE: u8 = Use::Sign.bit() | Use::Verify.bit();
+const ENCRYPT: u16 = Use::Encrypt.bit();
+const DECRYPT: u16 = Use::Decrypt.bit();
+const CIPHER: u16 = ENCRYPT | DECRYPT;
+const SIGNATURE: u16 = Use::Sign.bit() | Use::Verify.bit();
 
 /// RSA moduli of CloudHSM, in bits; the step is 256.
 const CLOUDHSM_MODULI: (CK_ULONG, CK_ULONG) = (2048, 4096);
@@ -18,7 +18,7 @@ const LONGEST_CBC: usize = 16_272;
 const LONGEST_GCM: usize = 16_224;
 
 /// What is served, and in FIPS mode, when nothing is held back: what the row can do.
-const fn everything(serves: &Serves) -> u8 {
+const fn everything(serves: &Serves) -> u16 {
     let mut uses = 0;
     if serves.digest {
         uses |= Use::Digest.bit();
@@ -41,7 +41,7 @@ const fn everything(serves: &Serves) -> u8 {
     uses
 }
 
-const fn terms(uses: u8, parameter: ParameterKind) -> Option<Terms> {
+const fn terms(uses: u16, parameter: ParameterKind) -> Option<Terms> {
     Some(Terms { uses, parameter, longest_input: None, multi_part: true, sizes: None, size_step: 1 })
 }
 
@@ -72,11 +72,16 @@ const fn row(
 impl Mechanism {
     /// The terms on which a profile serves this mechanism.
     #[must_use]
-    pub const fn terms(&self, profile: Profile) -> Option<&Terms> {
-        match profile {
+    pub const fn terms(&self, regime: Regime<'_>) -> Option<&Terms> {
+        match regime.dialect.profile {
             Profile::CloudHsm | Profile::Strict => self.cloudhsm.as_ref(),
             Profile::Standard => self.standard.as_ref(),
         }
+    }
+
+    /// The uses that a mode allows.
+    pub(super) const fn allowed(&self, mode: &Mode) -> u16 {
+        if mode.approved_only { self.fips } else { u16::MAX }
     }
 
     /// CloudHSM's limit on the input of one call.
@@ -117,7 +122,7 @@ impl Mechanism {
         self
     }
 
-    const fn not_in_fips(mut self, uses: u8) -> Self {
+    const fn not_in_fips(mut self, uses: u16) -> Self {
         self.fips &= !uses;
         self
     }

@@ -1,11 +1,12 @@
 //! What the rows promise to others: the docs' table, and one range of sizes for each key type.
 
 use super::*;
+use crate::config::Profile;
 
 /// The docs' table of mechanisms follows from the rows.
 #[test]
 fn the_docs_tell_which_mechanisms_there_are() {
-    let uses = |set: u8| {
+    let uses = |set: u16| {
         let names: Vec<_> = Use::ALL
             .iter()
             .filter(|what| set & what.bit() != 0)
@@ -18,9 +19,9 @@ fn the_docs_tell_which_mechanisms_there_are() {
          |---|---|---|---|---|---|---|---|\n",
     );
     for row in all() {
-        let cloudhsm = row.uses(Profile::CloudHsm, false);
-        let fips = row.uses(Profile::CloudHsm, true);
-        let terms = row.terms(Profile::CloudHsm);
+        let cloudhsm = row.uses(Regime::of(Profile::CloudHsm, false));
+        let fips = row.uses(Regime::of(Profile::CloudHsm, true));
+        let terms = row.terms(Regime::of(Profile::CloudHsm, false));
         let limit = terms.and_then(|terms| terms.longest_input).map_or_else(|| "-".to_owned(), |most| most.to_string());
         let parts = if terms.is_some_and(|terms| terms.multi_part) { "yes" } else { "-" };
         table.push_str(&format!(
@@ -29,7 +30,7 @@ fn the_docs_tell_which_mechanisms_there_are() {
             row.id,
             uses(cloudhsm),
             uses(fips),
-            uses(row.uses(Profile::Standard, false)),
+            uses(row.uses(Regime::of(Profile::Standard, false))),
             row.source
         ));
     }
@@ -43,10 +44,11 @@ fn the_docs_tell_which_mechanisms_there_are() {
 #[test]
 fn rows_of_one_key_type_agree_on_its_sizes() {
     for profile in [Profile::CloudHsm, Profile::Strict, Profile::Standard] {
-        for one in all().iter().filter(|row| row.terms(profile).is_some()) {
-            for other in all().iter().filter(|row| row.terms(profile).is_some()) {
+        let regime = Regime::of(profile, false);
+        for one in all().iter().filter(|row| row.terms(regime).is_some()) {
+            for other in all().iter().filter(|row| row.terms(regime).is_some()) {
                 if one.keys.types.iter().any(|key_type| other.keys.types.contains(key_type)) {
-                    assert_eq!(one.sizes(profile), other.sizes(profile), "{} and {}", one.name, other.name);
+                    assert_eq!(one.sizes(regime), other.sizes(regime), "{} and {}", one.name, other.name);
                 }
             }
         }

@@ -71,7 +71,7 @@ impl Module {
         };
         match login {
             Some(login) => policy::may_with(login, command, object)?,
-            None if policy::is_public(object) && self.profile().dialect().public_objects => {}
+            None if policy::is_public(object) && self.dialect().public_objects => {}
             None => return Err(Error::new(ck::CKR_USER_NOT_LOGGED_IN, "using a key needs a login")),
         }
         if what.attribute().is_some_and(|attribute| !object.is(attribute)) {
@@ -87,7 +87,7 @@ impl Module {
                 "CKA_ALLOWED_MECHANISMS of the key does not name the mechanism",
             ));
         }
-        let (smallest, largest) = mechanism.sizes(self.profile());
+        let (smallest, largest) = mechanism.sizes(self.regime());
         let size = size(object, mechanism.keys.unit);
         if size.is_some_and(|size| !(smallest..=largest).contains(&size)) {
             return Err(Error::with(

@@ -23,7 +23,7 @@ impl Module {
         };
         match login {
             Some(login) => login.check()?,
-            None if !self.profile().dialect().public_objects => return Ok(Vec::new()),
+            None if !self.dialect().public_objects => return Ok(Vec::new()),
             None => {}
         }
         if template.flag(ck::CKA_TOKEN) == Some(false) {
@@ -34,7 +34,7 @@ impl Module {
         let epoch = hsm.epoch();
         for record in hsm.candidates(login, template)? {
             match hsm.visible(login, &record, epoch) {
-                Ok(Some(object)) if find::matches(&object, template, self.profile()) => found.push(object),
+                Ok(Some(object)) if find::matches(&object, template, self.regime()) => found.push(object),
                 Ok(_) => {}
                 // One bad record does not hide the others; it is reported if it is all there is to say.
                 Err(error) => failed = Some(error),

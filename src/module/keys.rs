@@ -31,7 +31,7 @@ impl Module {
         policy::may(login, Command::CreateKeys)?;
         let generator = row.serves.generate.as_ref().ok_or(NOT_A_GENERATOR)?;
         let kind = self.kind_for(template, ck::CKO_SECRET_KEY, generator.key_type)?;
-        let mut draft = create::draft(kind, Making::Generate, template, self.profile())?;
+        let mut draft = create::draft(kind, Making::Generate, template, self.regime())?;
         let material = (generator.make)(&mut draft)?;
         create::set_history(&mut draft, true, true);
         let new = self.complete(kind, Making::Generate, draft, material, Some(row))?;
@@ -51,12 +51,12 @@ impl Module {
         private: &Template,
     ) -> Result<(Arc<Object>, Arc<Object>)> {
         policy::may(login, Command::CreateKeys)?;
-        let profile = self.profile();
+        let regime = self.regime();
         let generator = row.serves.generate_pair.as_ref().ok_or(NOT_A_GENERATOR)?;
         let public_kind = self.kind_for(public, ck::CKO_PUBLIC_KEY, generator.key_type)?;
         let private_kind = self.kind_for(private, ck::CKO_PRIVATE_KEY, generator.key_type)?;
-        let mut public = create::draft(public_kind, Making::Generate, public, profile)?;
-        let mut private = create::draft(private_kind, Making::Generate, private, profile)?;
+        let mut public = create::draft(public_kind, Making::Generate, public, regime)?;
+        let mut private = create::draft(private_kind, Making::Generate, private, regime)?;
         if let Some(bits) = public.number(ck::CKA_MODULUS_BITS) {
             self.check_size(row, bits, ck::CKR_KEY_SIZE_RANGE)?;
         }
@@ -64,7 +64,7 @@ impl Module {
             self.check_exponent(exponent)?;
         }
         // Seconds for a large RSA key: no lock is held here.
-        let (public_material, private_material) = (generator.make)(&mut public, &mut private, self.fips())?;
+        let (public_material, private_material) = (generator.make)(&mut public, &mut private, self.mode())?;
         create::set_history(&mut public, true, true);
         create::set_history(&mut private, true, true);
         let new = vec![
@@ -90,12 +90,12 @@ impl Module {
             return Err(Error::new(ck::CKR_TEMPLATE_INCOMPLETE, "CKA_KEY_TYPE must be given"));
         }
         let kind = rules::kind(class, key_type.unwrap_or(ck::CK_UNAVAILABLE_INFORMATION))
-            .filter(|kind| kind.served(self.profile()))
+            .filter(|kind| kind.served(self.regime()))
             .ok_or(Error::new(ck::CKR_ATTRIBUTE_VALUE_INVALID, "objects of this class or key type are not served"))?;
         if let Some(login) = login {
             policy::may(login, Command::CreateKeys)?;
         }
-        let mut draft = create::draft(kind, Making::Create, template, self.profile())?;
+        let mut draft = create::draft(kind, Making::Create, template, self.regime())?;
         self.may_make(login, &draft)?;
         let material = (kind.import)(template, &mut draft)?;
         if let Some(exponent) = draft.get(ck::CKA_PUBLIC_EXPONENT) {
@@ -117,7 +117,7 @@ impl Module {
     pub fn copy_object(&self, login: Option<&Login>, object: &Object, template: &Template) -> Result<Arc<Object>> {
         self.may_manage(login, object)?;
         let kind = kind_of(object)?;
-        let draft = create::change(kind, &object.attributes, template, Changer::Copy, self.profile())?;
+        let draft = create::change(kind, &object.attributes, template, Changer::Copy, self.regime())?;
         let (_, material) = record::decode(record::encode(&object.attributes, &object.material).expose())?;
         let mut new = NewKey { attributes: draft, material };
         self.may_make(login, &new.attributes)?;
@@ -146,7 +146,7 @@ impl Module {
                 Changer::Owner
             }
         };
-        let draft = create::change(kind_of(object)?, &object.attributes, template, changer, self.profile())?;
+        let draft = create::change(kind_of(object)?, &object.attributes, template, changer, self.regime())?;
         let (_, material) = record::decode(record::encode(&object.attributes, &object.material).expose())?;
         let new = NewKey { attributes: draft, material };
         let changed = match object.id {
@@ -200,7 +200,7 @@ impl Module {
         take: impl FnOnce(&[u8]) -> R,
     ) -> Result<R> {
         let reading =
-            object.kind.and_then(|kind| kind.rule(id)).map_or(Reading::Unknown, |rule| rule.reading(self.profile()));
+            object.kind.and_then(|kind| kind.rule(id)).map_or(Reading::Unknown, |rule| rule.reading(self.regime()));
         match reading {
             Reading::Shown => match object.attributes.get(id) {
                 Some(value) => Ok(take(value)),
@@ -246,7 +246,7 @@ impl Module {
         material: KeyMaterial,
         generator: Option<&Mechanism>,
     ) -> Result<NewKey> {
-        let sets = |id| match kind.rule(id).map(|rule| rule.cell(making, self.profile())) {
+        let sets = |id| match kind.rule(id).map(|rule| rule.cell(making, self.regime())) {
             Some(rules::Cell::ReadOnly) => Some(true),
             Some(rules::Cell::Optional(_)) => Some(false),
             _ => None,
@@ -271,7 +271,7 @@ impl Module {
     }
 
     fn set_unique_id(&self, kind: &ObjectKind, making: Making, draft: &mut Draft) -> Result<()> {
-        if kind.rule(ck::CKA_UNIQUE_ID).is_some_and(|rule| rule.cell(making, self.profile()) == rules::Cell::ReadOnly) {
+        if kind.rule(ck::CKA_UNIQUE_ID).is_some_and(|rule| rule.cell(making, self.regime()) == rules::Cell::ReadOnly) {
             let mut chance = [0; 16];
             crate::crypto::random::fill(&mut chance)?;
             draft.set(ck::CKA_UNIQUE_ID, format!("{:032x}", u128::from_be_bytes(chance)));
@@ -280,8 +280,8 @@ impl Module {
     }
 
     fn check_size(&self, row: &Mechanism, size: CK_ULONG, rv: CK_ULONG) -> Result<()> {
-        let (smallest, largest) = row.sizes(self.profile());
-        let step = row.terms(self.profile()).map_or(1, |terms| terms.size_step);
+        let (smallest, largest) = row.sizes(self.regime());
+        let step = row.terms(self.regime()).map_or(1, |terms| terms.size_step);
         if (smallest..=largest).contains(&size) && (size - smallest).is_multiple_of(step) {
             return Ok(());
         }
@@ -300,7 +300,7 @@ impl Module {
     fn check_exponent(&self, exponent: &[u8]) -> Result<()> {
         let exponent = import::trim(exponent);
         let odd = exponent.last().is_some_and(|byte| byte % 2 == 1);
-        let least = self.profile().dialect().least_public_exponent;
+        let least = self.dialect().least_public_exponent;
         let value = exponent.iter().take(8).fold(0_u64, |value, byte| (value << 8) | u64::from(*byte));
         if odd && (exponent.len() > 8 || value >= least) {
             return Ok(());
@@ -313,7 +313,7 @@ impl Module {
 
     /// What may be made without a login: public objects, where the profile has them.
     fn may_make(&self, login: Option<&Login>, draft: &Draft) -> Result<()> {
-        if login.is_none() && (draft.is(ck::CKA_PRIVATE) || !self.profile().dialect().public_objects) {
+        if login.is_none() && (draft.is(ck::CKA_PRIVATE) || !self.dialect().public_objects) {
             return Err(Error::new(ck::CKR_USER_NOT_LOGGED_IN, "making this object needs a login"));
         }
         Ok(())
@@ -322,7 +322,7 @@ impl Module {
     fn may_manage(&self, login: Option<&Login>, object: &Object) -> Result<()> {
         match login {
             Some(login) => policy::may_with(login, Command::ManageKey, object),
-            None if !object.is(ck::CKA_PRIVATE) && self.profile().dialect().public_objects => Ok(()),
+            None if !object.is(ck::CKA_PRIVATE) && self.dialect().public_objects => Ok(()),
             None => Err(Error::new(ck::CKR_USER_NOT_LOGGED_IN, "changing this object needs a login")),
         }
     }
@@ -344,7 +344,7 @@ impl Module {
         if !objects.iter().any(Object::is_token) {
             return Ok(objects.into_iter().map(Arc::new).collect());
         }
-        self.hsm()?.insert(login, objects, opcode, self.profile().dialect().most_keys)
+        self.hsm()?.insert(login, objects, opcode, self.dialect().most_keys)
     }
 }
 

@@ -14,7 +14,7 @@ use super::users::fresh_id;
 use super::{Hsm, Module};
 use crate::ck;
 use crate::codec::{MALFORMED, Reader, Writer};
-use crate::config::{Config, Settings};
+use crate::config::{Config, Mode, Settings};
 use crate::crypto::{random, seal};
 use crate::error::{Error, Result};
 use crate::object::UserId;
@@ -83,7 +83,7 @@ impl Module {
         let wrapped = seal::seal(&derive(device_key.expose(), b"device")?, &store_id, root.expose())?;
         let public = PublicKeys::new(store_id, root, &self.directory)?;
         let data = DataKeys::new(store_id, new_root()?)?;
-        let derivation = Derivation::of(&self.settings, recorded.fips);
+        let derivation = Derivation::of(&self.settings, Mode::of(recorded.fips));
         let officer = User::new(OFFICER.to_owned(), Role::CryptoOfficer, password, derivation, &data, 1)?;
         let store = SqliteStore::create(parent, self.name, self.access(), self.options(), &mut || {
             Ok(NewHsm {

@@ -11,6 +11,7 @@ use super::hierarchy::DataKeys;
 use super::user::{Derivation, Role, User};
 use super::{Hsm, Login, Module};
 use crate::ck;
+use crate::config::Mode;
 use crate::error::{Error, Result};
 use crate::object::UserId;
 use crate::secret::Secret;
@@ -93,7 +94,7 @@ impl Module {
     /// CKR_PIN_LOCKED after five wrong PINs.
     pub fn login(&self, role: Role, pin: &[u8]) -> Result<Login> {
         let hsm = self.hsm()?;
-        let plain = self.profile().dialect().plain_pins;
+        let plain = self.dialect().plain_pins;
         let split = Pin::split(pin, role, plain)?;
         // A colon may be part of a plain PIN.
         if plain && hsm.find_user(&split.name, role)?.is_none() {
@@ -109,11 +110,11 @@ impl Module {
     pub fn login_as(&self, role: Role, pin: &Pin) -> Result<Login> {
         let hsm = self.hsm()?;
         let Some((id, user)) = hsm.find_user(&pin.name, role)? else {
-            if self.profile().dialect().plain_pins && hsm.count_role(role)? == 0 {
+            if self.dialect().plain_pins && hsm.count_role(role)? == 0 {
                 return Err(Error::new(ck::CKR_USER_PIN_NOT_INITIALIZED, "no user of this type has been made yet"));
             }
             // The same work as for a known user, so that the answer's time does not tell.
-            Derivation::of(&self.settings, hsm.recorded.fips).key(&pin.password, &[0; 16])?;
+            Derivation::of(&self.settings, Mode::of(hsm.recorded.fips)).key(&pin.password, &[0; 16])?;
             return Err(WRONG);
         };
         // The epoch is read before the last look at the user: what changes from here on is looked at again.

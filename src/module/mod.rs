@@ -31,7 +31,7 @@ pub use policy::Command;
 pub use user::{Role, UserInformation};
 
 use crate::ck;
-use crate::config::{Config, Profile, Settings};
+use crate::config::{Config, Dialect, Mode, Regime, Settings};
 use crate::crypto;
 use crate::error::{Error, Result};
 use crate::object::UserId;
@@ -44,6 +44,7 @@ pub struct Module {
     directory: PathBuf,
     name: &'static str,
     settings: Settings,
+    dialect: Dialect,
     active: Lock<Option<Arc<Hsm>>>,
     /// FIPS mode, asked at each operation: the HSM's own, or a stricter one of this process.
     fips: AtomicBool,
@@ -97,6 +98,7 @@ impl Module {
             directory: config.home.join(name),
             name,
             settings: config.settings.clone(),
+            dialect: config.settings.dialect(),
             active: Lock::new(None),
             fips: AtomicBool::new(config.settings.fips == Some(true)),
         };
@@ -106,14 +108,20 @@ impl Module {
 
     /// The dialect of this process.
     #[must_use]
-    pub const fn profile(&self) -> Profile {
-        self.settings.profile
+    pub const fn dialect(&self) -> &Dialect {
+        &self.dialect
     }
 
-    /// Whether FIPS mode holds: the HSM's own, or a stricter one of this process.
+    /// The mode: the HSM's own, or a stricter one of this process.
     #[must_use]
-    pub fn fips(&self) -> bool {
-        self.fips.load(Ordering::Acquire)
+    pub fn mode(&self) -> &'static Mode {
+        Mode::of(self.fips.load(Ordering::Acquire))
+    }
+
+    /// The rules that hold now.
+    #[must_use]
+    pub fn regime(&self) -> Regime<'_> {
+        Regime { dialect: &self.dialect, mode: self.mode() }
     }
 
     /// Whether the HSM is activated. Another process may have done it a moment ago, so the disk is asked.

@@ -5,7 +5,7 @@
 use super::hierarchy::{DataKeys, StoreId};
 use crate::ck::{self, CK_USER_TYPE};
 use crate::codec::{MALFORMED, Reader, Writer};
-use crate::config::Settings;
+use crate::config::{Mode, Settings};
 use crate::crypto::{kdf, random};
 use crate::error::{Error, Result};
 use crate::secret::{Key, Secret};
@@ -85,9 +85,9 @@ pub(super) enum Derivation {
 
 impl Derivation {
     /// What new PINs of this process get.
-    pub(super) const fn of(settings: &Settings, fips: bool) -> Self {
+    pub(super) const fn of(settings: &Settings, mode: &Mode) -> Self {
         // Argon2 is not approved; 600,000 is OWASP's figure for PBKDF2-HMAC-SHA256.
-        if fips {
+        if mode.approved_pins {
             Self::Pbkdf2 { rounds: 600_000 }
         } else {
             Self::Argon2id { memory_kib: settings.pin_memory_kib, passes: settings.pin_passes }

@@ -7,6 +7,7 @@ use super::policy::{self, Command};
 use super::user::{Derivation, Role, User, UserInformation, normalize_name};
 use super::{Hsm, Login, Module};
 use crate::ck;
+use crate::config::Mode;
 use crate::error::{Error, Result};
 use crate::object::UserId;
 use crate::platform::process;
@@ -38,7 +39,7 @@ impl Module {
         self.check_password(password)?;
         let hsm = self.hsm()?;
         let name = normalize_name(name)?;
-        let derivation = Derivation::of(&self.settings, hsm.recorded.fips);
+        let derivation = Derivation::of(&self.settings, Mode::of(hsm.recorded.fips));
         // The slow part comes before the store is locked.
         let fresh = User::new(name.clone(), role, password, derivation, &login.data, 1)?;
         hsm.commit(Some(login), Durability::Synced, &mut |view, _| {
@@ -76,7 +77,7 @@ impl Module {
         policy::may(login, if own { Command::ChangeOwnPassword } else { Command::ManageUsers })?;
         self.check_password(password)?;
         let hsm = self.hsm()?;
-        let derivation = Derivation::of(&self.settings, hsm.recorded.fips);
+        let derivation = Derivation::of(&self.settings, Mode::of(hsm.recorded.fips));
         let fresh = User::new(name.clone(), role, password, derivation, &login.data, 1)?;
         hsm.commit(Some(login), Durability::Synced, &mut |view, _| {
             let id = hsm.user_id_in(view, &name, role)?.ok_or(NO_SUCH_USER)?;
@@ -121,7 +122,7 @@ impl Module {
 
     /// The rules for a password.
     pub(super) fn check_password(&self, password: &Secret) -> Result<()> {
-        let dialect = self.profile().dialect();
+        let dialect = self.dialect();
         if dialect.plain_pins {
             let (shortest, longest) = dialect.pin_lengths;
             if !(shortest..=longest).contains(&password.len()) {

@@ -8,7 +8,7 @@ use super::attributes::{Attributes, Draft};
 use super::rules::{Cell, Changing, Default, Kind, Making};
 use super::template::{Template, Value};
 use crate::ck::{self, CK_ATTRIBUTE_TYPE, CK_RV};
-use crate::config::Profile;
+use crate::config::Regime;
 use crate::error::{Error, Result};
 
 /// Who asks for a change.
@@ -28,10 +28,10 @@ pub enum Changer {
 /// CKR_TEMPLATE_INCONSISTENT for an attribute that this kind of object does not have, CKR_ATTRIBUTE_READ_ONLY for one
 /// that the HSM sets, CKR_ATTRIBUTE_VALUE_INVALID for a value that is not allowed, CKR_TEMPLATE_INCOMPLETE for a
 /// missing one (AWS's page on attribute errors; PKCS#11 3.2 section 4.1.1).
-pub fn draft(kind: &Kind, making: Making, template: &Template, profile: Profile) -> Result<Draft> {
+pub fn draft(kind: &Kind, making: Making, template: &Template, regime: Regime<'_>) -> Result<Draft> {
     let mut draft = Draft::default();
     for (id, value) in template.iter() {
-        let cell = kind.rule(id).map_or(Cell::Unsupported, |rule| rule.cell(making, profile));
+        let cell = kind.rule(id).map_or(Cell::Unsupported, |rule| rule.cell(making, regime));
         match cell {
             Cell::Unsupported => return Err(refuse(ck::CKR_TEMPLATE_INCONSISTENT, id, kind, "is not supported")),
             Cell::ReadOnly => return Err(refuse(ck::CKR_ATTRIBUTE_READ_ONLY, id, kind, "is set by the HSM")),
@@ -50,7 +50,7 @@ pub fn draft(kind: &Kind, making: Making, template: &Template, profile: Profile)
         if template.iter().any(|(given, _)| given == id) {
             continue;
         }
-        match rule.cell(making, profile) {
+        match rule.cell(making, regime) {
             Cell::Mandatory => return Err(refuse(ck::CKR_TEMPLATE_INCOMPLETE, id, kind, "must be given")),
             Cell::Only(value) | Cell::Optional(Default::Flag(value)) => draft.set_flag(id, value),
             Cell::Optional(Default::Empty) => draft.set(id, []),
@@ -61,7 +61,7 @@ pub fn draft(kind: &Kind, making: Making, template: &Template, profile: Profile)
     if let Some(key_type) = kind.key_type {
         draft.set_number(ck::CKA_KEY_TYPE, key_type);
     }
-    check_label(&draft, profile)?;
+    check_label(&draft, regime)?;
     // TRUSTED is an officer's to give, whatever a template says (PKCS#11 3.2 section 4.8).
     if draft.is(ck::CKA_TRUSTED) {
         return Err(refuse(ck::CKR_ATTRIBUTE_READ_ONLY, ck::CKA_TRUSTED, kind, "can only be set by a crypto officer"));
@@ -79,7 +79,7 @@ pub fn change(
     held: &Attributes,
     template: &Template,
     changer: Changer,
-    profile: Profile,
+    regime: Regime<'_>,
 ) -> Result<Draft> {
     let frozen = match changer {
         Changer::Copy => held.flag(ck::CKA_COPYABLE) == Some(false),
@@ -111,7 +111,7 @@ pub fn change(
         if trusted && !unchanged && !is_name(id) && template.flag(id) != Some(false) {
             return Err(refuse(ck::CKR_ATTRIBUTE_READ_ONLY, id, kind, "of a trusted key can only be lowered"));
         }
-        let allowed = match (rule.changing(profile), changer) {
+        let allowed = match (rule.changing(regime), changer) {
             _ if rule.is_material() => false,
             (Changing::Officer, who) => who == Changer::Officer || unchanged,
             (_, Changer::Officer) => unchanged,
@@ -132,7 +132,7 @@ pub fn change(
         }
         draft.set(id, wanted);
     }
-    check_label(&draft, profile)?;
+    check_label(&draft, regime)?;
     Ok(draft)
 }
 
@@ -153,8 +153,8 @@ const fn is_name(id: CK_ATTRIBUTE_TYPE) -> bool {
     matches!(id, ck::CKA_LABEL | ck::CKA_ID | ck::CKA_SUBJECT | ck::CKA_START_DATE | ck::CKA_END_DATE)
 }
 
-fn check_label(draft: &Draft, profile: Profile) -> Result<()> {
-    let most = profile.dialect().longest_label;
+fn check_label(draft: &Draft, regime: Regime<'_>) -> Result<()> {
+    let most = regime.dialect.longest_label;
     let characters = draft
         .get(ck::CKA_LABEL)
         .and_then(|label| std::str::from_utf8(label).ok())

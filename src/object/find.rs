@@ -8,11 +8,11 @@ use super::create::absent_is_false;
 use super::rules::Reading;
 use super::template::{Template, Value};
 use crate::ck;
-use crate::config::Profile;
+use crate::config::Regime;
 
 /// Whether `object` has every attribute of `template` with that very value (PKCS#11 3.2 section 5.7.7).
 #[must_use]
-pub fn matches(object: &Object, template: &Template, profile: Profile) -> bool {
+pub fn matches(object: &Object, template: &Template, regime: Regime<'_>) -> bool {
     let Some(kind) = object.kind else {
         return false;
     };
@@ -23,7 +23,7 @@ pub fn matches(object: &Object, template: &Template, profile: Profile) -> bool {
         let Some(rule) = kind.rule(attribute) else {
             return false;
         };
-        if rule.is_material() || rule.reading(profile) == Reading::Unknown {
+        if rule.is_material() || rule.reading(regime) == Reading::Unknown {
             return false;
         }
         match object.attributes.get(attribute) {

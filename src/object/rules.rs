@@ -33,7 +33,7 @@
 use std::sync::OnceLock;
 
 use crate::ck::{CK_ATTRIBUTE_TYPE, CK_KEY_TYPE, CK_OBJECT_CLASS};
-use crate::config::Profile;
+use crate::config::{Profile, Regime};
 use crate::object::import::Import;
 use crate::object::rules_table::KINDS;
 
@@ -171,8 +171,8 @@ impl Word {
 }
 
 impl Rule {
-    const fn word(&self, profile: Profile) -> [u8; 6] {
-        match profile {
+    const fn word(&self, regime: Regime<'_>) -> [u8; 6] {
+        match regime.dialect.profile {
             Profile::CloudHsm | Profile::Strict => self.cloudhsm.0,
             Profile::Standard => self.standard.0,
         }
@@ -180,8 +180,8 @@ impl Rule {
 
     /// What a template may say.
     #[must_use]
-    pub const fn cell(&self, making: Making, profile: Profile) -> Cell {
-        let [generate, create, unwrap, derive, ..] = self.word(profile);
+    pub const fn cell(&self, making: Making, regime: Regime<'_>) -> Cell {
+        let [generate, create, unwrap, derive, ..] = self.word(regime);
         let letter = match making {
             Making::Generate => generate,
             Making::Create => create,
@@ -203,8 +203,8 @@ impl Rule {
 
     /// What C_GetAttributeValue does.
     #[must_use]
-    pub const fn reading(&self, profile: Profile) -> Reading {
-        let [.., letter, _] = self.word(profile);
+    pub const fn reading(&self, regime: Regime<'_>) -> Reading {
+        let [.., letter, _] = self.word(regime);
         match letter {
             b'y' => Reading::Shown,
             b'S' => Reading::Material,
@@ -215,8 +215,8 @@ impl Rule {
 
     /// What may become of it later.
     #[must_use]
-    pub const fn changing(&self, profile: Profile) -> Changing {
-        let [.., letter] = self.word(profile);
+    pub const fn changing(&self, regime: Regime<'_>) -> Changing {
+        let [.., letter] = self.word(regime);
         match letter {
             b'y' => Changing::Free,
             b't' => Changing::Only(true),
@@ -239,8 +239,8 @@ impl Rule {
 impl Kind {
     /// Whether the dialect has this kind of object.
     #[must_use]
-    pub const fn served(&self, profile: Profile) -> bool {
-        match profile {
+    pub const fn served(&self, regime: Regime<'_>) -> bool {
+        match regime.dialect.profile {
             Profile::CloudHsm | Profile::Strict => self.cloudhsm,
             Profile::Standard => true,
         }

@@ -57,11 +57,6 @@ fn activate(arguments: Activate, context: &mut Context) -> Outcome {
 }
 
 fn hsm_info(context: &Context) -> Value {
-    let fips_state = if context.module.fips() {
-        "2 [FIPS mode with single factor authentication]"
-    } else {
-        "0 [non-FIPS mode with single factor authentication]"
-    };
     // AWS has not published what an hsm2m.medium says of itself; vendor and model are those of C_GetTokenInfo.
     json!({ "hsms": [ {
         "vendor": "CloudHSM",
@@ -73,6 +68,6 @@ fn hsm_info(context: &Context) -> Value {
         "firmware-version-minor": "0",
         "firmware-build-number": "0",
         "firmware-id": format!("cloudhsm-pkcs11-{}", env!("CARGO_PKG_VERSION")),
-        "fips-state": fips_state,
+        "fips-state": context.module.mode().fips_state,
     } ] })
 }

@@ -4,7 +4,7 @@
 //! refuses (User Guide, cloudhsm_cli-key-attributes-table).
 
 use cloudhsm_pkcs11::ck::{self, CK_ATTRIBUTE_TYPE, CK_KEY_TYPE, CK_OBJECT_CLASS};
-use cloudhsm_pkcs11::config::Profile;
+use cloudhsm_pkcs11::config::Regime;
 use cloudhsm_pkcs11::object::Template;
 use cloudhsm_pkcs11::object::rules::{self, Cell, Making};
 use cloudhsm_pkcs11::object::template::Value;
@@ -120,7 +120,7 @@ pub(super) fn add(
     class: CK_OBJECT_CLASS,
     key_type: CK_KEY_TYPE,
     items: &[String],
-    profile: Profile,
+    regime: Regime<'_>,
 ) -> Result<(), Failure> {
     for item in items {
         let (name, text) = split(item)?;
@@ -141,7 +141,7 @@ pub(super) fn add(
         }
         let value = encode(row, text).ok_or_else(refused)?;
         let kind = rules::kind(class, key_type).ok_or_else(refused)?;
-        match kind.rule(row.id).map_or(Cell::Unsupported, |rule| rule.cell(Making::Generate, profile)) {
+        match kind.rule(row.id).map_or(Cell::Unsupported, |rule| rule.cell(Making::Generate, regime)) {
             // Asked for as it is anyway.
             Cell::Unsupported if row.form == Form::Flag && value == [u8::from(unknown_reads(row.id, class))] => {
                 continue;

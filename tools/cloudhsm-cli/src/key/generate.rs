@@ -161,8 +161,8 @@ pub(super) fn symmetric(kind: Symmetric, context: &mut Context) -> Outcome {
     arguments.sharing.check(quorum)?;
     let mut template = template(&arguments.label, arguments.sharing.session)?;
     push(&mut template, ck::CKA_VALUE_LEN, &arguments.key_length_bytes.to_ne_bytes())?;
-    let profile = context.module.profile();
-    attributes::add(&mut template, ck::CKO_SECRET_KEY, key_type, &arguments.attributes, profile)?;
+    let regime = context.module.regime();
+    attributes::add(&mut template, ck::CKO_SECRET_KEY, key_type, &arguments.attributes, regime)?;
     let session = context.session_reference();
     let (module, login) = context.login_as(Role::CryptoUser)?;
     let object = module.generate_key(login, row(generator)?, &template)?;
@@ -191,9 +191,9 @@ pub(super) fn pair(kind: Pair, context: &mut Context) -> Outcome {
     for (id, value) in own {
         push(&mut public, id, &value)?;
     }
-    let profile = context.module.profile();
-    attributes::add(&mut public, ck::CKO_PUBLIC_KEY, key_type, &arguments.public_attributes, profile)?;
-    attributes::add(&mut private, ck::CKO_PRIVATE_KEY, key_type, &arguments.private_attributes, profile)?;
+    let regime = context.module.regime();
+    attributes::add(&mut public, ck::CKO_PUBLIC_KEY, key_type, &arguments.public_attributes, regime)?;
+    attributes::add(&mut private, ck::CKO_PRIVATE_KEY, key_type, &arguments.private_attributes, regime)?;
     let references = (context.session_reference(), context.session_reference());
     let (module, login) = context.login_as(Role::CryptoUser)?;
     let (public, private) = module.generate_key_pair(login, row(generator)?, &public, &private)?;
