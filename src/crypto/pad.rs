@@ -1,31 +1,33 @@
-//! The padding of `CKM_AES_CBC_PAD` (PKCS#7, RFC 5652 section 6.3).
+//! The padding of PKCS#7 (RFC 5652 section 6.3), for blocks of any length: `CKM_AES_CBC_PAD` has blocks of 16 bytes, triple
+//! DES and the padded key wrap have blocks of 8, where the same padding goes by the name of PKCS#5.
 
 use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _, ConstantTimeLess as _};
 
-use super::aes::BLOCK;
 use crate::ck;
 use crate::error::{Error, Result};
 
-/// The last block of a padded message whose last, unpadded part is `tail`: up to 15 bytes, none if the message ends
-/// with a whole block. `None` if `tail` is a block or more.
+/// The last block of a padded message whose last, unpadded part is `tail`: less than a block, nothing if the message
+/// ends with a whole block. `None` if `tail` is a block or more.
 #[must_use]
-pub fn pkcs7_pad(tail: &[u8]) -> Option<[u8; BLOCK]> {
+pub fn pkcs7_pad<const BLOCK: usize>(tail: &[u8]) -> Option<[u8; BLOCK]> {
     let missing = BLOCK.checked_sub(tail.len()).filter(|missing| *missing != 0)?;
     let mut block = [u8::try_from(missing).ok()?; BLOCK];
     block.get_mut(..tail.len())?.copy_from_slice(tail);
     Some(block)
 }
 
-/// How many bytes of the message the last decrypted block holds, 0 to 15.
+/// How many bytes of the message the last decrypted block holds: less than a block.
 ///
 /// Takes the same time and tells the same error whatever is wrong, since an answer that told more would decrypt
 /// chosen ciphertexts byte by byte (Vaudenay, Eurocrypt 2002). That it answers at all is PKCS#11's doing.
 ///
 /// # Errors
 /// `CKR_ENCRYPTED_DATA_INVALID`.
-pub fn pkcs7_unpad(last_block: &[u8; BLOCK]) -> Result<usize> {
+pub fn pkcs7_unpad<const BLOCK: usize>(last_block: &[u8; BLOCK]) -> Result<usize> {
+    // No block that the padding is defined for is longer than a byte can say.
+    let longest = u8::try_from(BLOCK).unwrap_or(u8::MAX);
     let length = last_block.last().copied().unwrap_or_default();
-    let mut right = !length.ct_eq(&0) & !16_u8.ct_lt(&length);
+    let mut right = !length.ct_eq(&0) & !longest.ct_lt(&length);
     for (behind, byte) in (1_u8..).zip(last_block.iter().rev()) {
         // The last `length` bytes must all equal `length`; the others are the message's.
         let padding = !length.ct_lt(&behind);
@@ -34,7 +36,7 @@ pub fn pkcs7_unpad(last_block: &[u8; BLOCK]) -> Result<usize> {
     if bool::from(right) {
         Ok(BLOCK.saturating_sub(usize::from(length)))
     } else {
-        Err(Error::new(ck::CKR_ENCRYPTED_DATA_INVALID, "AES-CBC: the padding is wrong"))
+        Err(Error::new(ck::CKR_ENCRYPTED_DATA_INVALID, "the padding is wrong"))
     }
 }
 
@@ -44,27 +46,25 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn every_tail_comes_back() {
+    fn every_tail_comes_back<const BLOCK: usize>() {
         for length in 0..BLOCK {
             let tail = vec![0xA5; length];
-            let block = pkcs7_pad(&tail).unwrap();
+            let block = pkcs7_pad::<BLOCK>(&tail).unwrap();
             assert_eq!(pkcs7_unpad(&block).unwrap(), length);
             assert_eq!(block[..length], tail);
             assert!(block[length..].iter().all(|byte| usize::from(*byte) == BLOCK - length));
         }
-        assert!(pkcs7_pad(&[0; BLOCK]).is_none());
+        assert!(pkcs7_pad::<BLOCK>(&[0; BLOCK]).is_none());
     }
 
-    #[test]
-    fn agrees_with_the_plain_rule_on_every_single_change() {
+    fn agrees_with_the_plain_rule_on_every_single_change<const BLOCK: usize>() {
         let plain = |block: &[u8; BLOCK]| {
-            let length = usize::from(block[15]);
-            ((1..=16).contains(&length) && block[16 - length..].iter().all(|byte| usize::from(*byte) == length))
-                .then(|| 16 - length)
+            let length = usize::from(block[BLOCK - 1]);
+            ((1..=BLOCK).contains(&length) && block[BLOCK - length..].iter().all(|byte| usize::from(*byte) == length))
+                .then(|| BLOCK - length)
         };
         for length in 0..BLOCK {
-            let good = pkcs7_pad(&vec![0; length]).unwrap();
+            let good = pkcs7_pad::<BLOCK>(&vec![0; length]).unwrap();
             for position in 0..BLOCK {
                 for value in 0..=255 {
                     let mut block = good;
@@ -77,5 +77,17 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn blocks_of_aes() {
+        every_tail_comes_back::<16>();
+        agrees_with_the_plain_rule_on_every_single_change::<16>();
+    }
+
+    #[test]
+    fn blocks_of_triple_des_and_key_wrap() {
+        every_tail_comes_back::<8>();
+        agrees_with_the_plain_rule_on_every_single_change::<8>();
     }
 }

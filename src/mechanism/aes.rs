@@ -135,7 +135,7 @@ fn pad_encrypt(work: &Work<'_>, io: Exchange<'_>) -> Result<usize> {
     let mut iv = iv(work);
     let whole = io.input().len() / BLOCK * BLOCK;
     let (front, mut back) = io.split(whole).ok_or(NO_ROOM)?;
-    let mut last = pkcs7_pad(back.input()).ok_or(MORE_THAN_A_BLOCK)?;
+    let mut last = pkcs7_pad::<BLOCK>(back.input()).ok_or(MORE_THAN_A_BLOCK)?;
     key.cbc_encrypt(&mut iv, front)?;
     key.cbc_encrypt(&mut iv, Exchange::InPlace { buffer: &mut last, length: BLOCK })?;
     back.output().get_mut(..BLOCK).ok_or(NO_ROOM)?.copy_from_slice(&last);
