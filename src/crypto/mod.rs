@@ -23,6 +23,7 @@ pub mod ec_material;
 pub mod gcm;
 pub mod hmac;
 pub mod kdf;
+pub mod key_wrap;
 pub mod pad;
 pub mod random;
 pub mod rsa;

@@ -15,12 +15,12 @@ use crate::exchange::Exchange;
 const BLOCK: usize = 16;
 
 /// The key schedules of both directions. On the heap, so that moving the value leaves no copy of them behind.
-pub(in crate::crypto) struct Schedules(Box<Both>);
+pub(in crate::crypto) struct Schedules(pub(super) Box<Both>);
 
 #[derive(Default)]
-struct Both {
-    encrypt: lc::AES_KEY,
-    decrypt: lc::AES_KEY,
+pub(super) struct Both {
+    pub(super) encrypt: lc::AES_KEY,
+    pub(super) decrypt: lc::AES_KEY,
 }
 
 impl Schedules {

@@ -20,6 +20,7 @@ pub(super) mod aes;
 pub(crate) mod bignum;
 pub(super) mod cipher;
 pub(crate) mod ec;
+mod key_wrap;
 pub(super) mod memory;
 pub(super) mod random;
 pub(crate) mod rsa;
