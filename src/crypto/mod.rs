@@ -17,6 +17,7 @@ mod rsa_rejection;
 pub mod aes;
 pub mod cmac;
 pub mod ctr;
+pub mod des;
 pub mod digest;
 pub mod ec;
 pub mod ec_material;

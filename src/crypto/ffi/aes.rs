@@ -107,8 +107,8 @@ pub(in crate::crypto) fn wipe(bytes: &mut [u8]) {
 
 /// Where input and output are: both valid for the returned length as long as `io` is borrowed, and either the same
 /// address or disjoint, because the two variants hold one exclusive slice or a shared and an exclusive one.
-fn ranges(io: &mut Exchange<'_>) -> Result<(*const u8, *mut u8, usize)> {
-    let too_small = || Error::new(ck::CKR_BUFFER_TOO_SMALL, "AES: the output is too small");
+pub(super) fn ranges(io: &mut Exchange<'_>) -> Result<(*const u8, *mut u8, usize)> {
+    let too_small = || Error::new(ck::CKR_BUFFER_TOO_SMALL, "the output is shorter than the input");
     match io {
         Exchange::Apart { input, output } => {
             let output = output.get_mut(..input.len()).ok_or_else(too_small)?;

@@ -19,6 +19,7 @@ pub(super) mod aead;
 pub(super) mod aes;
 pub(crate) mod bignum;
 pub(super) mod cipher;
+pub(super) mod des;
 pub(crate) mod ec;
 mod key_wrap;
 pub(super) mod memory;

@@ -97,4 +97,5 @@ fn prepared_contexts_of_aws_lc_are_wiped() {
     unsafe { ManuallyDrop::drop(&mut prepared) };
     assert!(bytes(&prepared).iter().all(|byte| *byte == 0));
     assert!(crate::crypto::ffi::aes::wiped_when_dropped(&message(32)));
+    assert!(crate::crypto::ffi::des::wiped_when_dropped(&message(24).try_into().unwrap()));
 }
