@@ -16,6 +16,7 @@ mod rsa_rejection;
 
 pub mod aes;
 pub mod cmac;
+pub mod counter_kdf;
 pub mod ctr;
 pub mod des;
 pub mod digest;
