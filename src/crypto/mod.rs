@@ -31,6 +31,7 @@ pub mod random;
 pub mod rsa;
 pub mod rsa_material;
 pub mod seal;
+pub mod x963;
 
 #[cfg(test)]
 mod testing;
