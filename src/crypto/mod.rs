@@ -2,7 +2,7 @@
 //!
 //! Nothing here knows of objects, mechanisms or sessions: a function takes bytes and a prepared key and gives bytes or
 //! one [`Error`](crate::error::Error). Which library does what was decided by measurement (ARCHITECTURE.md,
-//! "Cryptography"): AWS-LC for RSA, elliptic curves and most modes of AES, RustCrypto for digests, HMAC and AES-ECB.
+//! "Cryptography"): AWS-LC for all asymmetric keys and most modes of AES, RustCrypto for digests, HMAC and AES-ECB.
 //!
 //! Rules of the layer:
 //! - A key is prepared once ([`aes::AesKey`], [`gcm::GcmKey`], [`hmac::HmacKey`]) and used by reference, so that no
@@ -22,6 +22,7 @@ pub mod des;
 pub mod digest;
 pub mod ec;
 pub mod ec_material;
+pub mod ed25519;
 pub mod gcm;
 pub mod hmac;
 pub mod kdf;

@@ -126,7 +126,6 @@ impl BigNum {
     }
 
     /// The sum.
-    #[cfg(test)]
     pub(crate) fn plus(&self, other: &Self) -> Checked<Self> {
         let result = Self::new()?;
         // SAFETY: all objects are live; only the result is written, and it is ours.

@@ -22,6 +22,7 @@ pub(super) mod cipher;
 pub(super) mod des;
 pub(crate) mod ec;
 mod key_wrap;
+pub(crate) mod ed25519;
 pub(super) mod memory;
 pub(super) mod random;
 pub(crate) mod rsa;
@@ -63,6 +64,7 @@ mod tests {
 
     use super::bignum::{BigNum, Context};
     use super::ec::EcKey;
+    use super::ed25519::{Pair, verify_digest, verify_in_context};
     use super::rsa::Rsa;
     use super::rsa_padding::pad_oaep;
     use crate::crypto::digest::Hash;
@@ -94,6 +96,11 @@ mod tests {
         let (zero, context) = (BigNum::new().unwrap(), Context::new().unwrap());
         assert!(key.integers().is_ok() && zero.divided_by(&zero, &context).is_err() && queue_is_empty());
         assert!(zero.minus_one().is_err() && zero.to_the(&zero, &zero, &context).is_err() && queue_is_empty());
+        let ((pair, public), signature) = (Pair::from_seed(&[7; 32]), &mut [0; 64]);
+        assert!(pair.sign_in_context(b"", b"message", signature).is_err() && queue_is_empty());
+        assert!(pair.sign_digest(&[0; 256], &[0; 64], signature).is_err() && queue_is_empty());
+        assert!(verify_in_context(&public, b"", b"message", signature).is_err() && queue_is_empty());
+        assert!(verify_digest(&public, &[0; 256], &[0; 64], signature).is_err() && queue_is_empty());
         for curve in Curve::ALL {
             let length = curve.order_bytes();
             let key = EcKey::generate(curve).unwrap();
