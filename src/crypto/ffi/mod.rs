@@ -23,6 +23,7 @@ pub(super) mod des;
 pub(crate) mod ec;
 mod key_wrap;
 pub(crate) mod ed25519;
+mod envelope;
 pub(super) mod memory;
 pub(super) mod random;
 pub(crate) mod rsa;

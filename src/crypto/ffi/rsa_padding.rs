@@ -2,33 +2,13 @@
 #![allow(unsafe_code)]
 
 use std::ffi::c_int;
-use std::ptr::{self, NonNull};
 
-use aws_lc_sys::{EVP_MD, EVP_PKEY, EVP_PKEY_CTX, RSA_PKCS1_OAEP_PADDING};
+use aws_lc_sys::{EVP_MD, RSA_PKCS1_OAEP_PADDING};
 
+use super::envelope::{Envelope, Operation};
 use super::rsa::Rsa;
 use super::{Checked, Refused, checked, drawing, fresh, refused};
 use crate::crypto::digest::Hash;
-
-/// An owned envelope around a key, for the functions that exist for envelopes only.
-struct Envelope(NonNull<EVP_PKEY>);
-
-impl Drop for Envelope {
-    fn drop(&mut self) {
-        // SAFETY: as for Rsa; the key inside loses the envelope's reference.
-        unsafe { aws_lc_sys::EVP_PKEY_free(self.0.as_ptr()) };
-    }
-}
-
-/// An owned operation on an envelope.
-struct Operation(NonNull<EVP_PKEY_CTX>);
-
-impl Drop for Operation {
-    fn drop(&mut self) {
-        // SAFETY: as for Rsa; buffers and label inside go with it.
-        unsafe { aws_lc_sys::EVP_PKEY_CTX_free(self.0.as_ptr()) };
-    }
-}
 
 /// AWS-LC's static description of a hash.
 fn md(hash: Hash) -> *const EVP_MD {
@@ -104,14 +84,11 @@ impl Rsa {
         ciphertext: &[u8],
         out: &mut [u8],
     ) -> Checked<usize> {
-        // SAFETY: takes nothing; null is handled.
-        let envelope = Envelope(fresh(unsafe { aws_lc_sys::EVP_PKEY_new() })?);
+        let envelope = Envelope::empty()?;
         // SAFETY: both objects are live; the envelope takes a reference of its own, counted atomically.
-        checked(unsafe { aws_lc_sys::EVP_PKEY_set1_RSA(envelope.0.as_ptr(), self.0.as_ptr()) })?;
-        // SAFETY: the envelope is live, and the operation takes a reference of its own; no engine.
-        let operation =
-            Operation(fresh(unsafe { aws_lc_sys::EVP_PKEY_CTX_new(envelope.0.as_ptr(), ptr::null_mut()) })?);
-        let context = operation.0.as_ptr();
+        checked(unsafe { aws_lc_sys::EVP_PKEY_set1_RSA(envelope.as_ptr(), self.0.as_ptr()) })?;
+        let operation = Operation::on(&envelope)?;
+        let context = operation.as_ptr();
         // SAFETY: the operation is live and ours alone; the hashes are static.
         unsafe {
             checked(aws_lc_sys::EVP_PKEY_decrypt_init(context))?;
