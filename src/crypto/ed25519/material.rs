@@ -91,9 +91,9 @@ fn has_small_order(y: &BigNum, p: &BigNum) -> Checked<bool> {
     Ok(same(&p.minus_one()?) || same(&order_8) || negative)
 }
 
-/// The point inside a value of CKA_EC_POINT: 32 bytes as they are, or in a DER OCTET STRING, or in the BIT STRING that
-/// some read into "DER-encoding of the b-bit public key value" (PKCS#11 3.2 section 6.3.6). The three differ in
-/// length. The point itself is not checked.
+/// The point inside a value of CKA_EC_POINT: 32 bytes as they are, or in a DER OCTET STRING, or in a DER BIT STRING, for
+/// PKCS#11 says "DER-encoding" of a b-bit value and libraries differ on it. The three differ in length. The point
+/// itself is not checked.
 ///
 /// # Errors
 /// CKR_ATTRIBUTE_VALUE_INVALID when it is none of them.
@@ -108,7 +108,7 @@ pub fn decode_point(bytes: &[u8]) -> Result<[u8; KEY_LENGTH]> {
         .ok_or(Error::new(ck::CKR_ATTRIBUTE_VALUE_INVALID, "CKA_EC_POINT is no encoded Ed25519 point"))
 }
 
-/// A value of CKA_EC_POINT: the point as a DER OCTET STRING (PKCS#11 3.2 section 6.3.6).
+/// A value of CKA_EC_POINT: the point as a DER OCTET STRING, as for the other curves.
 #[must_use]
 pub fn encode_point(point: &[u8; KEY_LENGTH]) -> Vec<u8> {
     ec_material::encode_point(point)
