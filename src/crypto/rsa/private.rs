@@ -37,7 +37,9 @@ pub struct PrivateKey {
 }
 
 impl PrivateKey {
-    /// A new key's integers. With `fips`, as FIPS 186-5 has it, tested by AWS-LC.
+    /// A new key's integers. With `fips`, as FIPS 186-5 has it, tested by AWS-LC: the primes are random probable primes
+    /// (A.1.3). AWS-LC has no generation from auxiliary primes (A.1.6), the "strong primes" of X9.31, which FIPS 186
+    /// demands below 2048 bits alone (FIPS 186-4 B.3.1).
     ///
     /// # Errors
     /// CKR_KEY_SIZE_RANGE unless `bits` is a multiple of 128 in 512..=16384, with `fips` at least 2048;

@@ -408,6 +408,27 @@ fn generation_has_limits() {
     assert_eq!((small.modulus.len(), &small.public_exponent[..]), (64, F4));
 }
 
+/// CKM_RSA_X9_31_KEY_PAIR_GEN of CloudHSM has sizes in steps of 256 bits; the bounds are those of FIPS 186-5 A.1.3.
+#[test]
+fn fips_generation_has_every_size_in_steps() {
+    for bits in [2048, 2304, 3072] {
+        let c = PrivateKey::generate(bits, F4, true).unwrap();
+        let context = Context::new().unwrap();
+        for prime in [&c.prime_1, &c.prime_2] {
+            let prime = BigNum::from_bytes(prime.expose()).unwrap();
+            // p is above sqrt(2) 2^(bits/2 - 1): its square has all the bits.
+            assert_eq!((prime.bits(), prime.times(&prime, &context).unwrap().bits()), (bits / 2, bits));
+        }
+        let top = |prime: &Secret| u128::from_be_bytes(prime.expose()[..16].try_into().unwrap());
+        assert!(top(&c.prime_1).abs_diff(top(&c.prime_2)) > 1 << 28, "p and q differ within 100 bits");
+        let key = PrivateKey::from_components(&c).unwrap();
+        assert_eq!(key.modulus_bits(), bits);
+        key.check_pair_cheap().unwrap();
+        key.check_pair_by_signature().unwrap();
+    }
+    assert_eq!(rv(PrivateKey::generate(2048 + 64, F4, true)), ck::CKR_KEY_SIZE_RANGE);
+}
+
 #[test]
 fn encodings_go_round_and_are_those_of_rustcrypto() {
     use theirs::pkcs8::{DecodePublicKey, EncodePrivateKey, EncodePublicKey};
