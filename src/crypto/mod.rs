@@ -27,6 +27,7 @@ pub mod gcm;
 pub mod hmac;
 pub mod kdf;
 pub mod key_wrap;
+pub mod ml_dsa;
 pub mod pad;
 pub mod random;
 pub mod rsa;

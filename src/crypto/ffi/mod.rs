@@ -25,6 +25,7 @@ mod key_wrap;
 pub(crate) mod ed25519;
 mod envelope;
 pub(super) mod memory;
+pub(crate) mod ml_dsa;
 pub(super) mod random;
 pub(crate) mod rsa;
 pub(crate) mod rsa_padding;
@@ -66,10 +67,12 @@ mod tests {
     use super::bignum::{BigNum, Context};
     use super::ec::EcKey;
     use super::ed25519::{Pair, verify_digest, verify_in_context};
+    use super::ml_dsa::MlDsa;
     use super::rsa::Rsa;
     use super::rsa_padding::pad_oaep;
     use crate::crypto::digest::Hash;
     use crate::crypto::ec::Curve;
+    use crate::crypto::ml_dsa::ParameterSet;
 
     fn queue_is_empty() -> bool {
         // SAFETY: the function takes nothing and reads the calling thread's own queue only.
@@ -102,6 +105,21 @@ mod tests {
         assert!(pair.sign_digest(&[0; 256], &[0; 64], signature).is_err() && queue_is_empty());
         assert!(verify_in_context(&public, b"", b"message", signature).is_err() && queue_is_empty());
         assert!(verify_digest(&public, &[0; 256], &[0; 64], signature).is_err() && queue_is_empty());
+        for set in ParameterSet::ALL {
+            assert!(MlDsa::private(set, &[0; 40]).is_err() && queue_is_empty());
+            assert!(MlDsa::private(set, &vec![0xff; set.private_length()]).is_err() && queue_is_empty());
+            assert!(MlDsa::public(set, &[0; 40]).is_err() && queue_is_empty());
+            let key = MlDsa::private(set, &[7; 32]).unwrap();
+            assert!(key.write_private(small).is_err() && key.write_public(small).is_err() && queue_is_empty());
+            assert!(key.sign(b"", b"message", small).is_err() && key.sign_mu(&[0; 64], small).is_err());
+            assert!(queue_is_empty() && key.sign(&[0; 256], b"message", &mut [0; 5000]).is_err() && queue_is_empty());
+            assert!(key.sign_mu(&[0; 63], &mut [0; 5000]).is_err() && queue_is_empty());
+            let signature = vec![0; set.signature_length()];
+            assert!(key.verify(b"", b"message", &signature).is_err() && queue_is_empty());
+            assert!(key.verify(&[0; 256], b"message", &signature).is_err() && queue_is_empty());
+            assert!(key.verify_mu(&[0; 64], &signature).is_err() && queue_is_empty());
+            assert!(key.verify_mu(&[0; 63], &signature).is_err() && queue_is_empty());
+        }
         for curve in Curve::ALL {
             let length = curve.order_bytes();
             let key = EcKey::generate(curve).unwrap();
