@@ -22,6 +22,7 @@ mod cipher;
 mod digest;
 mod functions;
 mod interfaces;
+mod key_parameter;
 mod lifecycle;
 mod memory;
 mod objects;
@@ -32,4 +33,5 @@ mod slots;
 mod template;
 #[cfg(test)]
 mod tests;
+mod transport;
 mod users;

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::mechanism::Use;
 use crate::object::Template;
 
-const NO_PLACE: Error = Error::new(ck::CKR_ARGUMENTS_BAD, "there is no place for the handle");
+pub(super) const NO_PLACE: Error = Error::new(ck::CKR_ARGUMENTS_BAD, "there is no place for the handle");
 
 pub(super) unsafe fn create(
     library: &Library,

@@ -2,21 +2,24 @@
 
 use super::memory;
 use crate::ck::{
-    self, CK_AES_CTR_PARAMS, CK_GCM_PARAMS, CK_MECHANISM, CK_MECHANISM_TYPE, CK_OBJECT_HANDLE, CK_RSA_PKCS_OAEP_PARAMS,
-    CK_RSA_PKCS_PSS_PARAMS, CK_SESSION_HANDLE, CK_ULONG,
+    self, CK_AES_CTR_PARAMS, CK_EDDSA_PARAMS, CK_GCM_PARAMS, CK_MECHANISM, CK_MECHANISM_TYPE, CK_OBJECT_HANDLE,
+    CK_RSA_PKCS_OAEP_PARAMS, CK_RSA_PKCS_PSS_PARAMS, CK_SESSION_HANDLE, CK_SIGN_ADDITIONAL_CONTEXT, CK_ULONG,
 };
 use crate::cryptoki::Library;
 use crate::error::{Error, Result};
-use crate::mechanism::parameter::{Counter, Gcm, Iv, Oaep, Pss};
+use crate::mechanism::parameter::{Counter, Eddsa, Gcm, Iv, Oaep, Pss};
 use crate::mechanism::{Hash, Parameter, ParameterKind, Use};
 
 /// The longest IV, additional data or label that is read.
 const LONGEST_IV: CK_ULONG = 256;
 const LONGEST_DATA: CK_ULONG = 1 << 30;
+/// The longest context of a signature (RFC 8032 section 2, FIPS 204 section 5.2).
+const LONGEST_CONTEXT: CK_ULONG = 255;
 /// The IV that the HSM makes.
 const MADE_IV: CK_ULONG = 12;
 
-const BAD: Error = Error::new(ck::CKR_MECHANISM_PARAM_INVALID, "the mechanism's parameter is not what it should be");
+pub(super) const BAD: Error =
+    Error::new(ck::CKR_MECHANISM_PARAM_INVALID, "the mechanism's parameter is not what it should be");
 
 /// The caller's `CK_MECHANISM`.
 pub(super) struct Caller(CK_MECHANISM);
@@ -77,16 +80,26 @@ impl Caller {
             return Ok(());
         };
         let made = library.begin(session, what, caller.mechanism(), key, |kind| caller.decode(kind, what))?;
-        if let Some(iv) = made {
-            // The only call in which pIv is known to be valid, so the IV is written now.
-            // SAFETY: decoding has seen a parameter of this form, with a buffer of 12 bytes.
-            unsafe {
-                // pIv is the first field of both forms of the structure.
-                let place = memory::read(caller.0.pParameter.cast::<*mut u8>())?;
-                memory::write(place.cast::<[u8; 12]>(), iv)?;
-            }
+        // The only call in which pIv is known to be valid, so the IV is written now.
+        // SAFETY: decoding has seen a parameter of this form, with a buffer of 12 bytes.
+        made.map_or(Ok(()), |iv| unsafe { caller.write_iv(iv) })
+    }
+
+    /// Writes the IV that the HSM has made into the caller's CK_GCM_PARAMS.
+    ///
+    /// # Safety
+    /// The parameter is one of AES-GCM, with a buffer of 12 bytes at pIv.
+    pub(super) unsafe fn write_iv(&self, iv: [u8; 12]) -> Result<()> {
+        // SAFETY: the caller's promise; pIv is the first field of both forms of the structure.
+        unsafe {
+            let place = memory::read(self.0.pParameter.cast::<*mut u8>())?;
+            memory::write(place.cast::<[u8; 12]>(), iv)
         }
-        Ok(())
+    }
+
+    /// Whether there is no parameter.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.0.ulParameterLen == 0
     }
 
     /// The mechanism's number.
@@ -100,9 +113,10 @@ impl Caller {
     /// CKR_MECHANISM_PARAM_INVALID.
     pub(super) fn decode(&self, kind: ParameterKind, what: Use) -> Result<Parameter> {
         match kind {
-            ParameterKind::None if self.0.ulParameterLen == 0 => Ok(Parameter::None),
+            ParameterKind::None if self.is_empty() => Ok(Parameter::None),
             ParameterKind::None => Err(BAD),
             ParameterKind::Iv => Ok(Parameter::Iv(self.structure()?)),
+            ParameterKind::ShortIv => Ok(Parameter::ShortIv(self.structure()?)),
             ParameterKind::Counter => {
                 let parameter: CK_AES_CTR_PARAMS = self.structure()?;
                 let bits = u32::try_from(parameter.ulCounterBits).map_err(|_| BAD)?;
@@ -110,12 +124,21 @@ impl Caller {
             }
             ParameterKind::Gcm | ParameterKind::GcmMadeIv | ParameterKind::GcmIvInFront => self.gcm(kind, what),
             ParameterKind::Pss | ParameterKind::PssSameHash => self.pss(kind),
-            ParameterKind::Oaep | ParameterKind::OaepSameHash => self.oaep(kind),
+            ParameterKind::Oaep | ParameterKind::OaepSameHash => {
+                let oaep = Self::oaep_of(&self.structure()?, kind == ParameterKind::OaepSameHash)?;
+                Ok(Parameter::Oaep(Box::new(oaep)))
+            }
+            ParameterKind::WrapIv | ParameterKind::WrapIvDefault | ParameterKind::PaddedWrapIv => self.wrap_iv(kind),
+            ParameterKind::RsaAes | ParameterKind::RsaAesSameHash => self.rsa_aes(kind),
+            ParameterKind::Agreement | ParameterKind::AgreementCloudHsm => self.agreement(kind),
+            ParameterKind::CounterKdf | ParameterKind::CounterKdfCloudHsm => self.counter_kdf(kind),
+            ParameterKind::Eddsa | ParameterKind::EddsaCloudHsm => self.eddsa(kind),
+            ParameterKind::SignContext => self.sign_context(),
         }
     }
 
     /// The parameter as a structure of exactly its size.
-    fn structure<T: Copy>(&self) -> Result<T> {
+    pub(super) fn structure<T: Copy>(&self) -> Result<T> {
         if self.0.ulParameterLen != size_of::<T>() as CK_ULONG || self.0.pParameter.is_null() {
             return Err(BAD);
         }
@@ -124,7 +147,7 @@ impl Caller {
     }
 
     /// The bytes that a parameter points to.
-    fn bytes<'a>(pointer: *const u8, length: CK_ULONG, longest: CK_ULONG) -> Result<&'a [u8]> {
+    pub(super) fn bytes<'a>(pointer: *const u8, length: CK_ULONG, longest: CK_ULONG) -> Result<&'a [u8]> {
         if length > longest {
             return Err(BAD);
         }
@@ -176,6 +199,39 @@ impl Caller {
         Ok(Parameter::Gcm(Gcm { iv, additional, tag_length }))
     }
 
+    fn eddsa(&self, kind: ParameterKind) -> Result<Parameter> {
+        if self.is_empty() {
+            return Ok(Parameter::None);
+        }
+        let parameter: CK_EDDSA_PARAMS = self.structure()?;
+        let prehashed = match parameter.phFlag {
+            ck::CK_TRUE => true,
+            ck::CK_FALSE => false,
+            _ => return Err(BAD),
+        };
+        // A context that is empty and a message that is not hashed are plain Ed25519, which has no parameter (PKCS#11
+        // 3.2 section 6.3.16); CloudHSM knows no context at all.
+        let length = parameter.ulContextDataLen;
+        if (length == 0 && !prehashed) || (length != 0 && kind == ParameterKind::EddsaCloudHsm) {
+            return Err(BAD);
+        }
+        let context = Self::bytes(parameter.pContextData, length, LONGEST_CONTEXT)?;
+        Ok(Parameter::Eddsa(Eddsa { prehashed, context: context.into() }))
+    }
+
+    fn sign_context(&self) -> Result<Parameter> {
+        if self.is_empty() {
+            return Ok(Parameter::None);
+        }
+        let parameter: CK_SIGN_ADDITIONAL_CONTEXT = self.structure()?;
+        // Every signature is hedged here; a caller who must have the deterministic one gets none.
+        if !matches!(parameter.hedgeVariant, ck::CKH_HEDGE_PREFERRED | ck::CKH_HEDGE_REQUIRED) {
+            return Err(BAD);
+        }
+        let context = Self::bytes(parameter.pContext, parameter.ulContextLen, LONGEST_CONTEXT)?;
+        Ok(Parameter::Context(context.into()))
+    }
+
     fn pss(&self, kind: ParameterKind) -> Result<Parameter> {
         let parameter: CK_RSA_PKCS_PSS_PARAMS = self.structure()?;
         let (hash, mask) = (hash(parameter.hashAlg)?, mask(parameter.mgf)?);
@@ -187,10 +243,10 @@ impl Caller {
         Ok(Parameter::Pss(Pss { hash, mask, salt_length }))
     }
 
-    fn oaep(&self, kind: ParameterKind) -> Result<Parameter> {
-        let parameter: CK_RSA_PKCS_OAEP_PARAMS = self.structure()?;
+    /// An OAEP parameter from its structure.
+    pub(super) fn oaep_of(parameter: &CK_RSA_PKCS_OAEP_PARAMS, same_hash: bool) -> Result<Oaep> {
         let (hash, mask) = (hash(parameter.hashAlg)?, mask(parameter.mgf)?);
-        if kind == ParameterKind::OaepSameHash && hash != mask {
+        if same_hash && hash != mask {
             return Err(BAD);
         }
         let label = match parameter.source {
@@ -201,7 +257,7 @@ impl Caller {
             0 if parameter.ulSourceDataLen == 0 => &[],
             _ => return Err(BAD),
         };
-        Ok(Parameter::Oaep(Box::new(Oaep { hash, mask, label: label.into() })))
+        Ok(Oaep { hash, mask, label: label.into() })
     }
 }
 

@@ -1,6 +1,8 @@
 //! Keys from a key: the KDF in counter mode of SP 800-108r1 section 4.1, whose input PKCS#11 lets the caller lay out from
 //! fields in any order (PKCS#11 3.2, `CKM_SP800_108_COUNTER_KDF`).
 
+use std::borrow::Cow;
+
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::aes::{AesKey, BLOCK};
@@ -33,7 +35,7 @@ impl Prf {
 }
 
 /// A part of what the pseudorandom function gets in each iteration.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub enum Field<'a> {
     /// The number of the iteration, from 1 on.
     Counter {
@@ -52,7 +54,7 @@ pub enum Field<'a> {
         segments: bool,
     },
     /// Bytes of the caller: label, separator, context.
-    Bytes(&'a [u8]),
+    Bytes(Cow<'a, [u8]>),
 }
 
 /// Fills `out` with the output of as many iterations as it takes, the last one cut. CMAC allocates a part of its expanded key.
@@ -134,9 +136,9 @@ impl<'a> Plan<'a> {
 
     /// Gives the input of the iteration `counter` to `sink`, field by field.
     fn feed(&self, counter: u64, mut sink: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        self.fields.iter().try_for_each(|field| match *field {
-            Field::Counter { bytes, little_endian } => encode(counter, bytes, little_endian, &mut sink),
-            Field::Length { bytes, little_endian, segments } => {
+        self.fields.iter().try_for_each(|field| match field {
+            &Field::Counter { bytes, little_endian } => encode(counter, bytes, little_endian, &mut sink),
+            &Field::Length { bytes, little_endian, segments } => {
                 encode(if segments { self.given } else { self.taken }, bytes, little_endian, &mut sink)
             }
             Field::Bytes(bytes) => sink(bytes),

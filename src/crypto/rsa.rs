@@ -23,7 +23,7 @@ use block::{BAD_SIGNATURE, Prepared};
 pub use private::PrivateKey;
 
 /// The longest modulus in bytes.
-pub(super) const MAX_BYTES: usize = MAX_BITS as usize / 8;
+pub const MAX_BYTES: usize = MAX_BITS as usize / 8;
 /// What PKCS#1 v1.5 needs beside the message: 00, type, eight bytes of padding, 00 (RFC 8017 sections 7.2.1, 9.2).
 pub(super) const PKCS1_OVERHEAD: usize = 11;
 /// The integers of a private key, big-endian and without leading zeros (RFC 8017 A.1.2).

@@ -6,6 +6,7 @@ use super::session::Context;
 use crate::ck::{self, CK_SESSION_HANDLE};
 use crate::error::{Error, Result};
 use crate::exchange::{Exchange, Transfer};
+use crate::mechanism::operation::NO_PARTS;
 use crate::mechanism::{Ciphering, Stream, Use};
 use crate::secret::Secret;
 
@@ -18,8 +19,6 @@ fn ciphering(ready: &Ready, what: Use) -> Result<&'static Ciphering> {
 /// The most by which a plaintext can be shorter than its bound: a block of CBC with padding, an RSA modulus.
 const LONGEST_PADDING: usize = 2048;
 const NO_ROOM: Error = Error::internal("room where there is none");
-
-const NO_PARTS: Error = Error::new(ck::CKR_MECHANISM_INVALID, "the mechanism works in one call only");
 
 /// Runs what writes at most `most` bytes, straight into the caller's buffer if that is surely large enough.
 ///
@@ -79,7 +78,7 @@ fn cipher(context: &Context, active: &Active, what: Use, transfer: &mut impl Tra
     let work = ready.work();
     let most = (ciphering.most)(&work, input)?;
     // The limit is one on plaintext: what the HSM has encrypted it can decrypt.
-    check_length(ready.terms, if what == Use::Encrypt { input } else { most })?;
+    check_length(ready, if what == Use::Encrypt { input } else { most })?;
     if what == Use::Encrypt {
         // What encryption writes is known beforehand, so the work is not done twice.
         if let Some(flow) = answer(transfer, most)? {
@@ -93,7 +92,7 @@ fn cipher_update(context: &Context, active: &mut Active, what: Use, transfer: &m
     let (ready, stream) = stream_of(active, what)?;
     context.still_admitted(ready, what)?;
     let input = transfer.input_length();
-    check_length(ready.terms, input)?;
+    check_length(ready, input)?;
     let most = stream.update_most(input);
     if let Some(flow) = answer(transfer, most)? {
         return Ok(flow);

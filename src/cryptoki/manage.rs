@@ -11,26 +11,26 @@ use crate::module::Login;
 use crate::object::{Object, Template};
 
 /// What a function that changes objects works with, taken out of the session so that its lock is free.
-struct Place {
-    token: Arc<Token>,
+pub(super) struct Place {
+    pub(super) token: Arc<Token>,
     login: Option<Arc<Login>>,
     read_write: bool,
 }
 
 impl Place {
-    fn login(&self) -> Result<&Login> {
+    pub(super) fn login(&self) -> Result<&Login> {
         self.login.as_deref().ok_or(Error::new(ck::CKR_USER_NOT_LOGGED_IN, "this needs a login"))
     }
 
     /// Token objects are made and changed in read/write sessions only (PKCS#11 3.2 section 5.6.3).
-    fn check_writable(&self, token_object: bool) -> Result<()> {
+    pub(super) fn check_writable(&self, token_object: bool) -> Result<()> {
         if token_object && !self.read_write {
             return Err(Error::new(ck::CKR_SESSION_READ_ONLY, "token objects need a read/write session"));
         }
         Ok(())
     }
 
-    fn object(&self, handle: CK_OBJECT_HANDLE) -> Result<Arc<Object>> {
+    pub(super) fn object(&self, handle: CK_OBJECT_HANDLE) -> Result<Arc<Object>> {
         self.token.objects.get(&self.token.module, self.login.as_deref(), handle)
     }
 }
@@ -39,7 +39,7 @@ impl Place {
 pub type ReadAttribute<'a> = dyn Fn(CK_ATTRIBUTE_TYPE, &mut dyn FnMut(&[u8])) -> Result<()> + 'a;
 
 impl Library {
-    fn place(&self, session: CK_SESSION_HANDLE) -> Result<Place> {
+    pub(super) fn place(&self, session: CK_SESSION_HANDLE) -> Result<Place> {
         let session = self.session(session)?;
         Ok(Place {
             token: Arc::clone(session.value.token()?),
@@ -187,7 +187,12 @@ impl Library {
     }
 
     /// Gives a new object a handle. A token object without one, because there are none left, can still be found later.
-    fn hold(&self, place: &Place, object: &Arc<Object>, session: CK_SESSION_HANDLE) -> Result<CK_OBJECT_HANDLE> {
+    pub(super) fn hold(
+        &self,
+        place: &Place,
+        object: &Arc<Object>,
+        session: CK_SESSION_HANDLE,
+    ) -> Result<CK_OBJECT_HANDLE> {
         let handle = place.token.objects.handle(object, session)?;
         // The session may have been closed while the key was made, the login ended: what goes with them went before
         // this handle came.

@@ -15,6 +15,7 @@ mod session;
 mod sign;
 mod slab;
 mod token;
+mod transport;
 
 use std::sync::Arc;
 

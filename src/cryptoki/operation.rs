@@ -95,9 +95,9 @@ pub(super) fn goes_on(outcome: &Result<Flow>) -> bool {
 
 /// CloudHSM's limit on the input of one call.
 #[inline]
-pub(super) fn check_length(terms: &Terms, length: usize) -> Result<()> {
-    match terms.longest_input {
-        Some(most) if length > most => {
+pub(super) fn check_length(ready: &Ready, length: usize) -> Result<()> {
+    match ready.terms.longest_input {
+        Some(most) if length > most && !ready.parameter.prehashes() => {
             Err(Error::with(ck::CKR_DATA_LEN_RANGE, format!("{length} bytes in one call, the most is {most}")))
         }
         _ => Ok(()),
@@ -160,6 +160,8 @@ impl Library {
         let token = session.token()?;
         token.module.admit(session.context.login.as_deref(), &object, row, what)?;
         let mut parameter = decode(terms.parameter)?;
+        let work = Work { row, key: &object.material, parameter: &parameter };
+        Mechanism::check(&work, what, token.module.regime())?;
         let made = mechanism::make_iv(terms.parameter, what, &mut parameter)?;
         *session.active(what)? = Active::Ready(Ready { row, terms, handle: key, key: object, parameter });
         Ok(made)

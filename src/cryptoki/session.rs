@@ -102,7 +102,9 @@ impl Session {
             Use::Verify => verify,
             Use::Encrypt => encrypt,
             Use::Decrypt => decrypt,
-            Use::Digest | Use::Generate | Use::GeneratePair => return Err(Error::internal("no operation with a key")),
+            Use::Digest | Use::Generate | Use::GeneratePair | Use::Wrap | Use::Unwrap | Use::Derive => {
+                return Err(Error::internal("no operation with a key"));
+            }
         };
         Ok((context, active))
     }

@@ -3,9 +3,10 @@
 use super::Library;
 use super::operation::{Active, Flow, NOT_INITIALIZED, Ready, answer, check_length};
 use super::session::Context;
-use crate::ck::{self, CK_SESSION_HANDLE};
+use crate::ck::CK_SESSION_HANDLE;
 use crate::error::{Error, Result};
 use crate::exchange::Transfer;
+use crate::mechanism::operation::NO_PARTS;
 use crate::mechanism::{Accumulator, Signing, Use};
 
 /// Signatures up to this length (RSA of 8192 bits) need no memory from the heap.
@@ -41,7 +42,7 @@ fn sign_into(
 fn sign(context: &Context, active: &Active, transfer: &mut impl Transfer) -> Result<Flow> {
     let Active::Ready(ready) = active else { return Err(NOT_INITIALIZED) };
     context.still_admitted(ready, Use::Sign)?;
-    check_length(ready.terms, transfer.input_length())?;
+    check_length(ready, transfer.input_length())?;
     let signing = signing(ready)?;
     let work = ready.work();
     let length = (signing.length)(&work)?;
@@ -93,7 +94,7 @@ fn update(context: &Context, active: &mut Active, what: Use, part: &[u8]) -> Res
     }
     let Active::Accumulating(ready, state) = active else { return Err(NOT_INITIALIZED) };
     context.still_admitted(ready, what)?;
-    check_length(ready.terms, part.len())?;
+    check_length(ready, part.len())?;
     state.update(&ready.key.material, part)?;
     Ok(Flow::Told)
 }
@@ -101,7 +102,7 @@ fn update(context: &Context, active: &mut Active, what: Use, part: &[u8]) -> Res
 fn verify(context: &Context, active: &Active, data: &[u8], signature: &[u8]) -> Result<Flow> {
     let Active::Ready(ready) = active else { return Err(NOT_INITIALIZED) };
     context.still_admitted(ready, Use::Verify)?;
-    check_length(ready.terms, data.len())?;
+    check_length(ready, data.len())?;
     (signing(ready)?.verify)(&ready.work(), data, signature)?;
     Ok(Flow::Done)
 }
@@ -114,8 +115,6 @@ fn verify_final(context: &Context, active: &mut Active, signature: &[u8]) -> Res
         Ok(Flow::Done)
     })
 }
-
-const NO_PARTS: Error = Error::new(ck::CKR_MECHANISM_INVALID, "the mechanism works in one call only");
 
 impl Library {
     /// C_Sign.

@@ -3,11 +3,13 @@
 //! A family is a pair of functions over a digest (or over raw data); [`hashed`] puts the hash of the row in front,
 //! in one call or in parts, so that hashing is written once.
 
-use super::{Accumulator, Ciphering, Parameter, Serves, Signing, Stream, Work};
+use super::{Accumulator, Ciphering, Parameter, Serves, Signing, Stream, Use, Work, wrap};
 use crate::ck;
+use crate::config::Regime;
 use crate::crypto::digest::{Digest, Hash};
 use crate::error::{Error, Result};
 use crate::exchange::Exchange;
+use crate::mechanism::operation::NO_PARTS;
 use crate::mechanism::parameter::{Oaep, Pss};
 
 /// The largest RSA modulus served, in bytes.
@@ -53,6 +55,7 @@ pub(super) const fn rsa_pkcs() -> Serves {
         }),
         encrypt: Some(Ciphering { once: encrypt_pkcs1, ..RSA_CIPHER }),
         decrypt: Some(Ciphering { once: decrypt_pkcs1, ..RSA_CIPHER }),
+        wrap: Some(wrap::RSA_PKCS),
         ..Serves::NOTHING
     }
 }
@@ -91,6 +94,7 @@ pub(super) const fn rsa_oaep() -> Serves {
     Serves {
         encrypt: Some(Ciphering { once: encrypt_oaep, ..RSA_CIPHER }),
         decrypt: Some(Ciphering { once: decrypt_oaep, ..RSA_CIPHER }),
+        wrap: Some(wrap::BY_CIPHER),
         ..Serves::NOTHING
     }
 }
@@ -130,8 +134,6 @@ const SINGLE_PART: Signing = Signing {
 
 const RSA_CIPHER: Ciphering =
     Ciphering { most: |work, _| rsa_length(work), once: |_, _| Err(NO_PARTS), start: no_stream };
-
-const NO_PARTS: Error = Error::new(ck::CKR_FUNCTION_NOT_SUPPORTED, "the mechanism works in one call only");
 
 fn no_stream(_: &Work<'_>) -> Result<Box<dyn Stream>> {
     Err(NO_PARTS)
@@ -219,6 +221,23 @@ fn sign_pss(work: &Work<'_>, digest: &[u8], out: &mut [u8]) -> Result<usize> {
 fn verify_pss(work: &Work<'_>, digest: &[u8], signature: &[u8]) -> Result<()> {
     let pss = pss(work, digest)?;
     work.key.rsa_public()?.verify_pss(pss.hash, pss.mask, pss.salt_length, digest, signature)
+}
+
+/// In FIPS mode no digest is signed that is weaker than the curve (User Guide, ki-all: an "invalid mechanism" error, since
+/// Client SDK 5.16). A hash of n bits is as strong against collisions as a curve of n bits is (SP 800-57 part 1, 5.6.1).
+pub(super) fn digest_strength(work: &Work<'_>, what: Use, regime: Regime<'_>) -> Result<()> {
+    if what != Use::Sign || regime.weak_digests() {
+        return Ok(());
+    }
+    // P-521 is matched by the longest hash that there is.
+    let wanted = work.key.ec_private()?.curve().bits().min(512);
+    if hash(work)?.length() * 8 >= wanted as usize {
+        return Ok(());
+    }
+    Err(Error::with(
+        ck::CKR_MECHANISM_INVALID,
+        format!("{} is weaker than the curve, which FIPS mode does not allow (ecdsa_with_weak_hash)", work.row.name),
+    ))
 }
 
 fn sign_ecdsa(work: &Work<'_>, digest: &[u8], out: &mut [u8]) -> Result<usize> {

@@ -6,11 +6,12 @@
 use zeroize::Zeroizing;
 
 use super::parameter::Gcm;
-use super::{Ciphering, Parameter, Serves, Stream, Work};
+use super::{Ciphering, Parameter, Serves, Stream, Work, wrap};
 use crate::ck;
 use crate::crypto::gcm::{GcmOpener, GcmSealer};
 use crate::error::{Error, Result};
 use crate::exchange::Exchange;
+use crate::mechanism::operation::NO_PARTS;
 use crate::object::KeyMaterial;
 
 /// The IV that stands in front of CKM_CLOUDHSM_AES_GCM's ciphertext.
@@ -29,6 +30,7 @@ pub(super) const fn serves() -> Serves {
             once: open,
             start: start_open,
         }),
+        wrap: Some(wrap::BY_CIPHER),
         ..Serves::NOTHING
     }
 }
@@ -46,6 +48,7 @@ pub(super) const fn serves_iv_in_front() -> Serves {
             once: open_iv_in_front,
             start: no_parts,
         }),
+        wrap: Some(wrap::BY_CIPHER),
         ..Serves::NOTHING
     }
 }
@@ -54,7 +57,7 @@ const TOO_LONG: Error = Error::new(ck::CKR_DATA_LEN_RANGE, "the data is longer t
 const NO_ROOM: Error = Error::internal("the room is smaller than the operation said");
 
 fn no_parts(_: &Work<'_>) -> Result<Box<dyn Stream>> {
-    Err(Error::new(ck::CKR_MECHANISM_INVALID, "the mechanism works in one call only"))
+    Err(NO_PARTS)
 }
 
 fn parameter<'a>(work: &Work<'a>) -> Result<&'a Gcm> {

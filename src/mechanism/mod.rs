@@ -4,17 +4,21 @@
 //! size and usage, the negative tests and the table in the docs. Adding a mechanism is adding a row (and, for new
 //! mathematics, a function in its family).
 
-mod aes;
 mod asymmetric;
+mod block;
 mod cmac;
+mod ctr;
+mod derive;
 mod digest;
 mod gcm;
 mod hmac;
 mod keygen;
+mod modern;
 pub mod operation;
 pub mod parameter;
 #[rustfmt::skip] // a table, one row a line
 mod table;
+mod wrap;
 
 pub use operation::{Accumulator, Stream, Work};
 pub use parameter::{Parameter, ParameterKind};
@@ -27,6 +31,9 @@ use crate::error::{Error, Result};
 use crate::exchange::Exchange;
 use crate::object::KeyMaterial;
 use crate::object::attributes::Draft;
+use crate::object::form::Lengths;
+use crate::object::key::Shape;
+use crate::secret::Secret;
 
 /// What a mechanism is asked to do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -45,12 +52,28 @@ pub enum Use {
     Generate,
     /// C_GenerateKeyPair.
     GeneratePair,
+    /// C_WrapKey.
+    Wrap,
+    /// C_UnwrapKey.
+    Unwrap,
+    /// C_DeriveKey.
+    Derive,
 }
 
 impl Use {
     /// Every use, in the order of its bit in a set of uses.
-    pub const ALL: [Self; 7] =
-        [Self::Encrypt, Self::Decrypt, Self::Digest, Self::Sign, Self::Verify, Self::Generate, Self::GeneratePair];
+    pub const ALL: [Self; 10] = [
+        Self::Encrypt,
+        Self::Decrypt,
+        Self::Digest,
+        Self::Sign,
+        Self::Verify,
+        Self::Generate,
+        Self::GeneratePair,
+        Self::Wrap,
+        Self::Unwrap,
+        Self::Derive,
+    ];
 
     /// Its bit in a set of uses.
     #[must_use]
@@ -69,6 +92,9 @@ impl Use {
             Self::Verify => ck::CKF_VERIFY,
             Self::Generate => ck::CKF_GENERATE,
             Self::GeneratePair => ck::CKF_GENERATE_KEY_PAIR,
+            Self::Wrap => ck::CKF_WRAP,
+            Self::Unwrap => ck::CKF_UNWRAP,
+            Self::Derive => ck::CKF_DERIVE,
         }
     }
 
@@ -80,6 +106,9 @@ impl Use {
             Self::Decrypt => Some(ck::CKA_DECRYPT),
             Self::Sign => Some(ck::CKA_SIGN),
             Self::Verify => Some(ck::CKA_VERIFY),
+            Self::Wrap => Some(ck::CKA_WRAP),
+            Self::Unwrap => Some(ck::CKA_UNWRAP),
+            Self::Derive => Some(ck::CKA_DERIVE),
             Self::Digest | Self::Generate | Self::GeneratePair => None,
         }
     }
@@ -89,6 +118,8 @@ impl Use {
 pub struct Keys {
     /// `CKA_KEY_TYPE`.
     pub types: &'static [CK_KEY_TYPE],
+    /// What its material is: CKK_EC stands for keys of curves that have nothing in common.
+    pub shape: Shape,
     /// Smallest and largest size, in `unit`.
     pub sizes: (CK_ULONG, CK_ULONG),
     /// What `sizes` counts (PKCS#11 gives each mechanism its own unit).
@@ -142,9 +173,14 @@ pub struct Mechanism {
     pub standard: Option<Terms>,
     /// The uses allowed in FIPS mode, as a set of [`Use::bit`].
     pub fips: u16,
+    /// What of the key and the parameter FIPS mode or a switch does not allow.
+    pub rule: Option<SpecialRule>,
     /// Where it is defined.
     pub source: &'static str,
 }
+
+/// A rule that crosses mechanism, key and parameter.
+pub type SpecialRule = fn(&Work<'_>, Use, Regime<'_>) -> Result<()>;
 
 /// The functions behind a row; what is there is what the mechanism can do.
 pub struct Serves {
@@ -160,12 +196,24 @@ pub struct Serves {
     pub generate: Option<GenerateKey>,
     /// C_GenerateKeyPair.
     pub generate_pair: Option<GeneratePair>,
+    /// C_WrapKey and C_UnwrapKey.
+    pub wrap: Option<Wrapping>,
+    /// C_DeriveKey.
+    pub derive: Option<Deriving>,
 }
 
 impl Serves {
     /// Nothing, for families to add to.
-    const NOTHING: Self =
-        Self { digest: false, sign: None, encrypt: None, decrypt: None, generate: None, generate_pair: None };
+    const NOTHING: Self = Self {
+        digest: false,
+        sign: None,
+        encrypt: None,
+        decrypt: None,
+        generate: None,
+        generate_pair: None,
+        wrap: None,
+        derive: None,
+    };
 }
 
 /// Signing and verifying, in one call or in parts.
@@ -194,6 +242,52 @@ pub struct Ciphering {
     pub once: fn(&Work<'_>, Exchange<'_>) -> Result<usize>,
     /// Begins an operation in parts.
     pub start: fn(&Work<'_>) -> Result<Box<dyn Stream>>,
+}
+
+/// Wrapping and unwrapping keys; what is wrapped are the bytes that `object::form` makes of a key.
+#[derive(Clone, Copy)]
+pub struct Wrapping {
+    /// The keys that it wraps.
+    pub payload: Payload,
+    /// The length of a wrapped key whose bytes are so many.
+    pub length: fn(&Work<'_>, usize) -> Result<usize>,
+    /// Wraps the bytes of a key into a buffer of at least that length.
+    pub wrap: fn(&Work<'_>, &[u8], &mut [u8]) -> Result<usize>,
+    /// The bytes of a wrapped key; `Lengths` are those that they can have, if the key is a secret one.
+    pub unwrap: fn(&Work<'_>, &[u8], Lengths) -> Result<Secret>,
+}
+
+/// The keys that a mechanism wraps.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Payload {
+    /// Secret and private keys.
+    Any,
+    /// Secret keys.
+    Secret,
+    /// Keys of block ciphers, whose length is a multiple of eight bytes.
+    Cipher,
+}
+
+impl Payload {
+    /// Whether keys of this class and type are wrapped.
+    #[must_use]
+    pub const fn includes(self, class: CK_OBJECT_CLASS, key_type: CK_KEY_TYPE) -> bool {
+        match (self, class) {
+            (Self::Any, ck::CKO_SECRET_KEY | ck::CKO_PRIVATE_KEY) | (Self::Secret, ck::CKO_SECRET_KEY) => true,
+            (Self::Cipher, ck::CKO_SECRET_KEY) => matches!(key_type, ck::CKK_AES | ck::CKK_DES3),
+            _ => false,
+        }
+    }
+}
+
+/// Deriving a secret key from a key.
+#[derive(Clone, Copy)]
+pub struct Deriving {
+    /// The bytes of the derived key: so many, or as many as the mechanism gives.
+    pub derive: fn(&Work<'_>, Option<usize>) -> Result<Secret>,
+    /// Whether the derived key may be no less protected than the base key. Not so for an agreement: what comes out is
+    /// the peer's as well.
+    pub inherits: bool,
 }
 
 /// Making a secret key.
@@ -252,12 +346,21 @@ impl Mechanism {
         }
     }
 
+    /// Asks the row's own rule, if it has one, whether it works with this key and parameter.
+    ///
+    /// # Errors
+    /// What the rule refuses.
+    #[inline]
+    pub fn check(work: &Work<'_>, what: Use, regime: Regime<'_>) -> Result<()> {
+        work.row.rule.map_or(Ok(()), |rule| rule(work, what, regime))
+    }
+
     /// The class of key that a use wants.
     #[must_use]
     pub const fn class(&self, what: Use) -> CK_OBJECT_CLASS {
         match (self.keys.pair, what) {
             (false, _) => ck::CKO_SECRET_KEY,
-            (true, Use::Sign | Use::Decrypt) => ck::CKO_PRIVATE_KEY,
+            (true, Use::Sign | Use::Decrypt | Use::Unwrap | Use::Derive) => ck::CKO_PRIVATE_KEY,
             (true, _) => ck::CKO_PUBLIC_KEY,
         }
     }
@@ -284,7 +387,8 @@ pub fn serve(id: CK_MECHANISM_TYPE, what: Use, regime: Regime<'_>) -> Result<(&'
 /// # Errors
 /// If the random generator fails.
 pub fn make_iv(kind: ParameterKind, what: Use, parameter: &mut Parameter) -> Result<Option<[u8; 12]>> {
-    let made = matches!(kind, ParameterKind::GcmMadeIv | ParameterKind::GcmIvInFront) && what == Use::Encrypt;
+    let made = matches!(kind, ParameterKind::GcmMadeIv | ParameterKind::GcmIvInFront)
+        && matches!(what, Use::Encrypt | Use::Wrap);
     let Parameter::Gcm(gcm) = parameter else { return Ok(None) };
     if !made {
         return Ok(None);

@@ -6,6 +6,7 @@ use crate::ck;
 use crate::crypto::cmac::Cmac;
 use crate::crypto::digest::Digest;
 use crate::crypto::hmac::Hmac;
+use crate::crypto::ml_dsa::Representative;
 use crate::error::{Error, Result};
 use crate::exchange::Exchange;
 use crate::mechanism::{Mechanism, Parameter};
@@ -30,6 +31,8 @@ pub enum Accumulator {
     Hmac(Hmac),
     /// A message under CMAC.
     Cmac(Cmac),
+    /// A message on its way to ML-DSA's mu.
+    Representative(Representative),
 }
 
 impl Accumulator {
@@ -42,6 +45,7 @@ impl Accumulator {
             Self::Digest(state) => state.update(part),
             Self::Hmac(state) => state.update(part),
             Self::Cmac(state) => state.update(key.secret()?.aes()?, part)?,
+            Self::Representative(state) => state.update(part)?,
         }
         Ok(())
     }
@@ -67,6 +71,9 @@ pub trait Stream: Send {
     /// What the cipher refuses: an incomplete block, a wrong padding or tag.
     fn finish(&mut self, key: &KeyMaterial, out: &mut [u8]) -> Result<usize>;
 }
+
+/// What an operation in parts answers for a mechanism that has none.
+pub const NO_PARTS: Error = Error::new(ck::CKR_MECHANISM_INVALID, "the mechanism works in one call only");
 
 /// Compares a recomputed MAC with the caller's, in constant time.
 ///

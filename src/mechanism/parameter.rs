@@ -3,6 +3,7 @@
 //! `abi` decodes the caller's structure by the [`ParameterKind`] of the row and the profile; nothing below meets a
 //! pointer.
 
+pub use crate::crypto::counter_kdf::{Field, Prf};
 pub use crate::crypto::ctr::Counter;
 use crate::crypto::digest::Hash;
 
@@ -13,6 +14,8 @@ pub enum ParameterKind {
     None,
     /// The 16 bytes of an AES block as IV.
     Iv,
+    /// The 8 bytes of a DES block as IV.
+    ShortIv,
     /// `CK_AES_CTR_PARAMS`.
     Counter,
     /// `CK_GCM_PARAMS` with the caller's IV.
@@ -29,6 +32,30 @@ pub enum ParameterKind {
     Oaep,
     /// The same, with one hash for the label and the mask.
     OaepSameHash,
+    /// None, or the 8 bytes of RFC 3394's IV, which a caller may choose.
+    WrapIv,
+    /// None, or exactly the default IV of RFC 3394.
+    WrapIvDefault,
+    /// None, or exactly the 4 bytes of RFC 5649's IV.
+    PaddedWrapIv,
+    /// `CK_RSA_AES_KEY_WRAP_PARAMS`.
+    RsaAes,
+    /// The same, with one hash for the label and the mask.
+    RsaAesSameHash,
+    /// `CK_ECDH1_DERIVE_PARAMS` with the standard's key derivation functions.
+    Agreement,
+    /// The same with CloudHSM's.
+    AgreementCloudHsm,
+    /// `CK_SP800_108_KDF_PARAMS` of PKCS#11 3.x, with five fields.
+    CounterKdf,
+    /// `CK_SP800_108_KDF_PARAMS` of CloudHSM, with three fields.
+    CounterKdfCloudHsm,
+    /// None for Ed25519, or `CK_EDDSA_PARAMS` for Ed25519ctx and Ed25519ph.
+    Eddsa,
+    /// None for Ed25519, or `CK_EDDSA_PARAMS` that says Ed25519ph without a context.
+    EddsaCloudHsm,
+    /// None, or `CK_SIGN_ADDITIONAL_CONTEXT`.
+    SignContext,
 }
 
 /// A parameter.
@@ -39,6 +66,8 @@ pub enum Parameter {
     None,
     /// An IV of one AES block.
     Iv([u8; 16]),
+    /// An IV of eight bytes: a DES block, or that of an AES key wrap if it is not the default.
+    ShortIv([u8; 8]),
     /// A counter block.
     Counter(Counter),
     /// AES-GCM.
@@ -47,6 +76,59 @@ pub enum Parameter {
     Pss(Pss),
     /// RSA-OAEP.
     Oaep(Box<Oaep>),
+    /// RSA_AES_KEY_WRAP.
+    RsaAes(Box<RsaAes>),
+    /// A key agreement.
+    Agreement(Box<Agreement>),
+    /// SP 800-108 in counter mode.
+    CounterKdf(Box<CounterKdf>),
+    /// Ed25519ctx or Ed25519ph.
+    Eddsa(Eddsa),
+    /// The context of a signature.
+    Context(Box<[u8]>),
+}
+
+impl Parameter {
+    /// Whether the message is hashed before it is signed: then it does not go through the HSM, and has no limit there
+    /// (User Guide, pkcs11-mechanisms).
+    #[must_use]
+    pub const fn prehashes(&self) -> bool {
+        matches!(self, Self::Eddsa(Eddsa { prehashed: true, .. }))
+    }
+}
+
+/// The parameter of EdDSA.
+pub struct Eddsa {
+    /// Ed25519ph, which signs a hash of the message.
+    pub prehashed: bool,
+    /// The context.
+    pub context: Box<[u8]>,
+}
+
+/// The parameter of CKM_RSA_AES_KEY_WRAP.
+pub struct RsaAes {
+    /// The length of the AES key in the middle, in bytes.
+    pub key_length: usize,
+    /// How that key is encrypted.
+    pub oaep: Oaep,
+}
+
+/// The parameter of CKM_ECDH1_DERIVE.
+pub struct Agreement {
+    /// The hash of the X9.63 derivation; none for the shared secret itself.
+    pub hash: Option<Hash>,
+    /// The shared information of the derivation.
+    pub information: Box<[u8]>,
+    /// The peer's point, raw or as a DER OCTET STRING.
+    pub point: Box<[u8]>,
+}
+
+/// The parameter of SP 800-108's KDF in counter mode.
+pub struct CounterKdf {
+    /// The pseudorandom function.
+    pub prf: Prf,
+    /// What it is fed with, in order.
+    pub fields: Vec<Field<'static>>,
 }
 
 /// An initialization vector: the usual 12 bytes inline, anything else on the heap.

@@ -24,7 +24,10 @@ impl Module {
     #[inline]
     pub fn admit(&self, login: Option<&Login>, object: &Object, mechanism: &Mechanism, what: Use) -> Result<()> {
         // What the row says of the key is compared each time: two keys of one type may meet different rows.
-        if !mechanism.keys.types.contains(&object.key_type) || object.class != mechanism.class(what) {
+        if !mechanism.keys.types.contains(&object.key_type)
+            || object.class != mechanism.class(what)
+            || object.material.shape() != mechanism.keys.shape
+        {
             return Err(Error::with(
                 ck::CKR_KEY_TYPE_INCONSISTENT,
                 format!("{} does not {what:?} with this kind of key", mechanism.name),

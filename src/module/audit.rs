@@ -23,11 +23,13 @@ pub(super) enum Opcode {
     Login = 0xd,
     GenerateKey = 0x17,
     GenerateKeyPair = 0x19,
+    UnwrapKey = 0x1b,
     DeleteUser = 0xa1,
     // AWS names these without a number; the numbers are ours.
     CreateObject = 0x1_0001,
     ModifyObject = 0x1_0002,
     TombstoneObject = 0x1_0003,
+    DeriveKey = 0x1_0004,
 }
 
 /// AWS's response codes.

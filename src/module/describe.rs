@@ -3,7 +3,7 @@
 use super::policy::{self, Command};
 use super::{Login, Module};
 use crate::ck;
-use crate::crypto::{ec_material, rsa_material};
+use crate::crypto::{ec_material, ed25519, rsa_material};
 use crate::error::Result;
 use crate::object::{KeyMaterial, Object};
 
@@ -18,6 +18,12 @@ pub struct Figures {
     pub curve: Option<&'static str>,
     /// The point of an EC key, of either half: 04 || X || Y.
     pub point: Option<Vec<u8>>,
+}
+
+fn edwards(figures: &mut Figures, point: &[u8; ed25519::KEY_LENGTH], length: usize) -> usize {
+    figures.curve = Some("ed25519");
+    figures.point = Some(point.to_vec());
+    length
 }
 
 impl Module {
@@ -50,6 +56,11 @@ impl Module {
                 figures.point = Some(prepared.point());
                 ec_material::encode_pkcs8(prepared)?.len()
             }
+            // The lengths that AWS's own output has: the public key, and the expanded private one.
+            KeyMaterial::EdwardsPublic(key) => edwards(&mut figures, key.bytes(), ed25519::KEY_LENGTH),
+            KeyMaterial::EdwardsPrivate(key) => edwards(&mut figures, key.public(), ed25519::to_pkcs8(key)?.len()),
+            KeyMaterial::MlDsaPublic(key) => key.bytes().len(),
+            KeyMaterial::MlDsaPrivate(key) => key.parameter_set().private_length(),
         };
         Ok(figures)
     }

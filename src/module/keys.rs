@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::mechanism::{self, Mechanism};
 use crate::object::attributes::Draft;
 use crate::object::create::{self, Changer};
+use crate::object::key::Shape;
 use crate::object::rules::{self, Kind as ObjectKind, Making, Reading};
 use crate::object::{KeyMaterial, NOBODY, Object, Template, import, record};
 use crate::store::{Durability, Kind};
@@ -56,7 +57,12 @@ impl Module {
         let public_kind = self.kind_for(public, ck::CKO_PUBLIC_KEY, generator.key_type)?;
         let private_kind = self.kind_for(private, ck::CKO_PRIVATE_KEY, generator.key_type)?;
         let mut public = create::draft(public_kind, Making::Generate, public, regime)?;
-        let mut private = create::draft(private_kind, Making::Generate, private, regime)?;
+        let useless = self.dialect().private_template_bug && private.names(PARAMETERS_OF_A_PAIR);
+        let mut private = if useless {
+            create::useless(private_kind, &private.without(PARAMETERS_OF_A_PAIR)?, regime)?
+        } else {
+            create::draft(private_kind, Making::Generate, private, regime)?
+        };
         if let Some(bits) = public.number(ck::CKA_MODULUS_BITS) {
             self.check_size(row, bits, ck::CKR_KEY_SIZE_RANGE)?;
         }
@@ -82,27 +88,15 @@ impl Module {
     /// # Errors
     /// What the policy and the rules refuse, and material that does not fit together.
     pub fn create_object(&self, login: Option<&Login>, template: &Template) -> Result<Arc<Object>> {
-        let class =
-            template.number(ck::CKA_CLASS).ok_or(Error::new(ck::CKR_TEMPLATE_INCOMPLETE, "CKA_CLASS must be given"))?;
-        let key_type = template.number(ck::CKA_KEY_TYPE);
-        let is_key = matches!(class, ck::CKO_SECRET_KEY | ck::CKO_PRIVATE_KEY | ck::CKO_PUBLIC_KEY);
-        if is_key && key_type.is_none() {
-            return Err(Error::new(ck::CKR_TEMPLATE_INCOMPLETE, "CKA_KEY_TYPE must be given"));
-        }
-        let kind = rules::kind(class, key_type.unwrap_or(ck::CK_UNAVAILABLE_INFORMATION))
-            .filter(|kind| kind.served(self.regime()))
-            .ok_or(Error::new(ck::CKR_ATTRIBUTE_VALUE_INVALID, "objects of this class or key type are not served"))?;
+        let kind = self.kind_of_template(template)?;
         if let Some(login) = login {
             policy::may(login, Command::CreateKeys)?;
         }
         let mut draft = create::draft(kind, Making::Create, template, self.regime())?;
         self.may_make(login, &draft)?;
-        let material = (kind.import)(template, &mut draft)?;
-        if let Some(exponent) = draft.get(ck::CKA_PUBLIC_EXPONENT) {
-            self.check_exponent(exponent)?;
-            self.check_modulus(&draft)?;
-        }
-        if is_key {
+        let material = (kind.form.import)(template, &mut draft)?;
+        self.check_public_values(&draft)?;
+        if kind.key_type.is_some() {
             create::set_history(&mut draft, false, false);
         }
         let new = self.complete(kind, Making::Create, draft, material, None)?;
@@ -225,6 +219,30 @@ impl Module {
         record::encode(&object.attributes, &object.material).len() as CK_ULONG
     }
 
+    /// The kind of object that a template describes.
+    pub(super) fn kind_of_template(&self, template: &Template) -> Result<&'static ObjectKind> {
+        let class =
+            template.number(ck::CKA_CLASS).ok_or(Error::new(ck::CKR_TEMPLATE_INCOMPLETE, "CKA_CLASS must be given"))?;
+        let key_type = template.number(ck::CKA_KEY_TYPE);
+        if matches!(class, ck::CKO_SECRET_KEY | ck::CKO_PRIVATE_KEY | ck::CKO_PUBLIC_KEY) && key_type.is_none() {
+            return Err(Error::new(ck::CKR_TEMPLATE_INCOMPLETE, "CKA_KEY_TYPE must be given"));
+        }
+        self.served_kind(class, key_type.unwrap_or(ck::CK_UNAVAILABLE_INFORMATION))
+    }
+
+    /// The same for a derived key, which is a generic secret if the template does not say what it is (PKCS#11 3.2
+    /// section 6.3.20); whether it must, the rules know.
+    pub(super) fn kind_of_derived(&self, template: &Template) -> Result<&'static ObjectKind> {
+        let class = template.number(ck::CKA_CLASS).unwrap_or(ck::CKO_SECRET_KEY);
+        self.served_kind(class, template.number(ck::CKA_KEY_TYPE).unwrap_or(ck::CKK_GENERIC_SECRET))
+    }
+
+    fn served_kind(&self, class: CK_ULONG, key_type: CK_ULONG) -> Result<&'static ObjectKind> {
+        rules::kind(class, key_type)
+            .filter(|kind| kind.served(self.regime()))
+            .ok_or(Error::new(ck::CKR_ATTRIBUTE_VALUE_INVALID, "objects of this class or key type are not served"))
+    }
+
     /// The kind that a generator makes; a class or key type in the template must agree.
     fn kind_for(&self, template: &Template, class: CK_ULONG, key_type: CK_ULONG) -> Result<&'static ObjectKind> {
         let agrees = |id, wanted| template.number(id).is_none_or(|given| given == wanted);
@@ -238,7 +256,7 @@ impl Module {
     }
 
     /// Adds what follows from the material and from how the object came to be.
-    fn complete(
+    pub(super) fn complete(
         &self,
         kind: &ObjectKind,
         making: Making,
@@ -246,6 +264,9 @@ impl Module {
         material: KeyMaterial,
         generator: Option<&Mechanism>,
     ) -> Result<NewKey> {
+        if material.shape() == Shape::Edwards && !self.mode().edwards {
+            return Err(Error::new(ck::CKR_CURVE_NOT_SUPPORTED, "FIPS mode has no keys on edwards25519"));
+        }
         let sets = |id| match kind.rule(id).map(|rule| rule.cell(making, self.regime())) {
             Some(rules::Cell::ReadOnly) => Some(true),
             Some(rules::Cell::Optional(_)) => Some(false),
@@ -288,6 +309,13 @@ impl Module {
         Err(Error::with(rv, format!("a key of {size} bits is not served: {smallest} to {largest} in steps of {step}")))
     }
 
+    /// An RSA key that comes from outside obeys the same limits as one that is generated here.
+    pub(super) fn check_public_values(&self, draft: &Draft) -> Result<()> {
+        let Some(exponent) = draft.get(ck::CKA_PUBLIC_EXPONENT) else { return Ok(()) };
+        self.check_exponent(exponent)?;
+        self.check_modulus(draft)
+    }
+
     /// An imported RSA key is as large as a generated one may be.
     fn check_modulus(&self, draft: &Draft) -> Result<()> {
         let modulus = draft.get(ck::CKA_MODULUS).unwrap_or_default();
@@ -328,7 +356,7 @@ impl Module {
     }
 
     /// Stores new token objects in one commit; session objects are handed back as they are.
-    fn keep(&self, login: Option<&Login>, new: Vec<NewKey>, opcode: Opcode) -> Result<Vec<Arc<Object>>> {
+    pub(super) fn keep(&self, login: Option<&Login>, new: Vec<NewKey>, opcode: Opcode) -> Result<Vec<Arc<Object>>> {
         self.keep_for(login, login.map_or(NOBODY, |login| login.user), new, opcode)
     }
 
@@ -348,12 +376,15 @@ impl Module {
     }
 }
 
+/// What of a pair stands in the template of the public key.
+const PARAMETERS_OF_A_PAIR: &[CK_ATTRIBUTE_TYPE] = &[ck::CKA_MODULUS_BITS, ck::CKA_PUBLIC_EXPONENT];
+
 const NOT_A_GENERATOR: Error = Error::new(ck::CKR_MECHANISM_INVALID, "the mechanism makes no such key");
-const NOTHING_MADE: Error = Error::internal("nothing was made");
+pub(super) const NOTHING_MADE: Error = Error::internal("nothing was made");
 pub(super) const GONE: Error = Error::new(ck::CKR_OBJECT_HANDLE_INVALID, "the object has been destroyed");
 const SENSITIVE: Error = Error::new(ck::CKR_ATTRIBUTE_SENSITIVE, "key material that may not leave the HSM");
 const UNKNOWN_ATTRIBUTE: Error = Error::new(ck::CKR_ATTRIBUTE_TYPE_INVALID, "the object has no such attribute");
 
-fn kind_of(object: &Object) -> Result<&'static ObjectKind> {
+pub(super) fn kind_of(object: &Object) -> Result<&'static ObjectKind> {
     object.kind.ok_or(Error::internal("an object of a kind without rules"))
 }

@@ -15,6 +15,7 @@ mod lifecycle;
 mod login;
 mod policy;
 mod stored;
+mod transport;
 mod user;
 mod users;
 

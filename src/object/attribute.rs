@@ -1,9 +1,11 @@
 //! One row for each attribute of the standard that is known here: its name, the shape of its value, its index.
 //!
 //! What a class of objects does with an attribute is not here but in the rule table; this list only says what a
-//! value of it looks like. An attribute that has no row is CKR_ATTRIBUTE_TYPE_INVALID everywhere.
+//! value of it looks like. An attribute that has no row is CKR_ATTRIBUTE_TYPE_INVALID everywhere; one that no object has
+//! (those of DSA and Diffie-Hellman keys) still has a row, because CloudHSM tells the two apart in a template.
 
-use crate::ck::{self, CK_ATTRIBUTE_TYPE};
+use crate::ck::vendor::CKA_CLOUDHSM_PARAMETER_SET;
+use crate::ck::*;
 
 /// The shape of a value (PKCS#11 3.2 section 4.1).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -40,7 +42,7 @@ macro_rules! attributes {
     ($($id:ident $kind:ident $($indexed:ident)?;)*) => {
         /// Every attribute known here, in ascending order of its number.
         pub static ATTRIBUTES: &[Description] = &[$(Description {
-            id: ck::$id,
+            id: $id,
             name: stringify!($id),
             kind: ValueKind::$kind,
             indexed: attributes!(@ $($indexed)?),
@@ -97,6 +99,12 @@ attributes! {
     CKA_EXPONENT_2                 Bytes;
     CKA_COEFFICIENT                Bytes;
     CKA_PUBLIC_KEY_INFO            Bytes;
+    CKA_PRIME                      Bytes;
+    CKA_SUBPRIME                   Bytes;
+    CKA_BASE                       Bytes;
+    CKA_PRIME_BITS                 Number;
+    CKA_SUBPRIME_BITS              Number;
+    CKA_VALUE_BITS                 Number;
     CKA_VALUE_LEN                  Number;
     CKA_EXTRACTABLE                Bool;
     CKA_LOCAL                      Bool;
@@ -110,10 +118,13 @@ attributes! {
     CKA_EC_POINT                   Bytes indexed;
     CKA_ALWAYS_AUTHENTICATE        Bool;
     CKA_WRAP_WITH_TRUSTED          Bool;
+    CKA_PARAMETER_SET              Number;
+    CKA_SEED                       Bytes;
     CKA_WRAP_TEMPLATE              Template;
     CKA_UNWRAP_TEMPLATE            Template;
     CKA_DERIVE_TEMPLATE            Template;
     CKA_ALLOWED_MECHANISMS         Mechanisms;
+    CKA_CLOUDHSM_PARAMETER_SET     Number;
 }
 
 /// The row of an attribute, if it is known here.

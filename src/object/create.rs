@@ -3,9 +3,10 @@
 //! What fits in a cell of the rule table is decided by the cell; the rules that cross rows stand here as functions
 //! with names, each once.
 
+use super::Object;
 use super::attribute::{self, ValueKind};
 use super::attributes::{Attributes, Draft};
-use super::rules::{Cell, Changing, Default, Kind, Making};
+use super::rules::{Cell, Changing, Default, Kind, Making, Reading};
 use super::template::{Template, Value};
 use crate::ck::{self, CK_ATTRIBUTE_TYPE, CK_RV};
 use crate::config::Regime;
@@ -34,7 +35,9 @@ pub fn draft(kind: &Kind, making: Making, template: &Template, regime: Regime<'_
         let cell = kind.rule(id).map_or(Cell::Unsupported, |rule| rule.cell(making, regime));
         match cell {
             Cell::Unsupported => return Err(refuse(ck::CKR_TEMPLATE_INCONSISTENT, id, kind, "is not supported")),
-            Cell::ReadOnly => return Err(refuse(ck::CKR_ATTRIBUTE_READ_ONLY, id, kind, "is set by the HSM")),
+            Cell::ReadOnly | Cell::ReadOnlyTrue => {
+                return Err(refuse(ck::CKR_ATTRIBUTE_READ_ONLY, id, kind, "is set by the HSM"));
+            }
             Cell::Only(only) if template.flag(id) != Some(only) => {
                 let why = if only { "can only be true" } else { "can only be false" };
                 return Err(refuse(ck::CKR_ATTRIBUTE_VALUE_INVALID, id, kind, why));
@@ -53,6 +56,7 @@ pub fn draft(kind: &Kind, making: Making, template: &Template, regime: Regime<'_
         match rule.cell(making, regime) {
             Cell::Mandatory => return Err(refuse(ck::CKR_TEMPLATE_INCOMPLETE, id, kind, "must be given")),
             Cell::Only(value) | Cell::Optional(Default::Flag(value)) => draft.set_flag(id, value),
+            Cell::ReadOnlyTrue => draft.set_flag(id, true),
             Cell::Optional(Default::Empty) => draft.set(id, []),
             Cell::Optional(Default::Absent) | Cell::ReadOnly | Cell::Unsupported => {}
         }
@@ -65,6 +69,21 @@ pub fn draft(kind: &Kind, making: Making, template: &Template, regime: Regime<'_
     // TRUSTED is an officer's to give, whatever a template says (PKCS#11 3.2 section 4.8).
     if draft.is(ck::CKA_TRUSTED) {
         return Err(refuse(ck::CKR_ATTRIBUTE_READ_ONLY, ck::CKA_TRUSTED, kind, "can only be set by a crypto officer"));
+    }
+    Ok(draft)
+}
+
+/// What a known issue of CloudHSM makes of a private key whose template holds parameters of the pair: a key without any use,
+/// where CKR_TEMPLATE_INCONSISTENT belongs (User Guide, ki-pkcs11-sdk).
+///
+/// # Errors
+/// As [`draft`].
+pub fn useless(kind: &Kind, template: &Template, regime: Regime<'_>) -> Result<Draft> {
+    let mut draft = draft(kind, Making::Generate, template, regime)?;
+    for id in [ck::CKA_DECRYPT, ck::CKA_SIGN, ck::CKA_UNWRAP, ck::CKA_DERIVE] {
+        if draft.get(id).is_some() {
+            draft.set_flag(id, false);
+        }
     }
     Ok(draft)
 }
@@ -95,8 +114,10 @@ pub fn change(
     }
     let mut draft = held.edit();
     for (id, value) in template.iter() {
-        let rule =
-            kind.rule(id).ok_or_else(|| refuse(ck::CKR_ATTRIBUTE_TYPE_INVALID, id, kind, "is not an attribute"))?;
+        let rule = kind
+            .rule(id)
+            .filter(|rule| rule.reading(regime) != Reading::Unknown)
+            .ok_or_else(|| refuse(ck::CKR_ATTRIBUTE_TYPE_INVALID, id, kind, "is not an attribute"))?;
         let wanted = stored_form(value);
         let unchanged = match draft.get(id) {
             Some(present) => present == wanted.as_slice(),
@@ -146,6 +167,15 @@ pub fn set_history(draft: &mut Draft, local: bool, from_here: bool) {
         draft.set_flag(ck::CKA_ALWAYS_SENSITIVE, from_here && sensitive);
         draft.set_flag(ck::CKA_NEVER_EXTRACTABLE, from_here && !extractable);
     }
+}
+
+/// A derived key has been sensitive and unextractable all along if its base key has (PKCS#11 3.2 section 6.3.20 and the
+/// other mechanisms that derive).
+pub fn continue_history(draft: &mut Draft, base: &Object) {
+    let sensitive = draft.is(ck::CKA_SENSITIVE) && base.is(ck::CKA_ALWAYS_SENSITIVE);
+    let kept = !draft.is(ck::CKA_EXTRACTABLE) && base.is(ck::CKA_NEVER_EXTRACTABLE);
+    draft.set_flag(ck::CKA_ALWAYS_SENSITIVE, sensitive);
+    draft.set_flag(ck::CKA_NEVER_EXTRACTABLE, kept);
 }
 
 /// Whether an attribute only says what a key is called and from when to when it is used.

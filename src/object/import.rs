@@ -4,11 +4,13 @@
 //! and adds the attributes that follow from the material.
 
 use super::attributes::Draft;
-use super::key::{EcPrivateKey, KeyMaterial, RsaPrivateKey, SecretKey};
+use super::form::{self, Lengths};
+use super::key::{EcPrivateKey, KeyMaterial, MlDsaPrivateKey, RsaPrivateKey, SecretKey};
 use super::template::Template;
-use crate::ck::{self, CK_ATTRIBUTE_TYPE, CK_ULONG};
+use crate::ck::{self, CK_ATTRIBUTE_TYPE, CK_ULONG, vendor};
 use crate::crypto::digest::Hash;
-use crate::crypto::{ec, ec_material, rsa, rsa_material};
+use crate::crypto::ml_dsa::ParameterSet;
+use crate::crypto::{ec, ec_material, ed25519, ml_dsa, rsa, rsa_material};
 use crate::error::{Error, Result};
 use crate::secret::Secret;
 
@@ -17,8 +19,6 @@ pub type Import = fn(&Template, &mut Draft) -> Result<KeyMaterial>;
 
 /// The shortest generic secret that has a check value, in bytes.
 const SHORTEST_CHECKED: usize = 14;
-/// The longest generic secret, in bytes (CloudHSM's limit; beyond any use of HMAC).
-const LONGEST_SECRET: usize = 800;
 
 /// Data objects and certificates have no material.
 #[allow(clippy::unnecessary_wraps, reason = "the signature of the rule table")]
@@ -27,22 +27,28 @@ pub(super) const fn nothing(_: &Template, _: &mut Draft) -> Result<KeyMaterial> 
 }
 
 pub(super) fn aes(template: &Template, draft: &mut Draft) -> Result<KeyMaterial> {
-    secret(template, draft, |length| matches!(length, 16 | 24 | 32))
+    secret(template, draft, form::AES)
+}
+
+pub(super) fn des3(template: &Template, draft: &mut Draft) -> Result<KeyMaterial> {
+    secret(template, draft, form::DES3)
 }
 
 pub(super) fn generic(template: &Template, draft: &mut Draft) -> Result<KeyMaterial> {
-    secret(template, draft, |length| (1..=LONGEST_SECRET).contains(&length))
+    secret(template, draft, form::GENERIC)
 }
 
-fn secret(template: &Template, draft: &mut Draft, allowed: impl Fn(usize) -> bool) -> Result<KeyMaterial> {
+fn secret(template: &Template, draft: &mut Draft, lengths: Lengths) -> Result<KeyMaterial> {
     let value = given(template, ck::CKA_VALUE)?;
-    if !allowed(value.len()) {
+    if !lengths.allow(value.len()) {
         return Err(Error::with(
             ck::CKR_ATTRIBUTE_VALUE_INVALID,
             format!("CKA_VALUE has {} bytes, which is no length of this kind of key", value.len()),
         ));
     }
-    draft.set_number(ck::CKA_VALUE_LEN, value.len() as CK_ULONG);
+    if lengths.only().is_none() {
+        draft.set_number(ck::CKA_VALUE_LEN, value.len() as CK_ULONG);
+    }
     Ok(KeyMaterial::Secret(SecretKey::new(Secret::copy(value))))
 }
 
@@ -57,8 +63,8 @@ pub(super) fn rsa_private(template: &Template, draft: &mut Draft) -> Result<KeyM
     let (modulus, exponent) = modulus_and_exponent(template, draft)?;
     let primes = match (template.get(ck::CKA_PRIME_1), template.get(ck::CKA_PRIME_2)) {
         (Some(first), Some(second)) => Some((first, second)),
-        (None, None) => None,
-        _ => return Err(Error::new(ck::CKR_TEMPLATE_INCOMPLETE, "CKA_PRIME_1 and CKA_PRIME_2 come together")),
+        // One alone says nothing new: both are computed, and it must be one of them.
+        _ => None,
     };
     let crt = rsa_material::Crt {
         exponent_1: template.get(ck::CKA_EXPONENT_1),
@@ -67,6 +73,10 @@ pub(super) fn rsa_private(template: &Template, draft: &mut Draft) -> Result<KeyM
     };
     let components =
         rsa_material::complete(modulus, exponent, given(template, ck::CKA_PRIVATE_EXPONENT)?, primes, crt)?;
+    let known = |prime: &[u8]| components.prime_1.ct_eq(trim(prime)) || components.prime_2.ct_eq(trim(prime));
+    if ![ck::CKA_PRIME_1, ck::CKA_PRIME_2].iter().filter_map(|id| template.get(*id)).all(known) {
+        return Err(Error::new(ck::CKR_ATTRIBUTE_VALUE_INVALID, "a prime that is none of the key's"));
+    }
     Ok(KeyMaterial::RsaPrivate(RsaPrivateKey::new(components)))
 }
 
@@ -88,6 +98,9 @@ pub fn trim(number: &[u8]) -> &[u8] {
 }
 
 pub(super) fn ec_public(template: &Template, draft: &mut Draft) -> Result<KeyMaterial> {
+    if is_edwards(template) {
+        return edwards_public(template, draft);
+    }
     let curve = curve(template, draft)?;
     let key = ec::PublicKey::from_point(curve, ec_material::decode_point(curve, given(template, ck::CKA_EC_POINT)?)?)?;
     draft.set(ck::CKA_EC_POINT, ec_material::encode_point(&key.point()));
@@ -95,14 +108,90 @@ pub(super) fn ec_public(template: &Template, draft: &mut Draft) -> Result<KeyMat
 }
 
 pub(super) fn ec_private(template: &Template, draft: &mut Draft) -> Result<KeyMaterial> {
+    if is_edwards(template) {
+        return edwards_private(template, draft);
+    }
     let curve = curve(template, draft)?;
     let key = ec::PrivateKey::from_scalar(curve, given(template, ck::CKA_VALUE)?)?;
     Ok(KeyMaterial::EcPrivate(EcPrivateKey::from_prepared(key)?))
 }
 
+/// CloudHSM has Ed25519 keys under CKK_EC (AWS's samples), the standard under CKK_EC_EDWARDS; the curve is told by
+/// `CKA_EC_PARAMS` in both.
+fn is_edwards(template: &Template) -> bool {
+    template.get(ck::CKA_EC_PARAMS).is_some_and(ed25519::is_parameters)
+}
+
+const NO_CURVE: Error = Error::new(ck::CKR_CURVE_NOT_SUPPORTED, "CKA_EC_PARAMS names no curve that is served");
+
+pub(super) fn edwards_public(template: &Template, draft: &mut Draft) -> Result<KeyMaterial> {
+    if !is_edwards(template) {
+        return Err(NO_CURVE);
+    }
+    let key = ed25519::PublicKey::from_bytes(&ed25519::decode_point(given(template, ck::CKA_EC_POINT)?)?)?;
+    draft.set(ck::CKA_EC_POINT, ed25519::encode_point(key.bytes()));
+    Ok(KeyMaterial::EdwardsPublic(key))
+}
+
+pub(super) fn edwards_private(template: &Template, _: &mut Draft) -> Result<KeyMaterial> {
+    if !is_edwards(template) {
+        return Err(NO_CURVE);
+    }
+    Ok(KeyMaterial::EdwardsPrivate(ed25519::PrivateKey::from_seed(given(template, ck::CKA_VALUE)?)?))
+}
+
+/// The parameter set that an ML-DSA key's attributes name, in the standard's numbers or CloudHSM's.
+pub fn parameter_set(number: impl Fn(CK_ATTRIBUTE_TYPE) -> Option<CK_ULONG>) -> Option<ParameterSet> {
+    match (number(ck::CKA_PARAMETER_SET), number(vendor::CKA_CLOUDHSM_PARAMETER_SET)) {
+        (Some(ck::CKP_ML_DSA_44), None) | (None, Some(vendor::CKP_CLOUDHSM_ML_DSA_44)) => Some(ParameterSet::MlDsa44),
+        (Some(ck::CKP_ML_DSA_65), None) | (None, Some(vendor::CKP_CLOUDHSM_ML_DSA_65)) => Some(ParameterSet::MlDsa65),
+        (Some(ck::CKP_ML_DSA_87), None) | (None, Some(vendor::CKP_CLOUDHSM_ML_DSA_87)) => Some(ParameterSet::MlDsa87),
+        _ => None,
+    }
+}
+
+/// The parameter set of a draft, which must name one.
+///
+/// # Errors
+/// CKR_TEMPLATE_INCOMPLETE, CKR_ATTRIBUTE_VALUE_INVALID.
+pub fn drafted_parameter_set(draft: &Draft) -> Result<ParameterSet> {
+    if draft.number(ck::CKA_PARAMETER_SET).or(draft.number(vendor::CKA_CLOUDHSM_PARAMETER_SET)).is_none() {
+        return Err(Error::new(ck::CKR_TEMPLATE_INCOMPLETE, "the parameter set of the ML-DSA key must be given"));
+    }
+    parameter_set(|id| draft.number(id))
+        .ok_or(Error::new(ck::CKR_ATTRIBUTE_VALUE_INVALID, "there is no such parameter set of ML-DSA"))
+}
+
+pub(super) fn ml_dsa_public(template: &Template, draft: &mut Draft) -> Result<KeyMaterial> {
+    let set = drafted_parameter_set(draft)?;
+    let key = ml_dsa::PublicKey::from_bytes(set, given(template, ck::CKA_VALUE)?)?;
+    draft.set(ck::CKA_VALUE, key.bytes());
+    Ok(KeyMaterial::MlDsaPublic(key))
+}
+
+/// From the seed, the expanded form or both, which must then agree (PKCS#11 3.2 section 6.67.3).
+pub(super) fn ml_dsa_private(template: &Template, draft: &mut Draft) -> Result<KeyMaterial> {
+    let set = drafted_parameter_set(draft)?;
+    let key = match (template.get(ck::CKA_SEED), template.get(ck::CKA_VALUE)) {
+        (Some(seed), expanded) => {
+            let key = ml_dsa::PrivateKey::from_seed(set, seed)?;
+            if let Some(expanded) = expanded
+                && !key.expanded()?.ct_eq(expanded)
+            {
+                return Err(Error::new(ck::CKR_ATTRIBUTE_VALUE_INVALID, "CKA_VALUE is not what CKA_SEED expands to"));
+            }
+            key
+        }
+        (None, Some(expanded)) => ml_dsa::PrivateKey::from_expanded(set, expanded)?,
+        (None, None) => {
+            return Err(Error::new(ck::CKR_TEMPLATE_INCOMPLETE, "CKA_SEED or CKA_VALUE must be given"));
+        }
+    };
+    Ok(KeyMaterial::MlDsaPrivate(MlDsaPrivateKey::from_prepared(key)?))
+}
+
 fn curve(template: &Template, draft: &mut Draft) -> Result<ec::Curve> {
-    let curve = ec::Curve::from_parameters(given(template, ck::CKA_EC_PARAMS)?)
-        .ok_or(Error::new(ck::CKR_CURVE_NOT_SUPPORTED, "CKA_EC_PARAMS names no curve that is served"))?;
+    let curve = ec::Curve::from_parameters(given(template, ck::CKA_EC_PARAMS)?).ok_or(NO_CURVE)?;
     draft.set(ck::CKA_EC_PARAMS, curve.parameters());
     Ok(curve)
 }
@@ -115,7 +204,7 @@ fn given(template: &Template, attribute: CK_ATTRIBUTE_TYPE) -> Result<&[u8]> {
 
 /// The check value of a key: three bytes that tell two keys apart and nothing more.
 ///
-/// AES: the start of an encrypted zero block; a generic secret: the start of its SHA-1 (PKCS#11 3.2 section 4.10.2).
+/// AES and triple DES: the start of an encrypted zero block; a generic secret: the start of its SHA-1 (PKCS#11 3.2 section 4.10.2).
 /// A pair: the start of the SHA-1 of the public key, the same for both halves (User Guide, key attribute details):
 /// of the modulus or of the uncompressed point, which is our choice of its encoding.
 ///
@@ -124,6 +213,11 @@ fn given(template: &Template, attribute: CK_ATTRIBUTE_TYPE) -> Result<&[u8]> {
 pub fn check_value(draft: &Draft, material: &KeyMaterial) -> Result<Option<[u8; 3]>> {
     let mut digest = [0; 64];
     match (material, draft.number(ck::CKA_KEY_TYPE)) {
+        (KeyMaterial::Secret(key), Some(ck::CKK_DES3)) => {
+            let mut block = [0; 8];
+            key.des3()?.encrypt_block(&mut block);
+            return Ok(block.first_chunk().copied());
+        }
         (KeyMaterial::Secret(key), Some(ck::CKK_AES)) => {
             let mut block = [0; 16];
             key.aes()?.encrypt_block(&mut block);
@@ -137,6 +231,10 @@ pub fn check_value(draft: &Draft, material: &KeyMaterial) -> Result<Option<[u8; 
         }
         (KeyMaterial::EcPublic(key), _) => Hash::Sha1.digest(&key.point(), &mut digest),
         (KeyMaterial::EcPrivate(key), _) => Hash::Sha1.digest(&key.prepared()?.point(), &mut digest),
+        (KeyMaterial::EdwardsPublic(key), _) => Hash::Sha1.digest(key.bytes(), &mut digest),
+        (KeyMaterial::EdwardsPrivate(key), _) => Hash::Sha1.digest(key.public(), &mut digest),
+        (KeyMaterial::MlDsaPublic(key), _) => Hash::Sha1.digest(key.bytes(), &mut digest),
+        (KeyMaterial::MlDsaPrivate(key), _) => Hash::Sha1.digest(&key.prepared()?.public()?, &mut digest),
         (KeyMaterial::None, _) => return Ok(None),
     };
     Ok(digest.first_chunk().copied())

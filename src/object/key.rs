@@ -8,10 +8,11 @@ use once_cell::sync::OnceCell;
 
 use crate::ck::{self, CK_ATTRIBUTE_TYPE};
 use crate::crypto::aes::AesKey;
+use crate::crypto::des::Des3Key;
 use crate::crypto::digest::Hash;
 use crate::crypto::gcm::GcmKey;
 use crate::crypto::hmac::HmacKey;
-use crate::crypto::{ec, rsa};
+use crate::crypto::{ec, ed25519, ml_dsa, rsa};
 use crate::error::{Error, Result};
 use crate::secret::Secret;
 
@@ -30,12 +31,38 @@ pub enum KeyMaterial {
     EcPublic(ec::PublicKey),
     /// A scalar and its curve.
     EcPrivate(EcPrivateKey),
+    /// A point of edwards25519.
+    EdwardsPublic(ed25519::PublicKey),
+    /// A seed and what follows from it.
+    EdwardsPrivate(ed25519::PrivateKey),
+    /// An ML-DSA public key.
+    MlDsaPublic(ml_dsa::PublicKey),
+    /// An ML-DSA private key, with its seed if that is known.
+    MlDsaPrivate(MlDsaPrivateKey),
+}
+
+/// What material is, without its values.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Shape {
+    /// There is none.
+    None,
+    /// Bytes.
+    Secret,
+    /// A modulus and what belongs to it.
+    Rsa,
+    /// A scalar or a point of a NIST or SEC curve.
+    Ec,
+    /// A seed or a point of edwards25519.
+    Edwards,
+    /// A key of ML-DSA.
+    MlDsa,
 }
 
 /// The bytes of a secret key and what has been prepared from them.
 pub struct SecretKey {
     bytes: Secret,
     aes: OnceCell<AesKey>,
+    des3: OnceCell<Des3Key>,
     gcm: OnceCell<GcmKey>,
     hmac: [OnceCell<HmacKey>; Hash::ALL.len()],
 }
@@ -53,11 +80,19 @@ pub struct EcPrivateKey {
     prepared: OnceCell<ec::PrivateKey>,
 }
 
+/// An ML-DSA private key: its seed, or its expanded form if it came without one, and what follows from that.
+pub struct MlDsaPrivateKey {
+    set: ml_dsa::ParameterSet,
+    secret: Secret,
+    prepared: OnceCell<ml_dsa::PrivateKey>,
+    expanded: OnceCell<Secret>,
+}
+
 impl SecretKey {
     /// A secret key of these bytes.
     #[must_use]
     pub fn new(bytes: Secret) -> Self {
-        Self { bytes, aes: OnceCell::new(), gcm: OnceCell::new(), hmac: Default::default() }
+        Self { bytes, aes: OnceCell::new(), des3: OnceCell::new(), gcm: OnceCell::new(), hmac: Default::default() }
     }
 
     /// The bytes of the key.
@@ -72,6 +107,14 @@ impl SecretKey {
     /// CKR_KEY_SIZE_RANGE for a length that AES does not have.
     pub fn aes(&self) -> Result<&AesKey> {
         self.aes.get_or_try_init(|| AesKey::new(self.bytes.expose()))
+    }
+
+    /// The key schedule of triple DES.
+    ///
+    /// # Errors
+    /// CKR_KEY_SIZE_RANGE for another length than 24 bytes.
+    pub fn des3(&self) -> Result<&Des3Key> {
+        self.des3.get_or_try_init(|| Des3Key::new(self.bytes.expose()))
     }
 
     /// The AES-GCM context.
@@ -151,7 +194,71 @@ impl EcPrivateKey {
     }
 }
 
+impl MlDsaPrivateKey {
+    /// A private key of a seed or an expanded form that has been checked or was just generated.
+    #[must_use]
+    pub const fn new(set: ml_dsa::ParameterSet, secret: Secret) -> Self {
+        Self { set, secret, prepared: OnceCell::new(), expanded: OnceCell::new() }
+    }
+
+    /// A private key that is prepared already.
+    ///
+    /// # Errors
+    /// If AWS-LC does not give the expanded form out.
+    pub fn from_prepared(key: ml_dsa::PrivateKey) -> Result<Self> {
+        let secret = match key.seed() {
+            Some(seed) => Secret::copy(seed.expose()),
+            None => key.expanded()?,
+        };
+        Ok(Self { set: key.parameter_set(), secret, prepared: OnceCell::with_value(key), expanded: OnceCell::new() })
+    }
+
+    /// The parameter set.
+    #[must_use]
+    pub const fn parameter_set(&self) -> ml_dsa::ParameterSet {
+        self.set
+    }
+
+    /// The seed, or the expanded form of a key that has none: what the key is kept as.
+    #[must_use]
+    pub const fn secret(&self) -> &Secret {
+        &self.secret
+    }
+
+    /// The prepared key.
+    ///
+    /// # Errors
+    /// CKR_ATTRIBUTE_VALUE_INVALID if the secret is none of the parameter set.
+    pub fn prepared(&self) -> Result<&ml_dsa::PrivateKey> {
+        self.prepared.get_or_try_init(|| match self.secret.len() {
+            ml_dsa::SEED_LENGTH => ml_dsa::PrivateKey::from_seed(self.set, self.secret.expose()),
+            _ => ml_dsa::PrivateKey::from_expanded(self.set, self.secret.expose()),
+        })
+    }
+
+    fn seed(&self) -> Option<&[u8]> {
+        (self.secret.len() == ml_dsa::SEED_LENGTH).then(|| self.secret.expose())
+    }
+
+    fn expanded(&self) -> Result<&Secret> {
+        self.expanded.get_or_try_init(|| self.prepared()?.expanded())
+    }
+}
+
 impl KeyMaterial {
+    /// What it is.
+    #[must_use]
+    pub const fn shape(&self) -> Shape {
+        match self {
+            Self::None => Shape::None,
+            Self::Secret(_) => Shape::Secret,
+            Self::RsaPublic(_) | Self::RsaPrivate(_) => Shape::Rsa,
+            Self::EcPublic(_) | Self::EcPrivate(_) => Shape::Ec,
+            Self::EdwardsPublic(_) | Self::EdwardsPrivate(_) => Shape::Edwards,
+            Self::MlDsaPublic(_) | Self::MlDsaPrivate(_) => Shape::MlDsa,
+        }
+    }
+
     /// The secret key, for the mechanisms that work with one.
     ///
     /// # Errors
@@ -207,12 +314,59 @@ impl KeyMaterial {
         }
     }
 
+    /// The Ed25519 private key.
+    ///
+    /// # Errors
+    /// As [`KeyMaterial::secret`].
+    pub const fn edwards_private(&self) -> Result<&ed25519::PrivateKey> {
+        match self {
+            Self::EdwardsPrivate(key) => Ok(key),
+            _ => Err(WRONG_MATERIAL),
+        }
+    }
+
+    /// The Ed25519 public key.
+    ///
+    /// # Errors
+    /// As [`KeyMaterial::secret`].
+    pub const fn edwards_public(&self) -> Result<&ed25519::PublicKey> {
+        match self {
+            Self::EdwardsPublic(key) => Ok(key),
+            _ => Err(WRONG_MATERIAL),
+        }
+    }
+
+    /// The ML-DSA private key.
+    ///
+    /// # Errors
+    /// As [`KeyMaterial::secret`].
+    pub fn ml_dsa_private(&self) -> Result<&ml_dsa::PrivateKey> {
+        match self {
+            Self::MlDsaPrivate(key) => key.prepared(),
+            _ => Err(WRONG_MATERIAL),
+        }
+    }
+
+    /// The ML-DSA public key.
+    ///
+    /// # Errors
+    /// As [`KeyMaterial::secret`].
+    pub const fn ml_dsa_public(&self) -> Result<&ml_dsa::PublicKey> {
+        match self {
+            Self::MlDsaPublic(key) => Ok(key),
+            _ => Err(WRONG_MATERIAL),
+        }
+    }
+
     /// The value of a secret attribute. Only `module::keys` calls this, after the policy has allowed it.
     #[must_use]
     pub fn reveal(&self, attribute: CK_ATTRIBUTE_TYPE) -> Option<&[u8]> {
         match (self, attribute) {
             (Self::Secret(key), ck::CKA_VALUE) => Some(key.bytes.expose()),
             (Self::EcPrivate(key), ck::CKA_VALUE) => Some(key.scalar.expose()),
+            (Self::EdwardsPrivate(key), ck::CKA_VALUE) => Some(key.seed().expose()),
+            (Self::MlDsaPrivate(key), ck::CKA_SEED) => key.seed(),
+            (Self::MlDsaPrivate(key), ck::CKA_VALUE) => key.expanded().ok().map(Secret::expose),
             (Self::RsaPrivate(key), _) => {
                 let numbers = &key.components;
                 let number = match attribute {

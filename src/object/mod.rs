@@ -7,6 +7,7 @@ pub mod attribute;
 pub mod attributes;
 pub mod create;
 pub mod find;
+pub mod form;
 pub mod import;
 pub mod key;
 pub mod record;

@@ -5,10 +5,11 @@
 //! newer library may have written them.
 
 use super::attributes::{Attributes, Draft};
-use super::key::{EcPrivateKey, KeyMaterial, RsaPrivateKey, SecretKey};
+use super::import::parameter_set;
+use super::key::{EcPrivateKey, KeyMaterial, MlDsaPrivateKey, RsaPrivateKey, SecretKey};
 use crate::ck;
 use crate::codec::{MALFORMED, Reader, Writer};
-use crate::crypto::{ec, ec_material, rsa};
+use crate::crypto::{ec, ec_material, ed25519, ml_dsa, rsa};
 use crate::error::Result;
 use crate::secret::Secret;
 
@@ -22,6 +23,10 @@ mod tag {
     pub(super) const RSA_PRIVATE: u8 = 3;
     pub(super) const EC_PUBLIC: u8 = 4;
     pub(super) const EC_PRIVATE: u8 = 5;
+    pub(super) const EDWARDS_PUBLIC: u8 = 6;
+    pub(super) const EDWARDS_PRIVATE: u8 = 7;
+    pub(super) const ML_DSA_PUBLIC: u8 = 8;
+    pub(super) const ML_DSA_PRIVATE: u8 = 9;
 }
 
 /// The bytes of an object, to be sealed at once.
@@ -33,6 +38,8 @@ pub fn encode(attributes: &Attributes, material: &KeyMaterial) -> Secret {
         // A public key is its attributes.
         KeyMaterial::RsaPublic(_) => (tag::RSA_PUBLIC, vec![]),
         KeyMaterial::EcPublic(_) => (tag::EC_PUBLIC, vec![]),
+        KeyMaterial::EdwardsPublic(_) => (tag::EDWARDS_PUBLIC, vec![]),
+        KeyMaterial::MlDsaPublic(_) => (tag::ML_DSA_PUBLIC, vec![]),
         KeyMaterial::RsaPrivate(key) => {
             let numbers = key.components();
             let secrets = [
@@ -46,6 +53,8 @@ pub fn encode(attributes: &Attributes, material: &KeyMaterial) -> Secret {
             (tag::RSA_PRIVATE, secrets.into_iter().map(Secret::expose).collect())
         }
         KeyMaterial::EcPrivate(key) => (tag::EC_PRIVATE, vec![key.scalar().expose()]),
+        KeyMaterial::EdwardsPrivate(key) => (tag::EDWARDS_PRIVATE, vec![key.seed().expose()]),
+        KeyMaterial::MlDsaPrivate(key) => (tag::ML_DSA_PRIVATE, vec![key.secret().expose()]),
     };
     let length = 6
         + attributes.iter().map(|(_, value)| 12 + value.len()).sum::<usize>()
@@ -103,6 +112,19 @@ pub fn decode(bytes: &[u8]) -> Result<(Attributes, KeyMaterial)> {
         tag::EC_PRIVATE => {
             let curve = ec::Curve::from_parameters(attribute(ck::CKA_EC_PARAMS)?).ok_or(MALFORMED)?;
             KeyMaterial::EcPrivate(EcPrivateKey::new(curve, Secret::copy(reader.part()?)))
+        }
+        tag::EDWARDS_PUBLIC => {
+            let point = ed25519::decode_point(attribute(ck::CKA_EC_POINT)?)?;
+            KeyMaterial::EdwardsPublic(ed25519::PublicKey::from_bytes(&point)?)
+        }
+        tag::EDWARDS_PRIVATE => KeyMaterial::EdwardsPrivate(ed25519::PrivateKey::from_seed(reader.part()?)?),
+        tag::ML_DSA_PUBLIC => {
+            let set = parameter_set(|id| attributes.number(id)).ok_or(MALFORMED)?;
+            KeyMaterial::MlDsaPublic(ml_dsa::PublicKey::from_bytes(set, attribute(ck::CKA_VALUE)?)?)
+        }
+        tag::ML_DSA_PRIVATE => {
+            let set = parameter_set(|id| attributes.number(id)).ok_or(MALFORMED)?;
+            KeyMaterial::MlDsaPrivate(MlDsaPrivateKey::new(set, Secret::copy(reader.part()?)))
         }
         _ => return Err(MALFORMED),
     };

@@ -11,6 +11,7 @@
 //! | `T`, `F` | accepted only with the default value, true or false (`=D` of AWS's tables) |
 //! | `m` | must be given |
 //! | `R` | set by the HSM; giving it is CKR_ATTRIBUTE_READ_ONLY |
+//! | `X` | the same, and always true |
 //! | `-` | not known for this kind: CKR_TEMPLATE_INCONSISTENT |
 //!
 //! | letter | in read |
@@ -34,7 +35,7 @@ use std::sync::OnceLock;
 
 use crate::ck::{CK_ATTRIBUTE_TYPE, CK_KEY_TYPE, CK_OBJECT_CLASS};
 use crate::config::{Profile, Regime};
-use crate::object::import::Import;
+use crate::object::form::Form;
 use crate::object::rules_table::KINDS;
 
 /// The function that makes an object.
@@ -61,6 +62,8 @@ pub enum Cell {
     Mandatory,
     /// The HSM sets it.
     ReadOnly,
+    /// The HSM sets it to true.
+    ReadOnlyTrue,
     /// Not known for this kind of object.
     Unsupported,
 }
@@ -126,8 +129,8 @@ pub struct Kind {
     pub key_type: Option<CK_KEY_TYPE>,
     /// Which dialects have this kind: `cloudhsm` and `strict`, `standard`.
     pub cloudhsm: bool,
-    /// How C_CreateObject makes the material.
-    pub import: Import,
+    /// How the material enters and leaves.
+    pub form: &'static Form,
     /// Lists of rules; of two rules for one attribute the one in the earlier list holds.
     pub lists: &'static [&'static [Rule]],
     /// The same rules, each attribute once, in ascending order; made at the first look.
@@ -152,7 +155,7 @@ impl Word {
         #[allow(clippy::indexing_slicing, reason = "evaluated by the compiler, which checks the bounds")]
         while at < 6 {
             let allowed: &[u8] = match at {
-                0..=3 => b"ytfeTFmR-",
+                0..=3 => b"ytfeTFmRX-",
                 4 => b"ySN-",
                 _ => b"ytfodkc-",
             };
@@ -197,6 +200,7 @@ impl Rule {
             b'F' => Cell::Only(false),
             b'm' => Cell::Mandatory,
             b'R' => Cell::ReadOnly,
+            b'X' => Cell::ReadOnlyTrue,
             _ => Cell::Unsupported,
         }
     }

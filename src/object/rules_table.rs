@@ -6,8 +6,9 @@
 
 use std::sync::OnceLock;
 
-use super::import;
+use super::form;
 use super::rules::{Kind, Rule, rule};
+use crate::ck::vendor::{CKA_CLOUDHSM_PARAMETER_SET, CKK_CLOUDHSM_ML_DSA};
 use crate::ck::*;
 
 /// What every object has (PKCS#11 3.2 section 4.4).
@@ -23,8 +24,8 @@ const STORAGE: &[Rule] = &[
 
 /// What every key has besides (section 4.7).
 const KEY: &[Rule] = &[
-    rule(CKA_CLASS,              "ymmmy-", "ymmmy-"),
-    rule(CKA_KEY_TYPE,           "ymmmy-", "ymmmy-"),
+    rule(CKA_CLASS,              "ymmmy-", "ymmyy-"),
+    rule(CKA_KEY_TYPE,           "ymmmy-", "ymmyy-"),
     rule(CKA_ID,                 "eeeeyy", "eeeeyy"),
     rule(CKA_DERIVE,             "ffffyd", "ffffyy"),
     rule(CKA_LOCAL,              "RRRRy-", "RRRRy-"),
@@ -42,7 +43,7 @@ const PUBLIC_KEY: &[Rule] = &[
     rule(CKA_SUBJECT,        "------", "ee--yy"),
     rule(CKA_VERIFY,         "ff--yd", "tt--yy"),
     rule(CKA_TRUSTED,        "ff--yo", "ff--yo"),
-    rule(CKA_WRAP_TEMPLATE,  "yy--yd", "yy--y-"),
+    rule(CKA_WRAP_TEMPLATE,  "ee--yd", "ee--y-"),
 ];
 
 /// Private keys (section 4.9).
@@ -55,7 +56,7 @@ const PRIVATE_KEY: &[Rule] = &[
     rule(CKA_ALWAYS_SENSITIVE,    "RRR-y-", "RRR-y-"),
     rule(CKA_NEVER_EXTRACTABLE,   "RRR-y-", "RRR-y-"),
     rule(CKA_WRAP_WITH_TRUSTED,   "ff--yt", "fff-yt"),
-    rule(CKA_UNWRAP_TEMPLATE,     "yy--yd", "yyy-y-"),
+    rule(CKA_UNWRAP_TEMPLATE,     "ee--yd", "eee-y-"),
     rule(CKA_ALWAYS_AUTHENTICATE, "------", "FFF-y-"),
 ];
 
@@ -64,13 +65,13 @@ const SECRET_KEY: &[Rule] = &[
     rule(CKA_PRIVATE,           "TTTTy-", "ttttyc"),
     rule(CKA_SIGN,              "tfffyd", "ttttyy"),
     rule(CKA_VERIFY,            "tfffyd", "ttttyy"),
-    rule(CKA_SENSITIVE,         "tttRyt", "ttttyt"),
+    rule(CKA_SENSITIVE,         "tttXyt", "ttttyt"),
     rule(CKA_EXTRACTABLE,       "ttttyf", "ffffyf"),
     rule(CKA_ALWAYS_SENSITIVE,  "-RRRy-", "RRRRy-"),
     rule(CKA_NEVER_EXTRACTABLE, "RRRRy-", "RRRRy-"),
     rule(CKA_WRAP_WITH_TRUSTED, "ff--yt", "ffffyt"),
     rule(CKA_VALUE,             "-m--S-", "-m--S-"),
-    rule(CKA_VALUE_LEN,         "m--my-", "m-ymy-"),
+    rule(CKA_VALUE_LEN,         "m--my-", "m-yyy-"),
 ];
 
 /// A block cipher's key can also encrypt and wrap.
@@ -79,10 +80,15 @@ const CIPHER_KEY: &[Rule] = &[
     rule(CKA_DECRYPT,         "ffffyd", "ttttyy"),
     rule(CKA_WRAP,            "ffffyd", "ffffyy"),
     rule(CKA_UNWRAP,          "ffffyd", "ffffyy"),
-    rule(CKA_WRAP_TEMPLATE,   "yy--yd", "yyyyy-"),
-    rule(CKA_UNWRAP_TEMPLATE, "yy--yd", "yyyyy-"),
+    rule(CKA_WRAP_TEMPLATE,   "ee--yd", "eeeey-"),
+    rule(CKA_UNWRAP_TEMPLATE, "ee--yd", "eeeey-"),
     rule(CKA_TRUSTED,         "ff--yo", "ffffyo"),
     rule(CKA_CHECK_VALUE,     "RRRRy-", "yyyyy-"),
+];
+
+/// A key of triple DES has one length.
+const DES3_KEY: &[Rule] = &[
+    rule(CKA_VALUE_LEN, "------", "------"),
 ];
 
 /// A generic secret: CloudHSM keeps it to HMAC and derivation, and shows no check value.
@@ -91,7 +97,7 @@ const GENERIC_SECRET: &[Rule] = &[
     rule(CKA_DECRYPT,         "------", "ffffyy"),
     rule(CKA_WRAP,            "------", "ffffyy"),
     rule(CKA_UNWRAP,          "------", "ffffyy"),
-    rule(CKA_TRUSTED,         "----y-", "ffffyo"),
+    rule(CKA_TRUSTED,         "----yo", "ffffyo"),
     rule(CKA_CHECK_VALUE,     "RRRR--", "yyyyy-"),
 ];
 
@@ -132,6 +138,37 @@ const EC_PRIVATE_KEY: &[Rule] = &[
     rule(CKA_VALUE,     "-m--N-", "-m--S-"),
 ];
 
+/// ML-DSA (section 6.67). AWS gives a table for generation only: there is no import, no wrapping, no history, no check value.
+const ML_DSA_PUBLIC_KEY: &[Rule] = &[
+    rule(CKA_CLASS,         "y---y-", "ym--y-"),
+    rule(CKA_KEY_TYPE,      "y---y-", "ym--y-"),
+    rule(CKA_DERIVE,        "----y-", "ff--yy"),
+    rule(CKA_WRAP_TEMPLATE, "------", "ee--y-"),
+    rule(CKA_CHECK_VALUE,   "------", "------"),
+    rule(CKA_VALUE,         "----y-", "-m--y-"),
+];
+
+const ML_DSA_PRIVATE_KEY: &[Rule] = &[
+    rule(CKA_CLASS,             "y---y-", "ym--y-"),
+    rule(CKA_KEY_TYPE,          "y---y-", "ym--y-"),
+    rule(CKA_DERIVE,            "----y-", "ff--yy"),
+    rule(CKA_SENSITIVE,         "t---yt", "tt--yt"),
+    rule(CKA_ALWAYS_SENSITIVE,  "------", "RR--y-"),
+    rule(CKA_NEVER_EXTRACTABLE, "------", "RR--y-"),
+    rule(CKA_UNWRAP_TEMPLATE,   "------", "ee--y-"),
+    rule(CKA_CHECK_VALUE,       "------", "------"),
+    rule(CKA_VALUE,             "----N-", "-y--S-"),
+    rule(CKA_SEED,              "------", "-y--S-"),
+];
+
+/// The parameter set by CloudHSM's name, and by the standard's.
+const CLOUDHSM_PARAMETER_SET: &[Rule] = &[
+    rule(CKA_CLOUDHSM_PARAMETER_SET, "y---y-", "ym--y-"),
+];
+const PARAMETER_SET: &[Rule] = &[
+    rule(CKA_PARAMETER_SET, "------", "ym--y-"),
+];
+
 /// Data objects (section 4.5); CloudHSM has none.
 const DATA: &[Rule] = &[
     rule(CKA_CLASS,       "------", "-m--y-"),
@@ -160,14 +197,23 @@ const CERTIFICATE: &[Rule] = &[
 ];
 
 /// Every kind of object that is built.
-pub(super) static KINDS: [Kind; 8] = [
+pub(super) static KINDS: [Kind; 15] = [
     Kind {
         name: "aes",
         class: CKO_SECRET_KEY,
         key_type: Some(CKK_AES),
         cloudhsm: true,
-        import: import::aes,
+        form: &form::AES_KEY,
         lists: &[CIPHER_KEY, SECRET_KEY, KEY, STORAGE],
+        sorted: OnceLock::new(),
+    },
+    Kind {
+        name: "des3",
+        class: CKO_SECRET_KEY,
+        key_type: Some(CKK_DES3),
+        cloudhsm: true,
+        form: &form::DES3_KEY,
+        lists: &[DES3_KEY, CIPHER_KEY, SECRET_KEY, KEY, STORAGE],
         sorted: OnceLock::new(),
     },
     Kind {
@@ -175,7 +221,7 @@ pub(super) static KINDS: [Kind; 8] = [
         class: CKO_SECRET_KEY,
         key_type: Some(CKK_GENERIC_SECRET),
         cloudhsm: true,
-        import: import::generic,
+        form: &form::GENERIC_SECRET,
         lists: &[GENERIC_SECRET, SECRET_KEY, KEY, STORAGE],
         sorted: OnceLock::new(),
     },
@@ -184,7 +230,7 @@ pub(super) static KINDS: [Kind; 8] = [
         class: CKO_PUBLIC_KEY,
         key_type: Some(CKK_RSA),
         cloudhsm: true,
-        import: import::rsa_public,
+        form: &form::RSA_PUBLIC,
         lists: &[RSA_PUBLIC_KEY, PUBLIC_KEY, KEY, STORAGE],
         sorted: OnceLock::new(),
     },
@@ -193,7 +239,7 @@ pub(super) static KINDS: [Kind; 8] = [
         class: CKO_PRIVATE_KEY,
         key_type: Some(CKK_RSA),
         cloudhsm: true,
-        import: import::rsa_private,
+        form: &form::RSA_PRIVATE,
         lists: &[RSA_PRIVATE_KEY, PRIVATE_KEY, KEY, STORAGE],
         sorted: OnceLock::new(),
     },
@@ -202,7 +248,7 @@ pub(super) static KINDS: [Kind; 8] = [
         class: CKO_PUBLIC_KEY,
         key_type: Some(CKK_EC),
         cloudhsm: true,
-        import: import::ec_public,
+        form: &form::EC_PUBLIC,
         lists: &[EC_PUBLIC_KEY, PUBLIC_KEY, KEY, STORAGE],
         sorted: OnceLock::new(),
     },
@@ -211,10 +257,64 @@ pub(super) static KINDS: [Kind; 8] = [
         class: CKO_PRIVATE_KEY,
         key_type: Some(CKK_EC),
         cloudhsm: true,
-        import: import::ec_private,
+        form: &form::EC_PRIVATE,
         lists: &[EC_PRIVATE_KEY, PRIVATE_KEY, KEY, STORAGE],
         sorted: OnceLock::new(),
     },
-    Kind { name: "data", class: CKO_DATA, key_type: None, cloudhsm: false, import: import::nothing, lists: &[DATA, STORAGE], sorted: OnceLock::new() },
-    Kind { name: "certificate", class: CKO_CERTIFICATE, key_type: None, cloudhsm: false, import: import::nothing, lists: &[CERTIFICATE, STORAGE], sorted: OnceLock::new() },
+    Kind {
+        name: "ml-dsa-public",
+        class: CKO_PUBLIC_KEY,
+        key_type: Some(CKK_CLOUDHSM_ML_DSA),
+        cloudhsm: true,
+        form: &form::ML_DSA_PUBLIC,
+        lists: &[CLOUDHSM_PARAMETER_SET, ML_DSA_PUBLIC_KEY, PUBLIC_KEY, KEY, STORAGE],
+        sorted: OnceLock::new(),
+    },
+    Kind {
+        name: "ml-dsa-private",
+        class: CKO_PRIVATE_KEY,
+        key_type: Some(CKK_CLOUDHSM_ML_DSA),
+        cloudhsm: true,
+        form: &form::ML_DSA_PRIVATE,
+        lists: &[CLOUDHSM_PARAMETER_SET, ML_DSA_PRIVATE_KEY, PRIVATE_KEY, KEY, STORAGE],
+        sorted: OnceLock::new(),
+    },
+    Kind {
+        name: "standard ml-dsa-public",
+        class: CKO_PUBLIC_KEY,
+        key_type: Some(CKK_ML_DSA),
+        cloudhsm: false,
+        form: &form::ML_DSA_PUBLIC,
+        lists: &[PARAMETER_SET, ML_DSA_PUBLIC_KEY, PUBLIC_KEY, KEY, STORAGE],
+        sorted: OnceLock::new(),
+    },
+    Kind {
+        name: "standard ml-dsa-private",
+        class: CKO_PRIVATE_KEY,
+        key_type: Some(CKK_ML_DSA),
+        cloudhsm: false,
+        form: &form::ML_DSA_PRIVATE,
+        lists: &[PARAMETER_SET, ML_DSA_PRIVATE_KEY, PRIVATE_KEY, KEY, STORAGE],
+        sorted: OnceLock::new(),
+    },
+    Kind {
+        name: "ec-edwards-public",
+        class: CKO_PUBLIC_KEY,
+        key_type: Some(CKK_EC_EDWARDS),
+        cloudhsm: false,
+        form: &form::EDWARDS_PUBLIC,
+        lists: &[EC_PUBLIC_KEY, PUBLIC_KEY, KEY, STORAGE],
+        sorted: OnceLock::new(),
+    },
+    Kind {
+        name: "ec-edwards-private",
+        class: CKO_PRIVATE_KEY,
+        key_type: Some(CKK_EC_EDWARDS),
+        cloudhsm: false,
+        form: &form::EDWARDS_PRIVATE,
+        lists: &[EC_PRIVATE_KEY, PRIVATE_KEY, KEY, STORAGE],
+        sorted: OnceLock::new(),
+    },
+    Kind { name: "data", class: CKO_DATA, key_type: None, cloudhsm: false, form: &form::NOTHING, lists: &[DATA, STORAGE], sorted: OnceLock::new() },
+    Kind { name: "certificate", class: CKO_CERTIFICATE, key_type: None, cloudhsm: false, form: &form::NOTHING, lists: &[CERTIFICATE, STORAGE], sorted: OnceLock::new() },
 ];

@@ -28,6 +28,15 @@ pub enum Value {
     Template(Template),
 }
 
+impl Value {
+    fn copied(&self) -> Result<Self> {
+        match self {
+            Self::Plain(bytes) => Ok(Self::Plain(Secret::copy(bytes.expose()))),
+            Self::Template(template) => Ok(Self::Template(template.without(&[])?)),
+        }
+    }
+}
+
 impl Template {
     /// Adds one attribute, with its shape checked against the attribute list.
     ///
@@ -111,10 +120,58 @@ impl Template {
         self.entries.iter().map(|(id, value)| (*id, value))
     }
 
+    /// Whether the caller gave one of these attributes.
+    #[must_use]
+    pub fn names(&self, attributes: &[CK_ATTRIBUTE_TYPE]) -> bool {
+        self.entries.iter().any(|(id, _)| attributes.contains(id))
+    }
+
+    /// The same without these attributes.
+    ///
+    /// # Errors
+    /// As [`Template::push`], which none of what is here already can meet.
+    pub fn without(&self, attributes: &[CK_ATTRIBUTE_TYPE]) -> Result<Self> {
+        let mut rest = Self::default();
+        for (id, value) in self.entries.iter().filter(|(id, _)| !attributes.contains(id)) {
+            rest.push(*id, value.copied()?)?;
+        }
+        Ok(rest)
+    }
+
     /// Whether the caller gave nothing.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    /// Adds what a flat template says, unless it is said already.
+    ///
+    /// # Errors
+    /// CKR_TEMPLATE_INCONSISTENT where the two contradict each other.
+    pub fn join(&mut self, flat: &[u8]) -> Result<()> {
+        for (id, value) in unflatten(flat) {
+            match self.get(id) {
+                Some(given) if given == value => {}
+                Some(_) => {
+                    return Err(Error::with(
+                        ck::CKR_TEMPLATE_INCONSISTENT,
+                        format!("{} contradicts the template of the key", attribute::name(id)),
+                    ));
+                }
+                None => self.push(id, Value::Plain(Secret::copy(value)))?,
+            }
+        }
+        Ok(())
+    }
+
+    /// A template from its flat form.
+    ///
+    /// # Errors
+    /// If it was not made by [`Template::flatten`].
+    pub fn unflatten(flat: &[u8]) -> Result<Self> {
+        let mut template = Self::default();
+        template.join(flat)?;
+        Ok(template)
     }
 
     /// The template in the flat form in which `CKA_WRAP_TEMPLATE` and its kin are kept with an object: for each

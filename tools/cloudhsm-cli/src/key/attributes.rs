@@ -146,7 +146,7 @@ pub(super) fn add(
             Cell::Unsupported if row.form == Form::Flag && value == [u8::from(unknown_reads(row.id, class))] => {
                 continue;
             }
-            Cell::Unsupported | Cell::ReadOnly => return Err(refused()),
+            Cell::Unsupported | Cell::ReadOnly | Cell::ReadOnlyTrue => return Err(refused()),
             Cell::Only(only) if value != [u8::from(only)] => return Err(refused()),
             Cell::Only(_) | Cell::Mandatory | Cell::Optional(_) => {}
         }
