@@ -26,6 +26,7 @@ mod boundary;
 mod ciphers;
 mod dialects;
 mod digests;
+mod golden;
 mod hostile;
 mod invariants;
 mod objects;
