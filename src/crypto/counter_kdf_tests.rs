@@ -226,7 +226,7 @@ fn numbers_that_do_not_fit() {
         assert!(!refusal(prf, &[counter(1)], most) && refusal(prf, &[counter(1)], most + 1));
         assert!(!refusal(prf, &[counter(2)], most + 1));
         let little = Field::Counter { bytes: 1, little_endian: true };
-        assert!(!refusal(prf, &[little.clone()], most) && refusal(prf, &[little], most + 1));
+        assert!(!refusal(prf, std::slice::from_ref(&little), most) && refusal(prf, &[little], most + 1));
         // 31 bytes are 248 bits, 32 are 256; whole iterations are 256 bits or more for any of the three.
         assert!(!refusal(prf, &[counter(1), length(1, false)], 31) && refusal(prf, &[counter(1), length(1, true)], 31));
         for segments in [false, true] {
