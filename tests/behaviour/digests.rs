@@ -78,7 +78,7 @@ fn random_numbers() {
         initialize().unwrap();
         let session = Session::open();
         assert_ne!(session.random(32).unwrap(), session.random(32).unwrap());
-        assert_eq!(session.random(0).unwrap(), []);
+        assert_eq!(session.random(0).unwrap(), [0; 0]);
         let long = session.random(1 << 20).unwrap();
         let ones: u32 = long.iter().map(|byte| byte.count_ones()).sum();
         assert!((4_180_000..4_208_000).contains(&ones), "{ones} of 8388608 bits");

@@ -261,7 +261,7 @@ fn changes_of_token_keys_last() {
         initialize().unwrap();
         let session = Session::open();
         session.login(ALICE).unwrap();
-        assert_eq!(session.labelled("passing"), []);
+        assert_eq!(session.labelled("passing"), [0; 0]);
         let found = session.labelled("renamed");
         assert_eq!(found.len(), 1);
         assert_eq!(session.flag(found[0], CKA_ENCRYPT), Ok(false));
@@ -363,14 +363,14 @@ fn searches() {
             Template::new().number(CKA_VENDOR_DEFINED | 0x1234, 1),
             Template::new().label("one").label("two"),
         ] {
-            assert_eq!(session.find(&nothing).unwrap_or_default(), []);
+            assert_eq!(session.find(&nothing).unwrap_or_default(), [0; 0]);
         }
         // A75: a search by key material is no oracle.
         let known = session.create(&plain_aes_value(&[3; 16])).unwrap();
-        assert_eq!(session.find(&Template::new().bytes(CKA_VALUE, &[3; 16])).unwrap_or_default(), []);
+        assert_eq!(session.find(&Template::new().bytes(CKA_VALUE, &[3; 16])).unwrap_or_default(), [0; 0]);
         let rsa = session.create(&rsa_private_value()).unwrap();
         let prime = Template::new().bytes(CKA_PRIME_1, &hex(rsa_2048::PRIME_1));
-        assert_eq!(session.find(&prime).unwrap_or_default(), []);
+        assert_eq!(session.find(&prime).unwrap_or_default(), [0; 0]);
         session.destroy(rsa).unwrap();
         session.destroy(known).unwrap();
         // A renamed key is found by its new name alone, a destroyed one not at all.
@@ -438,7 +438,7 @@ fn public_objects_in_standard() {
         session.create(&data(true)).unwrap();
         session.create(&data(false)).unwrap();
         session.logout().unwrap();
-        assert_eq!(session.labelled("private"), []);
+        assert_eq!(session.labelled("private"), [0; 0]);
         let public = session.labelled("public");
         assert_eq!(public.len(), 1);
         assert_eq!(session.read(public[0], CKA_VALUE).unwrap(), b"value");
