@@ -35,3 +35,4 @@ mod sessions;
 mod signatures;
 mod templates;
 mod users;
+mod wycheproof;

