@@ -10,8 +10,7 @@ use crate::error::{Error, Result};
 use crate::mechanism::parameter::{Counter, Eddsa, Gcm, Iv, Oaep, Pss};
 use crate::mechanism::{Hash, Parameter, ParameterKind, Use};
 
-/// The longest IV, additional data or label that is read.
-const LONGEST_IV: CK_ULONG = 256;
+/// The longest IV, additional data or label that is read, in bytes; the standard's own limit is 2^32 - 1.
 const LONGEST_DATA: CK_ULONG = 1 << 30;
 /// The longest context of a signature (RFC 8032 section 2, FIPS 204 section 5.2).
 const LONGEST_CONTEXT: CK_ULONG = 255;
@@ -182,7 +181,7 @@ impl Caller {
                 if parameter.ulIvLen != MADE_IV || !matches!(parameter.ulIvBits, 0 | 96) {
                     return Err(BAD);
                 }
-                let bytes = Self::bytes(parameter.pIv, parameter.ulIvLen, LONGEST_IV)?;
+                let bytes = Self::bytes(parameter.pIv, parameter.ulIvLen, LONGEST_DATA)?;
                 // A caller's own IV would be replaced, and one who does not read it back would lose its data.
                 if what == Use::Encrypt && bytes.iter().any(|byte| *byte != 0) {
                     return Err(Error::new(
@@ -193,7 +192,7 @@ impl Caller {
                 Iv::new(bytes)
             }
             _ if parameter.ulIvLen == 0 => return Err(BAD),
-            _ => Iv::new(Self::bytes(parameter.pIv, parameter.ulIvLen, LONGEST_IV)?),
+            _ => Iv::new(Self::bytes(parameter.pIv, parameter.ulIvLen, LONGEST_DATA)?),
         };
         let additional = Self::bytes(parameter.pAAD, parameter.ulAADLen, LONGEST_DATA)?.into();
         Ok(Parameter::Gcm(Gcm { iv, additional, tag_length }))

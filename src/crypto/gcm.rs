@@ -11,9 +11,6 @@ use crate::error::{Error, Result};
 use crate::exchange::Exchange;
 use crate::secret::Secret;
 
-/// The longest nonce, in bytes: `CK_GCM_PARAMS` allows 1 to 256 (PKCS#11 3.2 section 6.13.1).
-pub const MAX_NONCE: usize = 256;
-
 /// The longest plaintext, in bytes: 2^39 - 256 bits (SP 800-38D section 5.2.1.1). Checked before anything is written,
 /// so that no call gives up half-way.
 const MAX_TEXT: usize = (1 << 36) - 32;
@@ -37,7 +34,7 @@ impl GcmKey {
     /// must never be used twice; that is the caller's to ensure.
     ///
     /// # Errors
-    /// `CKR_MECHANISM_PARAM_INVALID` for a nonce of no or over 256 bytes or a tag length that SP 800-38D section
+    /// `CKR_MECHANISM_PARAM_INVALID` for an empty nonce or a tag length that SP 800-38D section
     /// 5.2.1.2 does not list, `CKR_BUFFER_TOO_SMALL` if the output has no room for both (nothing is written),
     /// `CKR_DATA_LEN_RANGE` for over 2^36 - 32 bytes.
     #[inline]
@@ -141,7 +138,7 @@ impl GcmSealer {
     /// Starts a message.
     ///
     /// # Errors
-    /// `CKR_MECHANISM_PARAM_INVALID` for a nonce of no or over 256 bytes, `CKR_HOST_MEMORY`.
+    /// `CKR_MECHANISM_PARAM_INVALID` for an empty nonce, `CKR_HOST_MEMORY`.
     pub fn start(key: &GcmKey, nonce: &[u8], aad: &[u8]) -> Result<Self> {
         check_parameters(nonce, TAG)?;
         Ok(Self(Stream::start(Way::Seal, key.bytes.expose(), nonce, aad)?))
@@ -243,8 +240,8 @@ fn with_tag(place: &mut [u8], length: usize, seal: impl FnOnce(&mut [u8; TAG]) -
 
 #[inline]
 const fn check_parameters(nonce: &[u8], tag_length: usize) -> Result<()> {
-    if nonce.is_empty() || nonce.len() > MAX_NONCE {
-        return Err(Error::new(ck::CKR_MECHANISM_PARAM_INVALID, "AES-GCM: a nonce has 1 to 256 bytes"));
+    if nonce.is_empty() {
+        return Err(Error::new(ck::CKR_MECHANISM_PARAM_INVALID, "AES-GCM: a nonce has a byte or more"));
     }
     check_tag_length(tag_length)
 }
