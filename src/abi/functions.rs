@@ -7,6 +7,7 @@
 //! - `bare`: callable before C_Initialize;
 //! - `library`: everybody has it;
 //! - `extension`: AWS's library does not have it, `cloudhsm` and `standard` do;
+//! - `attributes`: as `extension`, and where certificates are stored, for those;
 //! - `everything`: only `standard` has it;
 //! - `missing`: not built yet, CKR_FUNCTION_NOT_SUPPORTED in every profile.
 
@@ -23,6 +24,8 @@ pub(super) enum Availability {
     Library,
     /// All but `strict`.
     Extension,
+    /// All but `strict`, which has it for certificates if it stores them.
+    Attributes,
     /// `standard` alone.
     Everything,
     /// Nobody yet.
@@ -77,6 +80,7 @@ macro_rules! cryptoki {
     (@who bare) => { Availability::Library };
     (@who library) => { Availability::Library };
     (@who extension) => { Availability::Extension };
+    (@who attributes) => { Availability::Attributes };
     (@who everything) => { Availability::Everything };
     (@who missing) => { Availability::Missing };
 
@@ -109,6 +113,12 @@ macro_rules! cryptoki {
     (@check library $library:ident) => {};
     (@check extension $library:ident) => {
         if !$library.dialect()?.extensions {
+            return nothing();
+        }
+    };
+    (@check attributes $library:ident) => {
+        let dialect = $library.dialect()?;
+        if !dialect.extensions && !dialect.certificate_storage {
             return nothing();
         }
     };
@@ -151,7 +161,7 @@ cryptoki! {
         library    C_DestroyObject(a: CK_SESSION_HANDLE, b: CK_OBJECT_HANDLE) => objects::destroy;
         extension  C_GetObjectSize(a: CK_SESSION_HANDLE, b: CK_OBJECT_HANDLE, c: *mut CK_ULONG) => objects::size;
         library    C_GetAttributeValue(a: CK_SESSION_HANDLE, b: CK_OBJECT_HANDLE, c: *mut CK_ATTRIBUTE, d: CK_ULONG) => objects::get_attributes;
-        extension  C_SetAttributeValue(a: CK_SESSION_HANDLE, b: CK_OBJECT_HANDLE, c: *mut CK_ATTRIBUTE, d: CK_ULONG) => objects::set_attributes;
+        attributes C_SetAttributeValue(a: CK_SESSION_HANDLE, b: CK_OBJECT_HANDLE, c: *mut CK_ATTRIBUTE, d: CK_ULONG) => objects::set_attributes;
         library    C_FindObjectsInit(a: CK_SESSION_HANDLE, b: *mut CK_ATTRIBUTE, c: CK_ULONG) => objects::find_init;
         library    C_FindObjects(a: CK_SESSION_HANDLE, b: *mut CK_OBJECT_HANDLE, c: CK_ULONG, d: *mut CK_ULONG) => objects::find;
         library    C_FindObjectsFinal(a: CK_SESSION_HANDLE) => objects::find_final;

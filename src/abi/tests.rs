@@ -20,7 +20,7 @@ fn the_docs_tell_which_functions_there_are() {
     for row in ROWS {
         let served = match row.availability {
             Availability::Library => [true, true, true],
-            Availability::Extension => [true, false, true],
+            Availability::Extension | Availability::Attributes => [true, false, true],
             Availability::Everything => [false, false, true],
             Availability::Missing => [false, false, false],
         };

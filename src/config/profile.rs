@@ -4,7 +4,7 @@
 
 use serde::Deserialize;
 
-use crate::ck::{self, CK_RV};
+use crate::ck::{self, CK_ATTRIBUTE_TYPE, CK_OBJECT_CLASS, CK_RV};
 
 /// The dialect of one process (design: section "profile").
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
@@ -56,6 +56,8 @@ pub struct Dialect {
     pub most_keys: Option<(u64, u64)>,
     /// The most certificates.
     pub most_certificates: Option<u64>,
+    /// The longest values that a certificate has, in bytes (User Guide, pkcs11-certificate-storage-attributes).
+    pub longest_certificate_values: &'static [(CK_ATTRIBUTE_TYPE, usize)],
     /// Quirk: a token key must be on two HSMs, so that in a cluster of one none can be made or used.
     pub key_availability_check: bool,
     /// Quirk: parameters of a pair in the template of its private key make a key without any use, and no error.
@@ -67,6 +69,9 @@ pub struct Dialect {
     /// Quirk: the most operations of one second that the HSM does before it says that it is busy.
     pub throttle: Option<u32>,
 }
+
+const CLOUDHSM_CERTIFICATE: &[(CK_ATTRIBUTE_TYPE, usize)] =
+    &[(ck::CKA_VALUE, 32 * 1024), (ck::CKA_ID, 128), (ck::CKA_PUBLIC_KEY_INFO, 16 * 1024)];
 
 /// One row for each profile, in the order of [`Profile`].
 static DIALECTS: [Dialect; 3] = [
@@ -88,6 +93,7 @@ static DIALECTS: [Dialect; 3] = [
         least_public_exponent: 65_537,
         most_keys: Some((16_666, 3_333)),
         most_certificates: Some(60),
+        longest_certificate_values: CLOUDHSM_CERTIFICATE,
         key_availability_check: false,
         private_template_bug: false,
         certificate_storage: false,
@@ -112,6 +118,7 @@ static DIALECTS: [Dialect; 3] = [
         least_public_exponent: 65_537,
         most_keys: Some((16_666, 3_333)),
         most_certificates: Some(60),
+        longest_certificate_values: CLOUDHSM_CERTIFICATE,
         key_availability_check: false,
         private_template_bug: true,
         certificate_storage: false,
@@ -136,6 +143,7 @@ static DIALECTS: [Dialect; 3] = [
         least_public_exponent: 3,
         most_keys: None,
         most_certificates: None,
+        longest_certificate_values: &[],
         key_availability_check: false,
         private_template_bug: false,
         certificate_storage: true,
@@ -143,6 +151,14 @@ static DIALECTS: [Dialect; 3] = [
         throttle: None,
     },
 ];
+
+impl Dialect {
+    /// Whether objects of a class that are not private can be made, seen and changed without a login.
+    #[must_use]
+    pub const fn open(&self, class: CK_OBJECT_CLASS) -> bool {
+        self.public_objects || (self.certificate_storage && class == ck::CKO_CERTIFICATE)
+    }
+}
 
 impl Profile {
     /// The limits and habits of this profile.

@@ -54,7 +54,7 @@ impl Library {
     /// What the module refuses; CKR_SESSION_READ_ONLY for a token object in a read-only session.
     pub fn create_object(&self, session: CK_SESSION_HANDLE, template: &Template) -> Result<CK_OBJECT_HANDLE> {
         let place = self.place(session)?;
-        place.check_writable(template.flag(ck::CKA_TOKEN) == Some(true))?;
+        place.check_writable(place.token.module.makes_token_object(template))?;
         let object = place.token.module.create_object(place.login.as_deref(), template)?;
         self.hold(&place, &object, session)
     }

@@ -74,7 +74,7 @@ impl Module {
         };
         match login {
             Some(login) => policy::may_with(login, command, object)?,
-            None if policy::is_public(object) && self.dialect().public_objects => {}
+            None if policy::is_public(object) && self.dialect().open(object.class) => {}
             None => return Err(Error::new(ck::CKR_USER_NOT_LOGGED_IN, "using a key needs a login")),
         }
         if what.attribute().is_some_and(|attribute| !object.is(attribute)) {

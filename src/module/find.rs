@@ -23,7 +23,6 @@ impl Module {
         };
         match login {
             Some(login) => login.check()?,
-            None if !self.dialect().public_objects => return Ok(Vec::new()),
             None => {}
         }
         if template.flag(ck::CKA_TOKEN) == Some(false) {
@@ -34,7 +33,9 @@ impl Module {
         let epoch = hsm.epoch();
         for record in hsm.candidates(login, template)? {
             match hsm.visible(login, &record, epoch) {
-                Ok(Some(object)) if find::matches(&object, template, self.regime()) => found.push(object),
+                Ok(Some(object)) if self.open_to(login, &object) && find::matches(&object, template, self.regime()) => {
+                    found.push(object);
+                }
                 Ok(_) => {}
                 // One bad record does not hide the others; it is reported if it is all there is to say.
                 Err(error) => failed = Some(error),
@@ -64,6 +65,11 @@ impl Module {
             Some(record) => hsm.visible(login, &record, epoch),
             None => Ok(None),
         }
+    }
+
+    /// Whether the profile shows objects of this kind to somebody who is not logged in.
+    fn open_to(&self, login: Option<&Login>, object: &Object) -> bool {
+        login.is_some() || self.dialect().open(object.class)
     }
 
     /// The name of the user who owns an object; empty for one who is gone or for nobody.

@@ -13,6 +13,7 @@ mod hierarchy;
 mod keys;
 mod lifecycle;
 mod login;
+mod making;
 mod policy;
 mod stored;
 mod transport;

@@ -8,7 +8,7 @@ use super::Login;
 use super::user::Role;
 use crate::ck::{self, CK_RV};
 use crate::error::{Error, Result};
-use crate::object::{Object, UserId};
+use crate::object::{NOBODY, Object, UserId};
 
 /// What a user asks for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -111,7 +111,9 @@ pub(super) fn may(login: &Login, command: Command) -> Result<()> {
 /// sees and does not own.
 pub(super) fn may_with(login: &Login, command: Command, object: &Object) -> Result<()> {
     login.check()?;
-    decide(login.role, login.user, Some(object.owner), is_public(object), command)
+    // What belongs to nobody is everybody's.
+    let owner = if object.owner == NOBODY { login.user } else { object.owner };
+    decide(login.role, login.user, Some(owner), is_public(object), command)
         .map_err(|rv| refusal(rv, login.role, command))
 }
 

@@ -10,6 +10,7 @@ use super::keys::{GONE, NewKey};
 use super::users::fresh_id;
 use super::{Hsm, Login};
 use crate::ck::{self, CK_ATTRIBUTE_TYPE};
+use crate::config::Dialect;
 use crate::error::{Error, Result};
 use crate::object::{Object, ObjectId, UserId, attribute, record};
 use crate::secret::Secret;
@@ -21,7 +22,7 @@ impl Hsm {
         login: Option<&Login>,
         objects: Vec<Object>,
         opcode: Opcode,
-        limit: Option<(u64, u64)>,
+        dialect: &Dialect,
     ) -> Result<Vec<Arc<Object>>> {
         let mut stored = Vec::with_capacity(objects.len());
         for object in objects {
@@ -29,14 +30,17 @@ impl Hsm {
         }
         // The epoch is that before the commit: what others change from here on is looked at again.
         let epoch = self.epoch();
-        self.commit(login, Durability::Synced, &mut |_, head| {
+        self.commit(login, Durability::Synced, &mut |view, head| {
             let mut plan = Plan::default();
             for object in stored.iter().filter(|object| object.is_token()) {
                 plan.changes.push(self.put_object(login, object, 0)?);
                 plan.keys += i64::from(object.is_key());
                 plan.asymmetric += i64::from(is_asymmetric(object));
             }
-            check_room(head, &plan, limit)?;
+            check_room(head, &plan, dialect.most_keys)?;
+            if stored.iter().any(|object| object.class == ck::CKO_CERTIFICATE) {
+                check_certificates(view, dialect.most_certificates)?;
+            }
             plan.events = events(login, opcode, &stored.iter().collect::<Vec<_>>());
             Ok(plan)
         })?;
@@ -160,6 +164,16 @@ fn check_room(head: &Head, plan: &Plan, limit: Option<(u64, u64)>) -> Result<()>
         ));
     }
     Ok(())
+}
+
+/// The limit on certificates; of a full store AWS says CKR_FUNCTION_FAILED (User Guide, pkcs11-certificate-storage).
+fn check_certificates(view: &dyn View, limit: Option<u64>) -> Result<()> {
+    let Some(most) = limit.and_then(|most| usize::try_from(most).ok()) else { return Ok(()) };
+    let selection = Selection { class: Some(ck::CKO_CERTIFICATE), limit: most, ..Selection::all(Kind::Object) };
+    if view.scan(&selection)?.len() < most {
+        return Ok(());
+    }
+    Err(Error::with(ck::CKR_FUNCTION_FAILED, format!("the HSM stores {most} certificates, that is the most")))
 }
 
 pub(super) fn events(login: Option<&Login>, opcode: Opcode, objects: &[&Object]) -> Vec<Event> {

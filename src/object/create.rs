@@ -42,7 +42,10 @@ pub fn draft(kind: &Kind, making: Making, template: &Template, regime: Regime<'_
                 let why = if only { "can only be true" } else { "can only be false" };
                 return Err(refuse(ck::CKR_ATTRIBUTE_VALUE_INVALID, id, kind, why));
             }
-            Cell::Only(_) | Cell::Mandatory | Cell::Optional(_) => {}
+            Cell::OnlyZero | Cell::MandatoryZero if template.number(id) != Some(0) => {
+                return Err(refuse(ck::CKR_ATTRIBUTE_VALUE_INVALID, id, kind, "can only be 0"));
+            }
+            Cell::Only(_) | Cell::OnlyZero | Cell::MandatoryZero | Cell::Mandatory | Cell::Optional(_) => {}
         }
         if !kind.rule(id).is_some_and(super::rules::Rule::is_material) {
             draft.set(id, stored_form(value));
@@ -54,9 +57,12 @@ pub fn draft(kind: &Kind, making: Making, template: &Template, regime: Regime<'_
             continue;
         }
         match rule.cell(making, regime) {
-            Cell::Mandatory => return Err(refuse(ck::CKR_TEMPLATE_INCOMPLETE, id, kind, "must be given")),
+            Cell::Mandatory | Cell::MandatoryZero => {
+                return Err(refuse(ck::CKR_TEMPLATE_INCOMPLETE, id, kind, "must be given"));
+            }
             Cell::Only(value) | Cell::Optional(Default::Flag(value)) => draft.set_flag(id, value),
             Cell::ReadOnlyTrue => draft.set_flag(id, true),
+            Cell::OnlyZero => draft.set_number(id, 0),
             Cell::Optional(Default::Empty) => draft.set(id, []),
             Cell::Optional(Default::Absent) | Cell::ReadOnly | Cell::Unsupported => {}
         }
@@ -65,7 +71,7 @@ pub fn draft(kind: &Kind, making: Making, template: &Template, regime: Regime<'_
     if let Some(key_type) = kind.key_type {
         draft.set_number(ck::CKA_KEY_TYPE, key_type);
     }
-    check_label(&draft, regime)?;
+    check_lengths(&draft, regime)?;
     // TRUSTED is an officer's to give, whatever a template says (PKCS#11 3.2 section 4.8).
     if draft.is(ck::CKA_TRUSTED) {
         return Err(refuse(ck::CKR_ATTRIBUTE_READ_ONLY, ck::CKA_TRUSTED, kind, "can only be set by a crypto officer"));
@@ -116,7 +122,7 @@ pub fn change(
     for (id, value) in template.iter() {
         let rule = kind
             .rule(id)
-            .filter(|rule| rule.reading(regime) != Reading::Unknown)
+            .filter(|rule| rule.reading(regime) != Reading::Unknown || rule.changing(regime) != Changing::Never)
             .ok_or_else(|| refuse(ck::CKR_ATTRIBUTE_TYPE_INVALID, id, kind, "is not an attribute"))?;
         let wanted = stored_form(value);
         let unchanged = match draft.get(id) {
@@ -153,7 +159,7 @@ pub fn change(
         }
         draft.set(id, wanted);
     }
-    check_label(&draft, regime)?;
+    check_lengths(&draft, regime)?;
     Ok(draft)
 }
 
@@ -183,7 +189,19 @@ const fn is_name(id: CK_ATTRIBUTE_TYPE) -> bool {
     matches!(id, ck::CKA_LABEL | ck::CKA_ID | ck::CKA_SUBJECT | ck::CKA_START_DATE | ck::CKA_END_DATE)
 }
 
-fn check_label(draft: &Draft, regime: Regime<'_>) -> Result<()> {
+/// The longest values: of a label in characters, of what a stored certificate holds in bytes.
+fn check_lengths(draft: &Draft, regime: Regime<'_>) -> Result<()> {
+    if draft.number(ck::CKA_CLASS) == Some(ck::CKO_CERTIFICATE) {
+        for (id, most) in regime.dialect.longest_certificate_values {
+            let length = draft.get(*id).map_or(0, <[u8]>::len);
+            if length > *most {
+                return Err(Error::with(
+                    ck::CKR_ATTRIBUTE_VALUE_INVALID,
+                    format!("{} of a certificate has {length} bytes, the most is {most}", attribute::name(*id)),
+                ));
+            }
+        }
+    }
     let most = regime.dialect.longest_label;
     let characters = draft
         .get(ck::CKA_LABEL)

@@ -235,6 +235,10 @@ pub fn check_value(draft: &Draft, material: &KeyMaterial) -> Result<Option<[u8; 
         (KeyMaterial::EdwardsPrivate(key), _) => Hash::Sha1.digest(key.public(), &mut digest),
         (KeyMaterial::MlDsaPublic(key), _) => Hash::Sha1.digest(key.bytes(), &mut digest),
         (KeyMaterial::MlDsaPrivate(key), _) => Hash::Sha1.digest(&key.prepared()?.public()?, &mut digest),
+        // Of a certificate, its own (PKCS#11 3.2 section 4.6.2).
+        (KeyMaterial::None, _) if draft.number(ck::CKA_CLASS) == Some(ck::CKO_CERTIFICATE) => {
+            Hash::Sha1.digest(draft.get(ck::CKA_VALUE).unwrap_or_default(), &mut digest)
+        }
         (KeyMaterial::None, _) => return Ok(None),
     };
     Ok(digest.first_chunk().copied())

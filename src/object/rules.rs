@@ -9,6 +9,7 @@
 //! | `y` | accepted; absent if not given |
 //! | `t`, `f`, `e` | accepted; true, false or empty if not given |
 //! | `T`, `F` | accepted only with the default value, true or false (`=D` of AWS's tables) |
+//! | `z`, `Z` | a number that can only be 0; absent it is 0, or it must be given |
 //! | `m` | must be given |
 //! | `R` | set by the HSM; giving it is CKR_ATTRIBUTE_READ_ONLY |
 //! | `X` | the same, and always true |
@@ -58,6 +59,10 @@ pub enum Cell {
     Optional(Default),
     /// Accepted with this value only.
     Only(bool),
+    /// Accepted as the number 0 only.
+    OnlyZero,
+    /// Must be given, as the number 0.
+    MandatoryZero,
     /// Must be given.
     Mandatory,
     /// The HSM sets it.
@@ -119,6 +124,17 @@ pub struct Rule {
     standard: Word,
 }
 
+/// Whether CloudHSM's dialects have a kind of object.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Presence {
+    /// They have.
+    Always,
+    /// They have not.
+    Never,
+    /// If certificates are stored (`certificate_storage`).
+    IfStored,
+}
+
 /// A kind of object: a class and, for keys, a key type.
 pub struct Kind {
     /// CloudHSM's word for it, for messages and the docs.
@@ -127,8 +143,8 @@ pub struct Kind {
     pub class: CK_OBJECT_CLASS,
     /// `CKA_KEY_TYPE`; none for certificates and data.
     pub key_type: Option<CK_KEY_TYPE>,
-    /// Which dialects have this kind: `cloudhsm` and `strict`, `standard`.
-    pub cloudhsm: bool,
+    /// Whether `cloudhsm` and `strict` have this kind; `standard` has every one.
+    pub cloudhsm: Presence,
     /// How the material enters and leaves.
     pub form: &'static Form,
     /// Lists of rules; of two rules for one attribute the one in the earlier list holds.
@@ -155,7 +171,7 @@ impl Word {
         #[allow(clippy::indexing_slicing, reason = "evaluated by the compiler, which checks the bounds")]
         while at < 6 {
             let allowed: &[u8] = match at {
-                0..=3 => b"ytfeTFmRX-",
+                0..=3 => b"ytfeTFzZmRX-",
                 4 => b"ySN-",
                 _ => b"ytfodkc-",
             };
@@ -198,6 +214,8 @@ impl Rule {
             b'e' => Cell::Optional(Default::Empty),
             b'T' => Cell::Only(true),
             b'F' => Cell::Only(false),
+            b'z' => Cell::OnlyZero,
+            b'Z' => Cell::MandatoryZero,
             b'm' => Cell::Mandatory,
             b'R' => Cell::ReadOnly,
             b'X' => Cell::ReadOnlyTrue,
@@ -245,7 +263,11 @@ impl Kind {
     #[must_use]
     pub const fn served(&self, regime: Regime<'_>) -> bool {
         match regime.dialect.profile {
-            Profile::CloudHsm | Profile::Strict => self.cloudhsm,
+            Profile::CloudHsm | Profile::Strict => match self.cloudhsm {
+                Presence::Always => true,
+                Presence::Never => false,
+                Presence::IfStored => regime.dialect.certificate_storage,
+            },
             Profile::Standard => true,
         }
     }
