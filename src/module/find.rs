@@ -21,9 +21,8 @@ impl Module {
         let Some(hsm) = self.hsm_if_active()? else {
             return Ok(Vec::new());
         };
-        match login {
-            Some(login) => login.check()?,
-            None => {}
+        if let Some(login) = login {
+            login.check()?;
         }
         if template.flag(ck::CKA_TOKEN) == Some(false) {
             return Ok(Vec::new());

