@@ -30,6 +30,7 @@ mod golden;
 mod hostile;
 mod invariants;
 mod objects;
+mod openssl;
 mod rsa_encryption;
 mod sessions;
 mod signatures;
