@@ -31,19 +31,19 @@ pub const CKM_CLOUDHSM_EXT_MU_ML_DSA: CK_MECHANISM_TYPE = CKM_VENDOR_DEFINED | 0
 pub const CKK_CLOUDHSM_ML_DSA: CK_KEY_TYPE = CKK_VENDOR_DEFINED | 0x4A;
 /// The parameter set of an ML-DSA key (number ours).
 pub const CKA_CLOUDHSM_PARAMETER_SET: CK_ATTRIBUTE_TYPE = CKA_VENDOR_DEFINED | 0x61D;
-/// Values of [`CKA_CLOUDHSM_PARAMETER_SET`] (numbers ours).
+/// Values of [`CKA_CLOUDHSM_PARAMETER_SET`] (number ours).
 pub const CKP_CLOUDHSM_ML_DSA_44: CK_ULONG = 0x8000_0001;
-/// See [`CKP_CLOUDHSM_ML_DSA_44`].
+/// See [`CKP_CLOUDHSM_ML_DSA_44`] (number ours).
 pub const CKP_CLOUDHSM_ML_DSA_65: CK_ULONG = 0x8000_0002;
-/// See [`CKP_CLOUDHSM_ML_DSA_44`].
+/// See [`CKP_CLOUDHSM_ML_DSA_44`] (number ours).
 pub const CKP_CLOUDHSM_ML_DSA_87: CK_ULONG = 0x8000_0003;
-/// X9.63's key derivation with SHA-1 (number ours, as those below).
+/// X9.63's key derivation with SHA-1 (number ours).
 pub const CKD_CLOUDHSM_X963_SHA1_KDF: CK_EC_KDF_TYPE = 0x8000_0002;
-/// With SHA-224.
+/// With SHA-224 (number ours).
 pub const CKD_CLOUDHSM_X963_SHA224_KDF: CK_EC_KDF_TYPE = 0x8000_0005;
-/// With SHA-256.
+/// With SHA-256 (number ours).
 pub const CKD_CLOUDHSM_X963_SHA256_KDF: CK_EC_KDF_TYPE = 0x8000_0006;
-/// With SHA-384.
+/// With SHA-384 (number ours).
 pub const CKD_CLOUDHSM_X963_SHA384_KDF: CK_EC_KDF_TYPE = 0x8000_0007;
-/// With SHA-512.
+/// With SHA-512 (number ours).
 pub const CKD_CLOUDHSM_X963_SHA512_KDF: CK_EC_KDF_TYPE = 0x8000_0008;

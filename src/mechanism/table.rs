@@ -161,11 +161,11 @@ impl Mechanism {
 }
 
 const NO_KEY: Keys = Keys { types: &[], shape: Shape::None, sizes: (0, 0), unit: Unit::None, pair: false };
-const AES: Keys = Keys { types: &[ck::CKK_AES], shape: Shape::Secret, sizes: bytes(form::AES), unit: Unit::Bytes, pair: false };
-const DES3: Keys = Keys { types: &[ck::CKK_DES3], shape: Shape::Secret, sizes: bytes(form::DES3), unit: Unit::Bytes, pair: false };
-const GENERIC: Keys = Keys { types: &[ck::CKK_GENERIC_SECRET], shape: Shape::Secret, sizes: bytes(form::GENERIC), unit: Unit::Bytes, pair: false };
+const AES: Keys = Keys { types: &[ck::CKK_AES], shape: Shape::Bytes, sizes: bytes(form::AES), unit: Unit::Bytes, pair: false };
+const DES3: Keys = Keys { types: &[ck::CKK_DES3], shape: Shape::Bytes, sizes: bytes(form::DES3), unit: Unit::Bytes, pair: false };
+const GENERIC: Keys = Keys { types: &[ck::CKK_GENERIC_SECRET], shape: Shape::Bytes, sizes: bytes(form::GENERIC), unit: Unit::Bytes, pair: false };
 /// The base keys of a derivation whose function takes keys of any length.
-const SECRET: Keys = Keys { types: &[ck::CKK_AES, ck::CKK_DES3, ck::CKK_GENERIC_SECRET], shape: Shape::Secret, sizes: bytes(form::GENERIC), unit: Unit::Bytes, pair: false };
+const SECRET: Keys = Keys { types: &[ck::CKK_AES, ck::CKK_DES3, ck::CKK_GENERIC_SECRET], shape: Shape::Bytes, sizes: bytes(form::GENERIC), unit: Unit::Bytes, pair: false };
 const RSA: Keys = Keys { types: &[ck::CKK_RSA], shape: Shape::Rsa, sizes: (1024, 8192), unit: Unit::Bits, pair: true };
 const EC: Keys = Keys { types: &[ck::CKK_EC], shape: Shape::Ec, sizes: (224, 521), unit: Unit::Bits, pair: true };
 

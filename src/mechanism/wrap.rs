@@ -93,7 +93,7 @@ pub(super) const BY_CIPHER: Wrapping = Wrapping {
 /// The same for RSA with PKCS#1 v1.5: a padding that is wrong gives another key and no error, so that nothing is learnt
 /// from trying (RFC 8017 section 7.2; Bardou et al. 2012). So the length of the key must be known to be legal.
 pub(super) const RSA_PKCS: Wrapping = Wrapping {
-    payload: Payload::Secret,
+    payload: Payload::SecretKeys,
     unwrap: |work, wrapped, lengths| {
         let mut key = Zeroizing::new([0; LONGEST_MODULUS]);
         let length = work

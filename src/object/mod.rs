@@ -10,6 +10,7 @@ pub mod find;
 pub mod form;
 pub mod import;
 pub mod key;
+mod prepared;
 pub mod record;
 pub mod rules;
 #[rustfmt::skip] // a table, whose columns stand under each other

@@ -129,6 +129,21 @@ fn mechanism_list() {
             CKM_AES_GCM,
             CKM_AES_CMAC,
             CKM_CLOUDHSM_AES_GCM,
+            CKM_RSA_X9_31_KEY_PAIR_GEN,
+            CKM_RSA_AES_KEY_WRAP,
+            CKM_ECDH1_DERIVE,
+            CKM_DES3_KEY_GEN,
+            CKM_DES3_ECB,
+            CKM_DES3_CBC,
+            CKM_DES3_CBC_PAD,
+            vendor::CKM_CLOUDHSM_SP800_108_COUNTER_KDF,
+            vendor::CKM_CLOUDHSM_AES_KEY_WRAP_NO_PAD,
+            vendor::CKM_CLOUDHSM_AES_KEY_WRAP_PKCS5_PAD,
+            vendor::CKM_CLOUDHSM_AES_KEY_WRAP_ZERO_PAD,
+            vendor::CKM_CLOUDHSM_EDDSA,
+            vendor::CKM_CLOUDHSM_ML_DSA_KEY_PAIR_GEN,
+            vendor::CKM_CLOUDHSM_ML_DSA,
+            vendor::CKM_CLOUDHSM_EXT_MU_ML_DSA,
         ];
         expected.extend(DIGESTS);
         expected.extend(HMACS);
