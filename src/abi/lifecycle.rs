@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::call;
 use crate::ck::{self, CK_C_INITIALIZE_ARGS};
-use crate::config::Config;
+use crate::config::{Config, LogLevel};
 use crate::cryptoki::Library;
 use crate::error::{Error, Result};
 use crate::log;
@@ -37,6 +37,9 @@ pub(super) unsafe fn initialize(arguments: *mut c_void) -> Result<()> {
     }
     let config = Config::read()?;
     log::configure(config.settings.log_level, config.settings.log_file.as_deref())?;
+    for remark in &config.remarks {
+        log::write(LogLevel::Debug, format_args!("{remark}"));
+    }
     let library = KEPT.load().unwrap_or_else(|| Box::leak(Box::new(Library::new())));
     KEPT.store(Some(library));
     library.start(&config)?;

@@ -3,6 +3,9 @@
 //! No configuration at all is a good configuration. A wrong one is refused with one line that names the path, the
 //! reason and the cure. In a setuid program only the file under `/etc` counts, because the caller owns the rest.
 
+mod aws;
+mod clusters;
+mod file;
 mod profile;
 mod regime;
 mod settings;
@@ -12,16 +15,11 @@ pub use regime::{Mode, Regime};
 pub use settings::{Audit, LogLevel, Settings};
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::ck;
 use crate::error::{Error, Result};
 use crate::platform::process;
-
-/// Where the file lies when the caller's environment cannot be trusted.
-const SYSTEM_FILE: &str = "/etc/cloudhsm-pkcs11/config.toml";
-/// The longest configuration file that is read, in bytes.
-const LONGEST_FILE: u64 = 64 * 1024;
 
 /// What one process works with, from C_Initialize to C_Finalize.
 pub struct Config {
@@ -29,6 +27,10 @@ pub struct Config {
     pub home: PathBuf,
     /// The settings, each with its default if nobody named it.
     pub settings: Settings,
+    /// The ids that a configuration file of AWS's gives the clusters, in their order.
+    pub cluster_ids: Vec<Option<String>>,
+    /// What the log says of the configuration, at level `debug`, as soon as there is a log.
+    pub remarks: Vec<String>,
 }
 
 impl Config {
@@ -44,16 +46,24 @@ impl Config {
     /// Reads the configuration from `environment` and the file that it leads to.
     fn from(environment: &dyn Fn(&str) -> Option<OsString>) -> Result<Self> {
         let home = home(environment)?;
-        let (path, demanded) = if process::is_setuid() {
-            (PathBuf::from(SYSTEM_FILE), false)
-        } else if let Some(path) = environment("CLOUDHSM_PKCS11_CONFIG") {
-            (PathBuf::from(path), true)
+        let file = file::find(&home, environment)?;
+        let place = file.path.display();
+        let mut remarks = Vec::new();
+        if let Some(other) = &file.passed_over {
+            remarks.push(format!("configuration {place}: is there, so {} is not read", other.display()));
+        }
+        let (table, cluster_ids) = if file.of_aws {
+            let aws::Translated { settings, cluster_ids, ignored } = aws::translate(&file.text, &file.path)?;
+            if !ignored.is_empty() {
+                let ignored = Vec::from_iter(ignored).join(", ");
+                remarks.push(format!("configuration {place}: ignored, because it has no meaning here: {ignored}"));
+            }
+            (settings, cluster_ids)
         } else {
-            (home.join("config.toml"), false)
+            (Settings::parse(&file.text, &file.path)?, Vec::new())
         };
-        let text = read_file(&path, demanded)?;
-        let settings = Settings::parse(text.as_deref().unwrap_or_default(), &path, environment)?;
-        Ok(Self { home, settings })
+        let settings = Settings::of(table, &file.path, environment)?;
+        Ok(Self { home, settings, cluster_ids, remarks })
     }
 }
 
@@ -75,33 +85,11 @@ fn home(environment: &dyn Fn(&str) -> Option<OsString>) -> Result<PathBuf> {
         })
 }
 
-/// The text of the file, or nothing if it need not be there and is not.
-fn read_file(path: &Path, demanded: bool) -> Result<Option<String>> {
-    let failed = |why: &dyn std::fmt::Display| {
-        Error::with(ck::CKR_FUNCTION_FAILED, format!("configuration {}: {why}", path.display()))
-    };
-    let length = match std::fs::metadata(path) {
-        Ok(found) if found.is_file() => found.len(),
-        Ok(_) => return Err(failed(&"is not a file; name a file")),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !demanded => return Ok(None),
-        // A path through something that is no directory is as absent as a missing file.
-        Err(error) if error.kind() == std::io::ErrorKind::NotADirectory && !demanded => return Ok(None),
-        Err(error) if demanded => return Err(failed(&format!("{error}; check CLOUDHSM_PKCS11_CONFIG"))),
-        Err(error) => {
-            return Err(failed(&format!(
-                "{error}; give this account access to the folder, or check CLOUDHSM_PKCS11_HOME"
-            )));
-        }
-    };
-    if length > LONGEST_FILE {
-        return Err(failed(&format!("has {length} bytes, the most is {LONGEST_FILE}")));
-    }
-    std::fs::read_to_string(path).map(Some).map_err(|error| failed(&error))
-}
-
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     fn read(pairs: &[(&str, &str)]) -> Result<Config> {
@@ -135,6 +123,35 @@ mod tests {
         let error =
             read(&[("CLOUDHSM_PKCS11_HOME", "/h"), ("CLOUDHSM_PKCS11_CONFIG", "nowhere/c.toml")]).err().unwrap();
         assert!(error.message().contains("nowhere/c.toml"), "{error}");
+    }
+
+    /// The home's own file holds; without one AWS's does; the one that is named may be either.
+    #[test]
+    fn which_file_holds() {
+        let home = process::temporary();
+        let (own, of_aws) = (home.path().join("config.toml"), home.path().join("cloudhsm-pkcs11.cfg"));
+        let other = home.path().join("other");
+        let place = home.path().to_str().unwrap();
+        std::fs::write(&of_aws, "\n {\"clusters\": [{}, {\"cluster\": {\"cluster_id\": \"c\"}}], \"x\": 1}").unwrap();
+        let config = read(&[("CLOUDHSM_PKCS11_HOME", place)]).unwrap();
+        assert_eq!((config.settings.clusters, config.cluster_ids), (2, vec![None, Some("c".to_owned())]));
+        assert!(matches!(&config.remarks[..], [line] if line.ends_with("ignored, because it has no meaning here: x")));
+        let covered = read(&[("CLOUDHSM_PKCS11_HOME", place), ("CLOUDHSM_PKCS11_CLUSTERS", "3")]).unwrap();
+        assert_eq!(covered.settings.clusters, 3);
+        std::fs::copy(&of_aws, &other).unwrap();
+        std::fs::write(&own, "clusters = 4\n").unwrap();
+        let config = read(&[("CLOUDHSM_PKCS11_HOME", place)]).unwrap();
+        assert_eq!((config.settings.clusters, config.cluster_ids.len()), (4, 0));
+        assert!(
+            matches!(&config.remarks[..], [line] if line.contains("config.toml") && line.contains(".cfg is not read"))
+        );
+        let pairs = [("CLOUDHSM_PKCS11_HOME", place), ("CLOUDHSM_PKCS11_CONFIG", other.to_str().unwrap())];
+        let config = read(&pairs).unwrap();
+        assert_eq!((config.settings.clusters, config.remarks.len()), (2, 1));
+        std::fs::write(&other, "clusters = 9\n").unwrap();
+        assert!(read(&pairs).err().unwrap().message().contains("clusters is 9, it must be 1 to 8"));
+        std::fs::write(&other, format!("{{\"clusters\": [{}]}}", ["{}"; 9].join(","))).unwrap();
+        assert!(read(&pairs).err().unwrap().message().contains("clusters is 9, it must be 1 to 8"));
     }
 
     #[test]

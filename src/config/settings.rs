@@ -63,6 +63,8 @@ pub struct Settings {
     pub allow_network_file_system: bool,
     /// Decrypted objects kept in memory.
     pub cached_objects: u32,
+    /// The clusters, each an HSM in a slot of its own.
+    pub clusters: u32,
     /// Sessions without CKF_RW_SESSION can be opened; nothing means as the profile has it, here and below.
     pub read_only_sessions: Option<bool>,
     /// See [`Dialect::key_availability_check`].
@@ -91,6 +93,7 @@ impl Default for Settings {
             pin_passes: 2,
             allow_network_file_system: false,
             cached_objects: 1024,
+            clusters: 1,
             read_only_sessions: None,
             key_availability_check: None,
             private_template_bug: None,
@@ -114,6 +117,7 @@ const NAMES: &[&str] = &[
     "pin_passes",
     "allow_network_file_system",
     "cached_objects",
+    "clusters",
     "read_only_sessions",
     "key_availability_check",
     "private_template_bug",
@@ -138,22 +142,27 @@ impl Settings {
         }
     }
 
-    /// The settings of `text` (the file at `path`), each replaced by its variable where there is one.
-    pub(super) fn parse(text: &str, path: &Path, environment: &dyn Fn(&str) -> Option<OsString>) -> Result<Self> {
-        let wrong = |place: &str, why: &str| {
-            Error::with(ck::CKR_FUNCTION_FAILED, format!("configuration {place}: {}", one_line(why)))
-        };
-        let in_file = |error: &toml::de::Error| {
+    /// The settings that `text` (our file at `path`) makes, each of a type and a value that it can have.
+    pub(super) fn parse(text: &str, path: &Path) -> Result<toml::Table> {
+        let failed = |error: &toml::de::Error| {
             let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
             let line = 1 + before.matches('\n').count();
-            wrong(&path.display().to_string(), &format!("line {line}: {}", error.message()))
+            wrong(path.display(), &format!("line {line}: {}", error.message()))
         };
+        toml::from_str::<Self>(text).map_err(|error| failed(&error))?;
+        text.parse().map_err(|error| failed(&error))
+    }
+
+    /// The settings that a file makes (`table`, of the file at `path`), each replaced by its variable where there is one.
+    pub(super) fn of(
+        mut table: toml::Table,
+        path: &Path,
+        environment: &dyn Fn(&str) -> Option<OsString>,
+    ) -> Result<Self> {
+        let in_file = |why: &str| wrong(path.display(), why);
         // The file is judged before the environment covers it, so that each is blamed for its own mistakes.
-        toml::from_str::<Self>(text)
-            .map_err(|error| in_file(&error))?
-            .check()
-            .map_err(|why| wrong(&path.display().to_string(), &why))?;
-        let mut table: toml::Table = text.parse().map_err(|error| in_file(&error))?;
+        let of_file = table.clone().try_into::<Self>().map_err(|error| in_file(error.message()))?;
+        of_file.check().map_err(|why| in_file(&why))?;
         for name in NAMES {
             let variable = format!("CLOUDHSM_PKCS11_{}", name.to_uppercase());
             let Some(value) = environment(&variable) else { continue };
@@ -168,7 +177,7 @@ impl Settings {
                 .map_err(|why| wrong(&variable, &why))?;
             table.extend(alone);
         }
-        table.try_into::<Self>().map_err(|error| wrong(&path.display().to_string(), error.message()))
+        table.try_into::<Self>().map_err(|error| in_file(error.message()))
     }
 
     /// What the types cannot say.
@@ -186,11 +195,20 @@ impl Settings {
         if self.audit == Audit::Aws {
             return Err("audit=aws is not built yet; leave it out".to_owned());
         }
+        let most = super::clusters::MOST;
+        if !(1..=most).contains(&self.clusters) {
+            return Err(format!("clusters is {}, it must be 1 to {most}", self.clusters));
+        }
         if self.cached_objects < 16 {
             return Err(format!("cached_objects is {}, it must be 16 or more", self.cached_objects));
         }
         Ok(self)
     }
+}
+
+/// A refused setting: where it stands, and why in one line.
+fn wrong(place: impl std::fmt::Display, why: &str) -> Error {
+    Error::with(ck::CKR_FUNCTION_FAILED, format!("configuration {place}: {}", one_line(why)))
 }
 
 /// A variable's text as the value that the file would hold.

@@ -85,9 +85,18 @@ impl Child {
             ("logout", []) => hex(self.logout()),
             ("make", [label]) => hex(self.make(label)),
             ("use", [label]) => self.encrypt(label).unwrap_or_else(hex),
+            ("slots", []) => self.slots().to_string(),
             ("count", []) => self.count().map_or_else(hex, |count| count.to_string()),
             _ => panic!("no such step: {name} {words:?}"),
         }
+    }
+
+    fn slots(&self) -> u64 {
+        let mut count = 0;
+        // SAFETY: the count is ours to write; without a list nothing else is.
+        let rv = unsafe { self.list.C_GetSlotList.unwrap()(CK_TRUE, std::ptr::null_mut(), &raw mut count) };
+        assert_eq!(rv, CKR_OK);
+        count
     }
 
     fn activate(&self, pin: &str) -> CK_RV {

@@ -128,3 +128,75 @@ fn a_home_that_is_a_file() {
     let outcome = Run::new(&other).steps("initialize").run();
     outcome.assert_one_line("initialize", crate::run::DEVICE_ERROR, &other.join("hsm1"), words);
 }
+
+/// AWS's own file, in the home and by name: what it says counts, what it says of the network is one line at `debug`.
+#[test]
+fn a_file_of_aws() {
+    let hsm = Hsm::new();
+    let file = hsm.home.join("cloudhsm-pkcs11.cfg");
+    let text = |level: &str, clusters: usize| {
+        let cluster = r#"{ "type": "hsm1", "cluster": { "hsm_ca_file": "nowhere", "servers": [
+            { "hostname": "%%HSM_IP_ADDRESS%%", "port": 2223, "enable": true } ],
+            "options": { "disable_key_availability_check": true } } }"#;
+        let clusters = vec![cluster; clusters].join(",");
+        format!(
+            r#"{{ "clusters": [{clusters}],
+               "logging": {{ "log_type": "term", "log_file": "nowhere/x.log", "log_level": "{level}" }} }}"#
+        )
+    };
+    fs::write(&file, text("error", 1)).unwrap();
+    hsm.assert_whole();
+    fs::write(&file, text("debug", 2)).unwrap();
+    let outcome = hsm.run("initialize;slots;login;use first");
+    assert_eq!((outcome.rv("login"), outcome.answer("use"), outcome.answer("slots")), (OK, hsm.block(), "2"));
+    let ignored: Vec<&str> = outcome.stderr.lines().filter(|line| line.contains("ignored")).collect();
+    let [line] = ignored[..] else { panic!("not one line: {}", outcome.stderr) };
+    let keys = "clusters[].cluster.hsm_ca_file, clusters[].cluster.servers[].enable, \
+                clusters[].cluster.servers[].hostname, clusters[].cluster.servers[].port, clusters[].type";
+    assert!(line.contains(file.to_str().unwrap()) && line.ends_with(keys), "{line}");
+    // Environment wins; config.toml wins over it, with one line.
+    let outcome = hsm.child().set("CLOUDHSM_PKCS11_CLUSTERS", "3").steps("initialize;slots").run();
+    assert_eq!(outcome.answer("slots"), "3");
+    let own = hsm.home.join("config.toml");
+    fs::write(&own, "log_level = \"debug\"\n").unwrap();
+    let outcome = hsm.run("initialize;slots");
+    assert_eq!(outcome.answer("slots"), "1");
+    let passed_over: Vec<&str> = outcome.stderr.lines().filter(|line| line.contains("is not read")).collect();
+    assert!(matches!(passed_over[..], [line] if line.contains(file.to_str().unwrap())), "{}", outcome.stderr);
+    // The one that is named is the one that is read, whatever its name.
+    let named = hsm.place.join("named.json");
+    fs::write(&named, text("error", 2)).unwrap();
+    let outcome = hsm.child().set("CLOUDHSM_PKCS11_CONFIG", &named).steps("initialize;slots").run();
+    outcome.assert_quiet();
+    assert_eq!(outcome.answer("slots"), "2");
+    fs::remove_file(&own).unwrap();
+    for (text, words) in [
+        ("{\"clusters\": ", &["line 1"][..]),
+        ("clusters = 2\n", &["line 1"]),
+        ("{\"clusters\": {}}", &["clusters is an object", "a list"]),
+        ("{\"logging\": {\"log_level\": \"loud\"}}", &["logging.log_level", "loud", "error"]),
+        ("{\"options\": {\"disable_key_availability_check\": 1}}", &["options.disable_key", "true or false"]),
+    ] {
+        fs::write(&file, text).unwrap();
+        hsm.run("initialize").assert_one_line("initialize", FUNCTION_FAILED, &file, words);
+    }
+    fs::write(&file, format!("{{{}}}", " ".repeat(70_000))).unwrap();
+    hsm.run("initialize").assert_one_line("initialize", FUNCTION_FAILED, &file, &["70002 bytes", "65536"]);
+    fs::remove_file(&file).unwrap();
+    hsm.assert_whole();
+}
+
+/// A second cluster that cannot be opened is one line, like the first: a slot that is silently gone looks like lost keys.
+#[test]
+fn a_second_cluster_that_is_broken() {
+    let hsm = Hsm::new();
+    let second = hsm.home.join("hsm2");
+    fs::write(&second, "a file\n").unwrap();
+    let words = &["is a symbolic link or no folder", "name the folder itself"];
+    hsm.run("initialize").assert_one_line("initialize", crate::run::DEVICE_ERROR, &second, words);
+    fs::remove_file(&second).unwrap();
+    hsm.assert_whole();
+    let outcome = hsm.child().set("CLOUDHSM_PKCS11_CLUSTERS", "9").steps("initialize").run();
+    let words = &["clusters is 9", "1 to 8"];
+    outcome.assert_one_line("initialize", FUNCTION_FAILED, Path::new("CLOUDHSM_PKCS11_CLUSTERS"), words);
+}

@@ -1,0 +1,45 @@
+//! The clusters of a process: each is one HSM, a folder in the home and a slot.
+
+use super::Config;
+
+/// The folders, which are the token labels too, in the order of the slots.
+const NAMES: [&str; 8] = ["hsm1", "hsm2", "hsm3", "hsm4", "hsm5", "hsm6", "hsm7", "hsm8"];
+/// The most clusters that can be set.
+pub(super) const MOST: u32 = 8;
+
+impl Config {
+    /// The clusters that there are: the first always, those that the settings count, and those whose folder is there.
+    /// Each as its number, which begins at 0, and its name.
+    pub fn clusters(&self) -> impl Iterator<Item = (u32, &'static str)> {
+        let set = self.settings.clusters;
+        (0..).zip(NAMES).filter(move |(number, name)| {
+            // Anything of that name counts: what is no folder is refused with its path when the HSM is opened.
+            *number < set || std::fs::symlink_metadata(self.home.join(name)).is_ok()
+        })
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::config::Settings;
+    use crate::platform::process;
+
+    #[test]
+    fn set_or_there() {
+        let home = process::temporary();
+        let clusters = |count| {
+            let settings = Settings { clusters: count, ..Settings::default() };
+            let config =
+                Config { home: home.path().to_owned(), settings, cluster_ids: Vec::new(), remarks: Vec::new() };
+            config.clusters().collect::<Vec<_>>()
+        };
+        assert_eq!(clusters(1), [(0, "hsm1")]);
+        assert_eq!(clusters(2), [(0, "hsm1"), (1, "hsm2")]);
+        std::fs::create_dir(home.path().join("hsm4")).unwrap();
+        std::fs::create_dir(home.path().join("hsm9")).unwrap();
+        assert_eq!(clusters(1), [(0, "hsm1"), (3, "hsm4")]);
+        assert_eq!(clusters(MOST).len(), 8);
+    }
+}
