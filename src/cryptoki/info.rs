@@ -8,7 +8,7 @@ use crate::module::Role;
 
 /// What `CK_TOKEN_INFO` tells; `abi` pads the texts.
 pub struct TokenInformation {
-    /// The label: `hsm1`, or in `standard` what C_InitToken set.
+    /// The label: `hsm1`, `hsm2`, ..., or in `standard` what C_InitToken set.
     pub label: String,
     /// 16 hexadecimal digits, or nothing before the activation.
     pub serial: String,
@@ -76,7 +76,8 @@ impl Library {
         }
         let sessions = token.session_count();
         let (shortest, longest) = dialect.pin_lengths;
-        let label = recorded.as_ref().filter(|_| dialect.token_has_label).map_or("hsm1", |recorded| &recorded.label);
+        let own = recorded.as_ref().filter(|_| dialect.token_has_label);
+        let label = own.map_or(token.module.name(), |recorded| &recorded.label);
         Ok(TokenInformation {
             label: label.to_owned(),
             serial: recorded.as_ref().map_or_else(String::new, |recorded| recorded.serial.clone()),

@@ -30,9 +30,6 @@ use crate::platform::lock::{Lock, LockGuard};
 use slab::{Held, Slab};
 use token::Token;
 
-/// The slot of the first HSM; the second's is one more (CloudHSM's Client SDK 5).
-const FIRST_SLOT: CK_SLOT_ID = 0x2000_0000_0000_0001;
-
 /// The state between C_Initialize and C_Finalize. Never freed: C_Finalize empties it, the next C_Initialize of the same
 /// process fills it again, so that a call that races C_Finalize meets an empty library and not a dangling one.
 pub struct Library {
@@ -50,17 +47,27 @@ impl Library {
     /// An empty library.
     #[must_use]
     pub const fn new() -> Self {
-        Self { tokens: Lock::new(Vec::new()), sessions: Slab::new() }
+        Self { tokens: Lock::new(Vec::new()), sessions: Slab::new(0) }
     }
 
-    /// Fills the library (C_Initialize).
+    /// Fills the library (C_Initialize): a token for each cluster.
     ///
     /// # Errors
-    /// One line about the configuration or the HSM's folder.
+    /// One line about the configuration or the folder of an HSM.
     pub fn start(&self, config: &Config) -> Result<()> {
         rules::prepare();
-        let token = Token::open(config, FIRST_SLOT, "hsm1")?;
-        *self.tokens.lock() = vec![Arc::new(token)];
+        let mut opened = Vec::new();
+        for (number, name) in config.clusters() {
+            match Token::open(config, number, name) {
+                Ok(token) => opened.push(Arc::new(token)),
+                // All or none: a program that finds its keys' slot gone would take them for lost.
+                Err(error) => {
+                    opened.iter().for_each(|token| token.close());
+                    return Err(error);
+                }
+            }
+        }
+        *self.tokens.lock() = opened;
         Ok(())
     }
 

@@ -37,9 +37,10 @@ const NO_OBJECT: Error = Error::new(ck::CKR_OBJECT_HANDLE_INVALID, "no such obje
 const FULL: Error = Error::new(ck::CKR_HOST_MEMORY, "this application holds as many object handles as there can be");
 
 impl Objects {
-    pub(super) fn new(most_cached: usize) -> Self {
+    /// None yet. `mark` tells the handles of one token from those of another.
+    pub(super) fn new(most_cached: usize, mark: u32) -> Self {
         Self {
-            slots: Slab::new(),
+            slots: Slab::new(mark),
             by_id: Lock::new(HashMap::new()),
             cached: Lock::new(VecDeque::new()),
             most_cached,

@@ -1,6 +1,7 @@
 //! Slots that never move, behind handles that are never used twice: for sessions and for objects.
 //!
-//! A handle is a generation and an index. Looking one up is indexing, locking that one slot and comparing the whole
+//! A handle is a generation, a mark of its slab and an index. Slabs of different marks share no handle, so what one
+//! has given out means nothing to another. Looking one up is indexing, locking that one slot and comparing the whole
 //! handle: no map, no shared lock, no allocation. Slots live in chunks of doubling size, each made when it is first
 //! needed and kept for good, which is what makes a reference to one safe while anybody may close it.
 
@@ -15,11 +16,14 @@ const INDEX_BITS: u32 = 20;
 /// Slots of the first chunk; each later one has twice as many.
 const FIRST: usize = 64;
 const CHUNKS: usize = 14;
-/// A slot whose generation is at its end is never used again (44 bits: days of one loop).
-const LAST_GENERATION: u64 = (1 << (64 - INDEX_BITS)) - 1;
+/// Bits of a handle that are the mark of its slab.
+const MARK_BITS: u32 = 3;
+/// What a handle grows by from one generation to the next.
+const GENERATION: u64 = 1 << (INDEX_BITS + MARK_BITS);
 
 /// A slab of `T`s.
 pub(super) struct Slab<T> {
+    mark: u64,
     chunks: [OnceLock<Box<[Slot<T>]>>; CHUNKS],
     free: Lock<Free>,
     live: AtomicU64,
@@ -44,10 +48,11 @@ pub(super) struct Held<T> {
 }
 
 impl<T: Default> Slab<T> {
-    /// An empty slab. Allocates nothing.
+    /// An empty slab whose handles bear `mark`, of which there are eight. Allocates nothing.
     #[must_use]
-    pub(super) const fn new() -> Self {
+    pub(super) const fn new(mark: u32) -> Self {
         Self {
+            mark: (mark & ((1 << MARK_BITS) - 1)) as u64,
             chunks: [const { OnceLock::new() }; CHUNKS],
             free: Lock::new(Free { handles: Vec::new(), used: 0 }),
             live: AtomicU64::new(0),
@@ -71,7 +76,7 @@ impl<T: Default> Slab<T> {
                         (0..FIRST << chunk).map(|_| Slot(Lock::new(Held { handle: 0, value: T::default() }))).collect()
                     });
                     free.used += 1;
-                    (1 << INDEX_BITS) | index as u64
+                    GENERATION | (self.mark << INDEX_BITS) | index as u64
                 }
             };
             self.live.fetch_add(1, Ordering::AcqRel);
@@ -99,10 +104,8 @@ impl<T: Default> Slab<T> {
         };
         let mut free = self.free.lock();
         self.live.fetch_sub(1, Ordering::AcqRel);
-        let generation = handle >> INDEX_BITS;
-        if generation < LAST_GENERATION {
-            free.handles.push(handle + (1 << INDEX_BITS));
-        }
+        // A slot whose generation is at its end is never used again (41 bits: days of one loop).
+        free.handles.extend(handle.checked_add(GENERATION));
         Some(value)
     }
 
@@ -142,7 +145,7 @@ mod tests {
 
     #[test]
     fn a_handle_is_never_used_twice() {
-        let slab = Slab::<u32>::new();
+        let slab = Slab::<u32>::new(0);
         let first = slab.insert(8, |value, _| *value = 7).unwrap();
         assert_eq!(slab.get(first).unwrap().value, 7);
         assert_eq!(slab.remove(first), Some(7));
@@ -156,7 +159,7 @@ mod tests {
 
     #[test]
     fn every_index_has_one_place() {
-        let slab = Slab::<usize>::new();
+        let slab = Slab::<usize>::new(0);
         let handles: Vec<_> = (0..10_000).map(|n| slab.insert(usize::MAX, |value, _| *value = n).unwrap()).collect();
         for (n, handle) in handles.iter().enumerate() {
             assert_eq!(slab.get(*handle).unwrap().value, n);
@@ -166,7 +169,7 @@ mod tests {
 
     #[test]
     fn the_limit_holds() {
-        let slab = Slab::<u8>::new();
+        let slab = Slab::<u8>::new(0);
         let handle = slab.insert(1, |_, _| ()).unwrap();
         assert!(slab.insert(1, |_, _| ()).is_none());
         slab.remove(handle);
@@ -174,8 +177,23 @@ mod tests {
     }
 
     #[test]
+    fn slabs_of_different_marks_share_no_handle() {
+        let slabs: Vec<_> = (0..8).map(Slab::<u8>::new).collect();
+        for (at, slab) in slabs.iter().enumerate() {
+            let mut handle = slab.insert(8, |_, _| ()).unwrap();
+            for _ in 0..20 {
+                for (other, slab) in slabs.iter().enumerate() {
+                    assert_eq!(slab.get(handle).is_some(), other == at);
+                }
+                slab.remove(handle).unwrap();
+                handle = slab.insert(8, |_, _| ()).unwrap();
+            }
+        }
+    }
+
+    #[test]
     fn hostile_handles_find_nothing() {
-        let slab = Slab::<u8>::new();
+        let slab = Slab::<u8>::new(0);
         for handle in [0, 1, u64::MAX, 1 << 63, (1 << INDEX_BITS) | ((1 << INDEX_BITS) - 1)] {
             assert!(slab.get(handle).is_none());
             assert!(slab.remove(handle).is_none());

@@ -10,6 +10,9 @@ use crate::error::Result;
 use crate::module::{Login, Module, Role};
 use crate::platform::lock::Lock;
 
+/// The slot of the first HSM; the second's is one more (CloudHSM's Client SDK 5).
+const FIRST_SLOT: CK_SLOT_ID = 0x2000_0000_0000_0001;
+
 /// One HSM in one slot.
 pub(super) struct Token {
     pub(super) slot: CK_SLOT_ID,
@@ -22,11 +25,12 @@ pub(super) struct Token {
 }
 
 impl Token {
-    pub(super) fn open(config: &Config, slot: CK_SLOT_ID, name: &'static str) -> Result<Self> {
+    /// The HSM `name` in the slot of its number, which begins at 0.
+    pub(super) fn open(config: &Config, number: u32, name: &'static str) -> Result<Self> {
         Ok(Self {
-            slot,
+            slot: FIRST_SLOT + CK_SLOT_ID::from(number),
             module: Module::open(config, name)?,
-            objects: Objects::new(config.settings.cached_objects as usize),
+            objects: Objects::new(config.settings.cached_objects as usize, number),
             login: Lock::new(None),
             sessions: AtomicU64::new(0),
             read_only_sessions: AtomicU64::new(0),

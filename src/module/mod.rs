@@ -140,6 +140,12 @@ impl Module {
         self.active.lock().as_ref().map(|hsm| hsm.recorded.clone())
     }
 
+    /// The name of its folder, which is its label too.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
     /// Where the HSM is, or would be.
     #[must_use]
     pub fn directory(&self) -> &std::path::Path {

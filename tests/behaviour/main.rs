@@ -24,6 +24,7 @@ mod support;
 
 mod boundary;
 mod ciphers;
+mod clusters;
 mod dialects;
 mod digests;
 mod golden;

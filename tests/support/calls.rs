@@ -102,9 +102,14 @@ pub(crate) fn finalize() -> Answer {
 
 /// C_InitToken with a label of 32 blanks-padded bytes.
 pub(crate) fn init_token(pin: &str, label: &str) -> Answer {
+    init_token_of(SLOT, pin, label)
+}
+
+/// The same in another slot.
+pub(crate) fn init_token_of(slot: CK_SLOT_ID, pin: &str, label: &str) -> Answer {
     let mut label = format!("{label:32}").into_bytes();
     let mut pin = pin.as_bytes().to_vec();
-    answer(call!(C_InitToken(SLOT, pin.as_mut_ptr(), pin.len() as CK_ULONG, label.as_mut_ptr())))
+    answer(call!(C_InitToken(slot, pin.as_mut_ptr(), pin.len() as CK_ULONG, label.as_mut_ptr())))
 }
 
 /// Activates the HSM of this process and makes these crypto users; nobody stays logged in.
@@ -147,8 +152,13 @@ pub(crate) enum Way {
 impl Session {
     /// C_OpenSession with these flags.
     pub(crate) fn open_with(flags: CK_FLAGS) -> Answer<Self> {
+        Self::open_of(SLOT, flags)
+    }
+
+    /// The same in another slot.
+    pub(crate) fn open_of(slot: CK_SLOT_ID, flags: CK_FLAGS) -> Answer<Self> {
         let mut session = 0;
-        answer(call!(C_OpenSession(SLOT, flags, ptr::null_mut(), None, &raw mut session)))?;
+        answer(call!(C_OpenSession(slot, flags, ptr::null_mut(), None, &raw mut session)))?;
         Ok(Self(session))
     }
 

@@ -81,13 +81,18 @@ pub(crate) fn isolated_strict(body: impl FnOnce()) {
 }
 
 fn run_isolated<F: FnOnce()>(profile: &str, body: F) {
+    isolated_with(profile, &[], body);
+}
+
+/// The same in any profile, with these variables in the environment.
+pub(crate) fn isolated_with<F: FnOnce()>(profile: &str, variables: &[(&str, &str)], body: F) {
     let test = Test(test_name(&body));
     if std::env::var(CHILD).as_deref() == Ok(&test.0) {
         body();
         return;
     }
     let home = Folder::new();
-    test.run(profile, home.path(), "");
+    test.must(test.stage(profile, home.path(), "").envs(variables.iter().copied()));
 }
 
 /// Runs a test of several processes: the body gets the stage's name, `""` in the first process, which never loads the
