@@ -137,7 +137,8 @@ impl Settings {
             private_template_bug: self.private_template_bug.unwrap_or(profile.private_template_bug),
             certificate_storage: self.certificate_storage.unwrap_or(profile.certificate_storage),
             ecdsa_with_weak_hash: self.ecdsa_with_weak_hash.unwrap_or(profile.ecdsa_with_weak_hash),
-            throttle: self.throttle.or(profile.throttle),
+            // 0 takes a limit away that a file sets.
+            throttle: self.throttle.or(profile.throttle).filter(|most| *most > 0),
             ..profile.clone()
         }
     }

@@ -21,6 +21,7 @@ impl Library {
             }
             (session.value.token()?.clone(), session.value.context.login.clone())
         };
+        token.module.take_turn()?;
         let login = login.as_deref();
         let regime = token.module.regime();
         let mut handles = Vec::new();

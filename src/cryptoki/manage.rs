@@ -41,6 +41,7 @@ pub type ReadAttribute<'a> = dyn Fn(CK_ATTRIBUTE_TYPE, &mut dyn FnMut(&[u8])) ->
 impl Library {
     pub(super) fn place(&self, session: CK_SESSION_HANDLE) -> Result<Place> {
         let session = self.session(session)?;
+        session.value.token()?.module.take_turn()?;
         Ok(Place {
             token: Arc::clone(session.value.token()?),
             login: session.value.context.login.clone(),
@@ -169,6 +170,7 @@ impl Library {
         let object = session.object(handle)?;
         let token = session.token()?;
         let login = session.context.login.as_deref();
+        token.module.take_turn()?;
         token.module.may_read(login, &object)?;
         let answer = each(&|id, take: &mut dyn FnMut(&[u8])| token.module.read_attribute(login, &object, id, take));
         session.recent = Some((handle, object));

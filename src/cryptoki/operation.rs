@@ -108,7 +108,7 @@ impl Context {
     /// Asks again, at each call, whether the operation's key may be used: the login may have ended, the key be gone.
     #[inline]
     pub(super) fn still_admitted(&self, ready: &Ready, what: Use) -> Result<()> {
-        self.token()?.module.admit(self.login.as_deref(), &ready.key, ready.row, what)
+        self.token()?.module.admit_use(self.login.as_deref(), &ready.key, ready.row, what)
     }
 }
 

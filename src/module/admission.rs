@@ -1,14 +1,14 @@
 //! Whether a key may be used for something: the full question once, a remembered bit from then on.
 //!
 //! `Object::admitted` holds the stamp of a login and one bit for each use that the policy has allowed it. A hit is a
-//! load and a compare; nothing but [`Module::admit`] reads it. A login's stamp is never used twice, and a changed
+//! load and a compare; nothing but [`is_known`] reads it. A login's stamp is never used twice, and a changed
 //! object is a new [`Object`], so a bit can only say what is still true; what another process may have changed is
 //! covered by the epoch.
 
 use std::sync::atomic::Ordering;
 
 use super::policy::{self, Command};
-use super::{Hsm, Login, Module};
+use super::{Hsm, Login, Module, quirks};
 use crate::ck::{self, CK_ULONG};
 use crate::error::{Error, Result};
 use crate::mechanism::{Mechanism, Unit, Use};
@@ -23,25 +23,20 @@ impl Module {
     /// CKR_KEY_SIZE_RANGE, CKR_KEY_FUNCTION_NOT_PERMITTED, CKR_MECHANISM_INVALID for one that the key does not allow.
     #[inline]
     pub fn admit(&self, login: Option<&Login>, object: &Object, mechanism: &Mechanism, what: Use) -> Result<()> {
-        // What the row says of the key is compared each time: two keys of one type may meet different rows.
-        if !mechanism.keys.types.contains(&object.key_type)
-            || object.class != mechanism.class(what)
-            || object.material.shape() != mechanism.keys.shape
-        {
-            return Err(Error::with(
-                ck::CKR_KEY_TYPE_INCONSISTENT,
-                format!("{} does not {what:?} with this kind of key", mechanism.name),
-            ));
+        if is_known(login, object, mechanism, what)? { Ok(()) } else { self.consider(login, object, mechanism, what) }
+    }
+
+    /// As [`Module::admit`], for a call that works with the key: the HSM counts it.
+    ///
+    /// # Errors
+    /// As [`Module::admit`], and CKR_FUNCTION_FAILED from an HSM that is busy.
+    #[inline]
+    pub fn admit_use(&self, login: Option<&Login>, object: &Object, mechanism: &Mechanism, what: Use) -> Result<()> {
+        if is_known(login, object, mechanism, what)? {
+            Ok(())
+        } else {
+            self.consider_use(login, object, mechanism, what)
         }
-        if let Some(login) = login
-            && object.admitted.load(Ordering::Acquire) & mask(u32::MAX, what) == mask(login.stamp, what)
-        {
-            let epoch = login.epoch();
-            if object.is_newest_at(epoch) && login.holds_at(epoch) {
-                return Ok(());
-            }
-        }
-        self.consider(login, object, mechanism, what)
     }
 
     /// Lets the attributes of `object` be read, or says why not.
@@ -60,6 +55,14 @@ impl Module {
             }
             None => Ok(()),
         }
+    }
+
+    #[cold]
+    fn consider_use(&self, login: Option<&Login>, object: &Object, mechanism: &Mechanism, what: Use) -> Result<()> {
+        if object.class != ck::CKO_PUBLIC_KEY {
+            self.take_turn()?;
+        }
+        self.consider(login, object, mechanism, what)
     }
 
     #[cold]
@@ -98,8 +101,9 @@ impl Module {
                 format!("{} works with keys of {smallest} to {largest}, not {}", mechanism.name, size.unwrap_or(0)),
             ));
         }
-        // A key that allows single mechanisms is asked each time.
-        if let (Some(login), None) = (login, allowed) {
+        quirks::check_available(self.dialect(), object)?;
+        // A key that allows single mechanisms is asked each time, and an HSM that counts is asked for each use.
+        if let (Some(login), None, None) = (login, allowed, &self.throttle) {
             remember(login.stamp, object, what);
         }
         Ok(())
@@ -143,6 +147,28 @@ impl Hsm {
 }
 
 const GONE: Error = Error::new(ck::CKR_KEY_HANDLE_INVALID, "the key has been destroyed");
+
+/// Whether the policy is known to allow `what` with `object`; an error if the mechanism does not fit the key.
+#[inline]
+fn is_known(login: Option<&Login>, object: &Object, mechanism: &Mechanism, what: Use) -> Result<bool> {
+    // What the row says of the key is compared each time: two keys of one type may meet different rows.
+    if !mechanism.keys.types.contains(&object.key_type)
+        || object.class != mechanism.class(what)
+        || object.material.shape() != mechanism.keys.shape
+    {
+        return Err(Error::with(
+            ck::CKR_KEY_TYPE_INCONSISTENT,
+            format!("{} does not {what:?} with this kind of key", mechanism.name),
+        ));
+    }
+    if let Some(login) = login
+        && object.admitted.load(Ordering::Acquire) & mask(u32::MAX, what) == mask(login.stamp, what)
+    {
+        let epoch = login.epoch();
+        return Ok(object.is_newest_at(epoch) && login.holds_at(epoch));
+    }
+    Ok(false)
+}
 
 /// The bit of a use, under the stamp of a login.
 const fn mask(stamp: u32, what: Use) -> u64 {

@@ -183,6 +183,7 @@ impl Module {
     ) -> Result<Vec<Arc<Object>>> {
         let objects: Vec<Object> =
             new.into_iter().map(|new| Object::new(new.attributes.finish(), new.material, owner)).collect();
+        objects.iter().try_for_each(|object| super::quirks::check_available(self.dialect(), object))?;
         if !objects.iter().any(Object::is_token) {
             return Ok(objects.into_iter().map(Arc::new).collect());
         }

@@ -15,6 +15,7 @@ mod lifecycle;
 mod login;
 mod making;
 mod policy;
+mod quirks;
 mod stored;
 mod transport;
 mod user;
@@ -48,6 +49,7 @@ pub struct Module {
     settings: Settings,
     dialect: Dialect,
     active: Lock<Option<Arc<Hsm>>>,
+    throttle: Option<quirks::Throttle>,
     /// FIPS mode, asked at each operation: the HSM's own, or a stricter one of this process.
     fips: AtomicBool,
 }
@@ -96,11 +98,13 @@ impl Module {
     /// # Errors
     /// One line that names the path, the reason and the cure, if it is there and cannot be used.
     pub fn open(config: &Config, name: &'static str) -> Result<Self> {
+        let dialect = config.settings.dialect();
         let module = Self {
             directory: config.home.join(name),
             name,
             settings: config.settings.clone(),
-            dialect: config.settings.dialect(),
+            throttle: quirks::Throttle::of(&dialect),
+            dialect,
             active: Lock::new(None),
             fips: AtomicBool::new(config.settings.fips == Some(true)),
         };

@@ -26,6 +26,7 @@ impl Module {
     /// wrap; CKR_KEY_HANDLE_INVALID for one that CKA_WRAP_TEMPLATE excludes (PKCS#11 3.2 section 5.18.3).
     pub fn payload(&self, login: &Login, row: &Mechanism, wrapping_key: &Object, key: &Object) -> Result<Secret> {
         policy::may_with(login, Command::ManageKey, key)?;
+        super::quirks::check_available(self.dialect(), key)?;
         let payload = row.serves.wrap.as_ref().ok_or(NOT_SERVED)?.payload;
         let bytes = kind_of(key)?.form.bytes.as_ref();
         let Some(bytes) = bytes.filter(|_| payload.includes(key.class, key.key_type)) else {

@@ -32,6 +32,7 @@ mod hostile;
 mod invariants;
 mod objects;
 mod openssl;
+mod quirks;
 mod rsa_encryption;
 mod sessions;
 mod signatures;
