@@ -5,7 +5,7 @@ use std::ffi::{CStr, c_void};
 use super::functions::{V2_40, V3_0, V3_2};
 use super::memory;
 use crate::ck::{self, CK_FLAGS, CK_FUNCTION_LIST, CK_INTERFACE, CK_ULONG, CK_UTF8CHAR, CK_VERSION};
-use crate::config::{Config, Profile};
+use crate::config::{Config, Settings};
 use crate::error::{Error, Result};
 
 const NAME: &CStr = c"PKCS 11";
@@ -35,9 +35,9 @@ const fn interface(list: *const c_void) -> CK_INTERFACE {
 
 /// The interfaces of this process. These functions work before C_Initialize and never fail for the configuration.
 fn served() -> &'static [CK_INTERFACE] {
-    let profile = Config::read().map_or_else(|_| Profile::default(), |config| config.settings.profile);
+    let settings = Config::read().map_or_else(|_| Settings::default(), |config| config.settings);
     let all = &INTERFACES.0;
-    if profile.dialect().newer_interfaces { all } else { all.get(2..).unwrap_or_default() }
+    if settings.dialect().newer_interfaces { all } else { all.get(2..).unwrap_or_default() }
 }
 
 /// C_GetFunctionList: always 2.40, which every caller understands.

@@ -58,6 +58,14 @@ pub struct Health {
     pub audit_entries: u64,
 }
 
+impl HsmSettings {
+    /// What FIPS mode changes for this HSM, whatever the process says.
+    #[must_use]
+    pub fn mode(&self) -> &'static Mode {
+        Mode::of(self.fips)
+    }
+}
+
 impl Module {
     /// Activates the HSM: makes its folder, its keys and its first officer, `admin`.
     ///
@@ -83,7 +91,7 @@ impl Module {
         let wrapped = seal::seal(&derive(device_key.expose(), b"device")?, &store_id, root.expose())?;
         let public = PublicKeys::new(store_id, root, &self.directory)?;
         let data = DataKeys::new(store_id, new_root()?)?;
-        let derivation = Derivation::of(&self.settings, Mode::of(recorded.fips));
+        let derivation = Derivation::of(&self.settings, recorded.mode());
         let officer = User::new(OFFICER.to_owned(), Role::CryptoOfficer, password, derivation, &data, 1)?;
         let store = SqliteStore::create(parent, self.name, self.access(), self.options(), &mut || {
             Ok(NewHsm {

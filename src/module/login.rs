@@ -11,7 +11,6 @@ use super::hierarchy::DataKeys;
 use super::user::{Derivation, Role, User};
 use super::{Hsm, Login, Module};
 use crate::ck;
-use crate::config::Mode;
 use crate::error::{Error, Result};
 use crate::object::UserId;
 use crate::secret::Secret;
@@ -114,7 +113,7 @@ impl Module {
                 return Err(Error::new(ck::CKR_USER_PIN_NOT_INITIALIZED, "no user of this type has been made yet"));
             }
             // The same work as for a known user, so that the answer's time does not tell.
-            Derivation::of(&self.settings, Mode::of(hsm.recorded.fips)).key(&pin.password, &[0; 16])?;
+            Derivation::of(&self.settings, hsm.recorded.mode()).key(&pin.password, &[0; 16])?;
             return Err(WRONG);
         };
         // The epoch is read before the last look at the user: what changes from here on is looked at again.

@@ -7,7 +7,6 @@ use super::policy::{self, Command};
 use super::user::{Derivation, Role, User, UserInformation, normalize_name};
 use super::{Hsm, Login, Module};
 use crate::ck;
-use crate::config::Mode;
 use crate::error::{Error, Result};
 use crate::object::UserId;
 use crate::platform::process;
@@ -39,7 +38,7 @@ impl Module {
         self.check_password(password)?;
         let hsm = self.hsm()?;
         let name = normalize_name(name)?;
-        let derivation = Derivation::of(&self.settings, Mode::of(hsm.recorded.fips));
+        let derivation = Derivation::of(&self.settings, hsm.recorded.mode());
         // The slow part comes before the store is locked.
         let fresh = User::new(name.clone(), role, password, derivation, &login.data, 1)?;
         hsm.commit(Some(login), Durability::Synced, &mut |view, _| {
@@ -77,7 +76,7 @@ impl Module {
         policy::may(login, if own { Command::ChangeOwnPassword } else { Command::ManageUsers })?;
         self.check_password(password)?;
         let hsm = self.hsm()?;
-        let derivation = Derivation::of(&self.settings, Mode::of(hsm.recorded.fips));
+        let derivation = Derivation::of(&self.settings, hsm.recorded.mode());
         let fresh = User::new(name.clone(), role, password, derivation, &login.data, 1)?;
         hsm.commit(Some(login), Durability::Synced, &mut |view, _| {
             let id = hsm.user_id_in(view, &name, role)?.ok_or(NO_SUCH_USER)?;
