@@ -12,6 +12,8 @@ mod find;
 mod hierarchy;
 mod keys;
 mod lifecycle;
+#[cfg(test)]
+mod limits_tests;
 mod login;
 mod making;
 mod policy;

@@ -30,6 +30,7 @@ mod digests;
 mod golden;
 mod hostile;
 mod invariants;
+mod limits;
 mod objects;
 mod openssl;
 mod quirks;

@@ -212,28 +212,6 @@ fn rsa_part(id: CK_ATTRIBUTE_TYPE) -> Vec<u8> {
     })
 }
 
-/// User Guide: a label has up to 127 characters; an ID any length within reason.
-#[test]
-fn labels_have_up_to_127_characters() {
-    isolated(|| {
-        let session = hsm();
-        let long = |count: usize| aes().label(&"x".repeat(count));
-        let key = session.generate(CKM_AES_KEY_GEN, &long(127)).unwrap();
-        assert_eq!(session.read(key, CKA_LABEL).unwrap().len(), 127);
-        assert_eq!(session.generate(CKM_AES_KEY_GEN, &long(128)), code(CKR_ATTRIBUTE_VALUE_INVALID));
-        assert_eq!(session.set(key, &Template::new().label(&"y".repeat(128))), code(CKR_ATTRIBUTE_VALUE_INVALID));
-        // Characters, not bytes; what is no UTF-8 is no label (RFC 2279).
-        session.generate(CKM_AES_KEY_GEN, &aes().label(&"ü".repeat(127))).unwrap();
-        assert_eq!(
-            session.generate(CKM_AES_KEY_GEN, &aes().bytes(CKA_LABEL, &[0xff, 0xfe])),
-            code(CKR_ATTRIBUTE_VALUE_INVALID)
-        );
-        let empty = session.generate(CKM_AES_KEY_GEN, &aes()).unwrap();
-        assert_eq!(session.read(empty, CKA_LABEL), Ok(vec![]));
-        assert_eq!(session.read(empty, CKA_ID), Ok(vec![]));
-    });
-}
-
 /// PKCS#11 3.2 section 4.1: values of the wrong shape.
 #[test]
 fn values_of_the_wrong_shape() {
