@@ -179,14 +179,20 @@ impl Library {
     /// CKR_CRYPTOKI_NOT_INITIALIZED when the library was emptied a moment ago.
     pub fn dialect(&self) -> Result<Dialect> {
         let tokens = self.tokens.lock();
-        let token = tokens.first().ok_or(Error::new(ck::CKR_CRYPTOKI_NOT_INITIALIZED, "C_Finalize has been called"))?;
+        let token = tokens.first().ok_or(EMPTIED)?;
         Ok(token.dialect().clone())
     }
 }
 
 const NO_SESSION: Error = Error::new(ck::CKR_SESSION_HANDLE_INVALID, "no such session");
 
+const EMPTIED: Error = Error::new(ck::CKR_CRYPTOKI_NOT_INITIALIZED, "C_Finalize has been called");
+
 fn find_token(tokens: &[Arc<Token>], slot: CK_SLOT_ID) -> Result<&Arc<Token>> {
+    // A call that was on its way when another thread called C_Finalize: there always is a first slot.
+    if tokens.is_empty() {
+        return Err(EMPTIED);
+    }
     tokens
         .iter()
         .find(|token| token.slot == slot)
