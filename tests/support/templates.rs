@@ -1,4 +1,4 @@
-//! Templates and mechanisms as C wants them.
+//! Templates, mechanisms and their parameters as C wants them.
 
 use std::marker::PhantomData;
 use std::ptr;
@@ -136,6 +136,74 @@ impl<'a> Mechanism<'a> {
 
     pub(crate) fn raw(&mut self) -> *mut CK_MECHANISM {
         &raw mut self.raw
+    }
+}
+
+/// A parameter and the memory that it points to. On the platforms that there are, all fields of the structures but IVs are
+/// one machine word, or a byte in one.
+pub(crate) struct Parameter {
+    pub(crate) name: String,
+    pub(crate) bytes: Vec<u8>,
+    kept: Vec<Vec<u8>>,
+    claimed: Option<CK_ULONG>,
+}
+
+impl Parameter {
+    pub(crate) fn bytes(name: impl Into<String>, bytes: &[u8]) -> Self {
+        Self { name: name.into(), bytes: bytes.to_vec(), kept: Vec::new(), claimed: None }
+    }
+
+    pub(crate) fn words(name: impl Into<String>, words: &[CK_ULONG]) -> Self {
+        Self::bytes(name, &words.iter().flat_map(|word| word.to_ne_bytes()).collect::<Vec<_>>())
+    }
+
+    pub(crate) fn none() -> Self {
+        Self::bytes("none", &[])
+    }
+
+    /// Keeps memory that a field points to.
+    pub(crate) fn keeping(mut self, memory: Memory) -> Self {
+        self.kept.extend(memory.0);
+        self
+    }
+
+    /// NULL for a pointer, and this length.
+    pub(crate) fn null(length: usize) -> Self {
+        let mut null = Self::bytes(format!("NULL with a length of {length}"), &[]);
+        null.claimed = Some(length as CK_ULONG);
+        null
+    }
+
+    /// Cut or filled up with zeros.
+    pub(crate) fn of_length(mut self, length: usize) -> Self {
+        self.name = format!("{length} bytes");
+        self.bytes.resize(length, 0);
+        self
+    }
+
+    /// The mechanism, which lives no longer than the memory that it points to.
+    pub(crate) fn mechanism(&self, number: CK_MECHANISM_TYPE) -> Mechanism<'_> {
+        match self.claimed {
+            Some(length) => Mechanism::new(number).length(length),
+            None if self.bytes.is_empty() => Mechanism::new(number),
+            None => Mechanism::bytes(number, &self.bytes),
+        }
+    }
+}
+
+/// Memory that a parameter will point to.
+#[derive(Default)]
+pub(crate) struct Memory(Vec<Vec<u8>>);
+
+impl Memory {
+    /// The address of these bytes; NULL for none.
+    pub(crate) fn place(&mut self, bytes: &[u8]) -> CK_ULONG {
+        if bytes.is_empty() {
+            return 0;
+        }
+        self.0.push(bytes.to_vec());
+        let place = self.0.last_mut().map_or(ptr::null_mut(), Vec::as_mut_ptr);
+        place.expose_provenance() as CK_ULONG
     }
 }
 
