@@ -31,6 +31,7 @@ mod golden;
 mod hostile;
 mod invariants;
 mod limits;
+mod matrix;
 mod objects;
 mod openssl;
 mod quirks;
