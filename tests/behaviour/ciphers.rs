@@ -1,4 +1,4 @@
-//! AES: known answers, parts, buffers, parameters, limits.
+//! AES: known answers, in place, whose IV it is, parameters, the order of calls.
 
 use std::ptr;
 
@@ -233,121 +233,6 @@ fn multi_part(check: impl Fn(&str, &dyn Fn(&mut dyn FnMut(&mut Mechanism<'_>)), 
     check("CTR", &|run| run(&mut Mechanism::with(CKM_AES_CTR, &mut ctr_parameter(32, &hex(IV)))), false);
 }
 
-/// PKCS#11 3.2 section 5.9: the parts of a message make the same result as the whole, wherever it is split.
-#[test]
-fn every_split_of_65_bytes() {
-    isolated(|| {
-        let session = hsm();
-        let key = session.create(&aes_value(&[7; 32])).unwrap();
-        let message: Vec<u8> = (0..65).collect();
-        multi_part(|name, mechanism, whole_blocks| {
-            let message = if whole_blocks { &message[..64] } else { &message };
-            let mut whole = Vec::new();
-            mechanism(&mut |mechanism| whole = session.encrypt(mechanism, key, message).unwrap());
-            for (way, input, output) in [(Way::Encrypt, message, &whole[..]), (Way::Decrypt, &whole, message)] {
-                for at in 0..=input.len() {
-                    mechanism(&mut |mechanism| {
-                        let parts = session.cipher_parts(way, mechanism, key, input, &[at]);
-                        assert_eq!(parts.as_deref(), Ok(output), "{name} {way:?}, split at {at}");
-                    });
-                }
-                for step in [1, 3, 7, 15, 16, 17, 31] {
-                    let parts = vec![step; input.len() / step];
-                    mechanism(&mut |mechanism| {
-                        let parts = session.cipher_parts(way, mechanism, key, input, &parts);
-                        assert_eq!(parts.as_deref(), Ok(output), "{name} {way:?}, steps of {step}");
-                    });
-                }
-            }
-        });
-    });
-}
-
-/// PKCS#11 3.2 section 5.2: a query and a buffer that is too small tell a length that is enough, and the operation goes
-/// on; where the length is known beforehand it is exact.
-#[test]
-fn lengths_are_told_and_the_operation_goes_on() {
-    isolated(|| {
-        let session = hsm();
-        let key = session.create(&aes_value(&[7; 32])).unwrap();
-        let message = [5; 48];
-        multi_part(|name, mechanism, _| {
-            let mut cipher = Vec::new();
-            mechanism(&mut |mechanism| cipher = session.encrypt(mechanism, key, &message).unwrap());
-            for (way, input, output) in [(Way::Encrypt, &message[..], &cipher[..]), (Way::Decrypt, &cipher, &message)] {
-                let mut data = input.to_vec();
-                let size = data.len() as CK_ULONG;
-                mechanism(&mut |mechanism| {
-                    session.begin(way, mechanism, key).unwrap();
-                    let mut call = |buffer: *mut u8, length: &mut CK_ULONG| match way {
-                        Way::Encrypt => answer(call!(C_Encrypt(session.0, data.as_mut_ptr(), size, buffer, length))),
-                        Way::Decrypt => answer(call!(C_Decrypt(session.0, data.as_mut_ptr(), size, buffer, length))),
-                    };
-                    let mut told = 0;
-                    assert_eq!(call(ptr::null_mut(), &mut told), Ok(()), "{name} {way:?}: a query");
-                    assert!(told as usize >= output.len());
-                    if way == Way::Encrypt {
-                        assert_eq!(told as usize, output.len());
-                    }
-                    let mut buffer = [0xA5; 128];
-                    for room in [0, output.len() - 1] {
-                        let mut length = room as CK_ULONG;
-                        let refused = call(buffer.as_mut_ptr(), &mut length);
-                        assert_eq!(refused, code(CKR_BUFFER_TOO_SMALL), "{name} {way:?} with {room}");
-                        assert_eq!(length as usize, output.len(), "{name} {way:?}: the need is told");
-                        assert_eq!(buffer, [0xA5; 128], "nothing is written");
-                    }
-                    let mut length = output.len() as CK_ULONG;
-                    assert_eq!(call(buffer.as_mut_ptr(), &mut length), Ok(()), "{name} {way:?}: exactly enough");
-                    assert_eq!(&buffer[..length as usize], output);
-                    assert_eq!(call(buffer.as_mut_ptr(), &mut length), code(CKR_OPERATION_NOT_INITIALIZED));
-                });
-                // In parts.
-                mechanism(&mut |mechanism| {
-                    session.begin(way, mechanism, key).unwrap();
-                    let mut got = Vec::new();
-                    for part in input.chunks(20) {
-                        let mut part = part.to_vec();
-                        let mut told = 0;
-                        let (data, size, none) = (part.as_mut_ptr(), part.len() as CK_ULONG, ptr::null_mut());
-                        assert_eq!(
-                            CKR_OK,
-                            match way {
-                                Way::Encrypt => call!(C_EncryptUpdate(session.0, data, size, none, &raw mut told)),
-                                Way::Decrypt => call!(C_DecryptUpdate(session.0, data, size, none, &raw mut told)),
-                            }
-                        );
-                        if told > 0 {
-                            let refused = session.update_into(way, &part, told as usize - 1);
-                            assert_eq!(refused, code(CKR_BUFFER_TOO_SMALL), "{name} {way:?} update");
-                        }
-                        got.extend(session.update_into(way, &part, told as usize).unwrap());
-                    }
-                    let mut told = 0;
-                    assert_eq!(
-                        CKR_OK,
-                        match way {
-                            Way::Encrypt => call!(C_EncryptFinal(session.0, ptr::null_mut(), &raw mut told)),
-                            Way::Decrypt => call!(C_DecryptFinal(session.0, ptr::null_mut(), &raw mut told)),
-                        }
-                    );
-                    let rest = output.len() - got.len();
-                    assert!(told as usize >= rest);
-                    if rest > 0 {
-                        assert_eq!(
-                            session.final_into(way, rest - 1),
-                            code(CKR_BUFFER_TOO_SMALL),
-                            "{name} {way:?} final"
-                        );
-                    }
-                    got.extend(session.final_into(way, rest).unwrap());
-                    assert_eq!(got, output, "{name} {way:?}");
-                });
-            }
-        });
-    });
-}
-
 /// PKCS#11 3.2 section 5.2: input and output may be the same memory; overlapping by any distance works too.
 #[test]
 fn in_place_and_overlapping() {
@@ -433,38 +318,6 @@ fn gcm_in_place_and_too_small() {
         assert_eq!(length, 40);
         assert_eq!(call!(C_Decrypt(session.0, start, 56, start, &raw mut length)), CKR_OK);
         assert_eq!((length, &memory[..40]), (40, &[0x11; 40][..]));
-    });
-}
-
-/// User Guide, pkcs11-mechanisms: the largest input of operations inside the HSM; design: CKR_DATA_LEN_RANGE over it.
-#[test]
-fn largest_inputs() {
-    isolated(|| {
-        let session = hsm();
-        let key = session.create(&aes_value(&[7; 32])).unwrap();
-        let cbc = || Mechanism::bytes(CKM_AES_CBC, &hex(IV));
-        assert_eq!(session.encrypt(&mut cbc(), key, &vec![0; 16_272]).unwrap().len(), 16_272);
-        assert_eq!(session.encrypt(&mut cbc(), key, &vec![0; 16_288]), code(CKR_DATA_LEN_RANGE));
-        let mut iv;
-        for (length, expected) in [(16_224, None), (16_225, Some(Rv(CKR_DATA_LEN_RANGE)))] {
-            iv = [0; 12];
-            let mut parameter = gcm(&mut iv, &mut [], 128);
-            let made = session.encrypt(&mut Mechanism::with(CKM_AES_GCM, &mut parameter), key, &vec![0; length]);
-            assert_eq!(made.err(), expected, "{length}");
-        }
-        // What the HSM encrypts it decrypts.
-        iv = [0; 12];
-        let mut parameter = gcm(&mut iv, &mut [], 128);
-        let most = session.encrypt(&mut Mechanism::with(CKM_AES_GCM, &mut parameter), key, &[3; 16_224]).unwrap();
-        let mut parameter = gcm(&mut iv, &mut [], 128);
-        let back = session.decrypt(&mut Mechanism::with(CKM_AES_GCM, &mut parameter), key, &most);
-        assert_eq!(back.map(|plain| plain.len()), Ok(16_224));
-        let most = session.encrypt(&mut Mechanism::bytes(CKM_CLOUDHSM_AES_GCM, &[]), key, &[3; 8]);
-        assert_eq!(most, code(CKR_MECHANISM_PARAM_INVALID));
-        // No limit is known for the others.
-        let long = vec![1; 1 << 20];
-        let ctr = session.encrypt(&mut Mechanism::with(CKM_AES_CTR, &mut ctr_parameter(128, &hex(IV))), key, &long);
-        assert_eq!(ctr.map(|cipher| cipher.len()), Ok(1 << 20));
     });
 }
 

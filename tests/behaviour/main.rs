@@ -34,6 +34,7 @@ mod limits;
 mod matrix;
 mod objects;
 mod openssl;
+mod parts;
 mod quirks;
 mod rsa_encryption;
 mod sessions;

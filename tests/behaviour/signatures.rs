@@ -1,4 +1,4 @@
-//! MACs and signatures: known answers, parts, buffers, a second opinion.
+//! MACs and signatures: known answers, single-part mechanisms, a second opinion.
 
 use std::ptr;
 
@@ -85,7 +85,7 @@ fn known_answers_of_cmac() {
 /// An RSA pair and an EC pair with known values, and one of each curve.
 pub(super) struct Pairs {
     pub(super) rsa: (CK_OBJECT_HANDLE, CK_OBJECT_HANDLE),
-    ec: Vec<(CK_OBJECT_HANDLE, CK_OBJECT_HANDLE, usize)>,
+    pub(super) ec: Vec<(CK_OBJECT_HANDLE, CK_OBJECT_HANDLE, usize)>,
 }
 
 pub(super) fn pairs(session: Session) -> Pairs {
@@ -100,147 +100,6 @@ pub(super) fn pairs(session: Session) -> Pairs {
 
 fn pss(hash: CK_MECHANISM_TYPE, mask: CK_ULONG, salt: CK_ULONG) -> CK_RSA_PKCS_PSS_PARAMS {
     CK_RSA_PKCS_PSS_PARAMS { hashAlg: hash, mgf: mask, sLen: salt }
-}
-
-/// Calls `check` with every mechanism that signs in parts: its name, the keys, the length, whether it is deterministic.
-fn signers(
-    session: Session,
-    mut check: impl FnMut(
-        &str,
-        &dyn Fn(&mut dyn FnMut(&mut Mechanism<'_>)),
-        (CK_OBJECT_HANDLE, CK_OBJECT_HANDLE),
-        usize,
-        bool,
-    ),
-) {
-    let keys = pairs(session);
-    let generic = session.create(&generic_value(&[3; 40])).unwrap();
-    let aes = session.create(&aes_value(&[3; 16])).unwrap();
-    for (mechanism, length) in HMACS.into_iter().zip([20, 28, 32, 48, 64]) {
-        check("HMAC", &|run| run(&mut Mechanism::new(mechanism)), (generic, generic), length, true);
-    }
-    check("CMAC", &|run| run(&mut Mechanism::new(CKM_AES_CMAC)), (aes, aes), 16, true);
-    for mechanism in
-        [CKM_SHA1_RSA_PKCS, CKM_SHA224_RSA_PKCS, CKM_SHA256_RSA_PKCS, CKM_SHA384_RSA_PKCS, CKM_SHA512_RSA_PKCS]
-    {
-        check("RSA_PKCS", &|run| run(&mut Mechanism::new(mechanism)), keys.rsa, 256, true);
-    }
-    for (mechanism, hash, mask, salt) in [
-        (CKM_SHA1_RSA_PKCS_PSS, CKM_SHA_1, CKG_MGF1_SHA1, 20),
-        (CKM_SHA224_RSA_PKCS_PSS, CKM_SHA224, CKG_MGF1_SHA224, 10),
-        (CKM_SHA256_RSA_PKCS_PSS, CKM_SHA256, CKG_MGF1_SHA256, 32),
-        (CKM_SHA384_RSA_PKCS_PSS, CKM_SHA384, CKG_MGF1_SHA384, 48),
-        (CKM_SHA512_RSA_PKCS_PSS, CKM_SHA512, CKG_MGF1_SHA512, 64),
-    ] {
-        let made =
-            |run: &mut dyn FnMut(&mut Mechanism<'_>)| run(&mut Mechanism::with(mechanism, &mut pss(hash, mask, salt)));
-        check("PSS", &made, keys.rsa, 256, false);
-    }
-    for (public, private, length) in keys.ec {
-        for mechanism in [CKM_ECDSA_SHA1, CKM_ECDSA_SHA224, CKM_ECDSA_SHA256, CKM_ECDSA_SHA384, CKM_ECDSA_SHA512] {
-            check("ECDSA", &|run| run(&mut Mechanism::new(mechanism)), (public, private), 2 * length, false);
-        }
-    }
-}
-
-/// PKCS#11 3.2 section 5.13 and 5.15: what is signed in parts verifies as a whole and the other way round, wherever the
-/// message is split; a changed message or signature does not.
-#[test]
-fn signatures_in_every_split() {
-    isolated(|| {
-        let session = hsm();
-        let message: Vec<u8> = (0..65).collect();
-        signers(session, |name, mechanism, (public, private), length, deterministic| {
-            let mut whole = Vec::new();
-            mechanism(&mut |mechanism| whole = session.sign(mechanism, private, &message).unwrap());
-            assert_eq!(whole.len(), length, "{name}");
-            mechanism(&mut |mechanism| session.verify(mechanism, public, &message, &whole).unwrap());
-            // Private-key operations are slow: every fifth split for those.
-            let step = if deterministic && length < 100 { 1 } else { 13 };
-            for at in (0..=65).step_by(step) {
-                mechanism(&mut |mechanism| {
-                    let parts = session.sign_parts(mechanism, private, &message, &[at]).unwrap();
-                    if deterministic {
-                        assert_eq!(parts, whole, "{name}, split at {at}");
-                    }
-                    session.verify(mechanism, public, &message, &parts).unwrap();
-                });
-                mechanism(&mut |mechanism| session.verify_parts(mechanism, public, &message, &[at], &whole).unwrap());
-            }
-            // Without any part: the empty message.
-            mechanism(&mut |mechanism| {
-                session.sign_init(mechanism, private).unwrap();
-                let empty = session.sign_final(1024).unwrap();
-                session.verify(mechanism, public, b"", &empty).unwrap();
-            });
-            let invalid = code(CKR_SIGNATURE_INVALID);
-            mechanism(&mut |mechanism| {
-                assert_eq!(session.verify(mechanism, public, &message[1..], &whole), invalid, "{name}")
-            });
-            for at in [0, length / 2, length - 1] {
-                let mut wrong = whole.clone();
-                wrong[at] ^= 1;
-                mechanism(&mut |mechanism| {
-                    assert_eq!(session.verify(mechanism, public, &message, &wrong), invalid, "{name}")
-                });
-                mechanism(&mut |mechanism| {
-                    let parts = session.verify_parts(mechanism, public, &message, &[9], &wrong);
-                    assert_eq!(parts, invalid, "{name} in parts");
-                });
-            }
-            for wrong in [&whole[..length - 1], &[&whole[..], &[0]].concat(), &[]] {
-                mechanism(&mut |mechanism| {
-                    let refused = session.verify(mechanism, public, &message, wrong);
-                    assert_eq!(refused, code(CKR_SIGNATURE_LEN_RANGE), "{name} of {}", wrong.len());
-                });
-            }
-        });
-    });
-}
-
-/// PKCS#11 3.2 section 5.2, for C_Sign and C_SignFinal.
-#[test]
-fn lengths_of_signatures() {
-    isolated(|| {
-        let session = hsm();
-        signers(session, |name, mechanism, (public, private), length, _| {
-            mechanism(&mut |mechanism| {
-                session.sign_init(mechanism, private).unwrap();
-                let mut data = *b"message";
-                let mut told = 0;
-                let query = call!(C_Sign(session.0, data.as_mut_ptr(), 7, ptr::null_mut(), &raw mut told));
-                assert_eq!((Rv(query), told as usize), (Rv(CKR_OK), length), "{name}");
-                let mut small = vec![0xA5; length];
-                told = length as CK_ULONG - 1;
-                let less = call!(C_Sign(session.0, data.as_mut_ptr(), 7, small.as_mut_ptr(), &raw mut told));
-                assert_eq!((Rv(less), told as usize), (Rv(CKR_BUFFER_TOO_SMALL), length), "{name}");
-                assert!(small.iter().all(|byte| *byte == 0xA5));
-                let signature = session.sign_into(b"message", length).unwrap();
-                session.verify(mechanism, public, b"message", &signature).unwrap();
-                assert_eq!(session.sign_into(b"message", length), code(CKR_OPERATION_NOT_INITIALIZED));
-            });
-            mechanism(&mut |mechanism| {
-                session.sign_init(mechanism, private).unwrap();
-                session.sign_update(b"mess").unwrap();
-                assert_eq!(session.sign_final(length - 1), code(CKR_BUFFER_TOO_SMALL), "{name}");
-                let mut told = 0;
-                assert_eq!(call!(C_SignFinal(session.0, ptr::null_mut(), &raw mut told)), CKR_OK);
-                assert_eq!(told as usize, length);
-                session.sign_update(b"age").expect("the operation goes on");
-                let signature = session.sign_final(length).unwrap();
-                session.verify(mechanism, public, b"message", &signature).unwrap();
-            });
-            // The signature may be written over the message.
-            mechanism(&mut |mechanism| {
-                session.sign_init(mechanism, private).unwrap();
-                let mut memory = vec![0; length];
-                memory[..7].copy_from_slice(b"message");
-                let (start, mut size) = (memory.as_mut_ptr(), length as CK_ULONG);
-                assert_eq!(call!(C_Sign(session.0, start, 7, start, &raw mut size)), CKR_OK);
-                session.verify(mechanism, public, b"message", &memory).unwrap();
-            });
-        });
-    });
 }
 
 /// RFC 6979, A.2.5: signatures of another implementation verify.
@@ -457,24 +316,5 @@ fn what_signatures_refuse() {
         session.sign(&mut Mechanism::new(CKM_ECDSA_SHA1), keys.ec[3].1, b"m").unwrap();
         session.sign_init(&mut sha256(), private).unwrap();
         assert_eq!(session.sign_init(&mut sha256(), private), code(CKR_OPERATION_ACTIVE));
-    });
-}
-
-/// User Guide, pkcs11-mechanisms: the largest input of an HMAC, by its hash.
-#[test]
-fn largest_inputs_of_hmac() {
-    isolated(|| {
-        let session = hsm();
-        let key = session.create(&generic_value(&[1; 16])).unwrap();
-        for (mechanism, most) in HMACS.into_iter().zip([16_288, 16_256, 16_288, 16_224, 16_224]) {
-            let whole = session.sign(&mut Mechanism::new(mechanism), key, &vec![0; most]).unwrap();
-            assert_eq!(session.sign(&mut Mechanism::new(mechanism), key, &vec![0; most + 1]), code(CKR_DATA_LEN_RANGE));
-            session.verify(&mut Mechanism::new(mechanism), key, &vec![0; most], &whole).unwrap();
-            let over = session.verify(&mut Mechanism::new(mechanism), key, &vec![0; most + 1], &whole);
-            assert_eq!(over, code(CKR_DATA_LEN_RANGE));
-        }
-        // Hashes of signatures have none.
-        let (_, private) = session.generate_pair(CKM_EC_KEY_PAIR_GEN, &ec_public(P256), &ec_private()).unwrap();
-        session.sign(&mut Mechanism::new(CKM_ECDSA_SHA256), private, &vec![0; 100_000]).unwrap();
     });
 }
