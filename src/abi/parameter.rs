@@ -1,5 +1,8 @@
 //! Mechanisms: from `CK_MECHANISM` to a mechanism's number and its [`Parameter`], owned and checked.
 
+use std::cell::Cell;
+use std::ptr;
+
 use super::memory;
 use crate::ck::{
     self, CK_AES_CTR_PARAMS, CK_EDDSA_PARAMS, CK_GCM_PARAMS, CK_MECHANISM, CK_MECHANISM_TYPE, CK_OBJECT_HANDLE,
@@ -21,7 +24,11 @@ pub(super) const BAD: Error =
     Error::new(ck::CKR_MECHANISM_PARAM_INVALID, "the mechanism's parameter is not what it should be");
 
 /// The caller's `CK_MECHANISM`.
-pub(super) struct Caller(CK_MECHANISM);
+pub(super) struct Caller {
+    mechanism: CK_MECHANISM,
+    /// pIv of AES-GCM as decoding has seen it. Never read again: the caller's structure may lie where output goes.
+    iv: Cell<*mut u8>,
+}
 
 /// `CK_GCM_PARAMS` as PKCS#11 2.40 printed it, without ulIvBits; some callers still have it so.
 #[repr(C)]
@@ -42,7 +49,8 @@ impl Caller {
     /// the result lives.
     pub(super) unsafe fn new(mechanism: *const CK_MECHANISM) -> Result<Self> {
         // SAFETY: the caller's promise.
-        Ok(Self(unsafe { memory::read(mechanism) }?))
+        let mechanism = unsafe { memory::read(mechanism) }?;
+        Ok(Self { mechanism, iv: Cell::new(ptr::null_mut()) })
     }
 
     /// The same for C_...Init, where a NULL mechanism ends the operation in the profiles that know PKCS#11 3.0.
@@ -84,26 +92,23 @@ impl Caller {
         made.map_or(Ok(()), |iv| unsafe { caller.write_iv(iv) })
     }
 
-    /// Writes the IV that the HSM has made into the caller's CK_GCM_PARAMS.
+    /// Writes the IV that the HSM has made to the place that decoding has seen.
     ///
     /// # Safety
-    /// The parameter is one of AES-GCM, with a buffer of 12 bytes at pIv.
+    /// The parameter was decoded, and the buffer of 12 bytes at its pIv may still be written.
     pub(super) unsafe fn write_iv(&self, iv: [u8; 12]) -> Result<()> {
-        // SAFETY: the caller's promise; pIv is the first field of both forms of the structure.
-        unsafe {
-            let place = memory::read(self.0.pParameter.cast::<*mut u8>())?;
-            memory::write(place.cast::<[u8; 12]>(), iv)
-        }
+        // SAFETY: the caller's promise; `write` refuses NULL, which stands for a parameter that was not decoded.
+        unsafe { memory::write(self.iv.get().cast::<[u8; 12]>(), iv) }
     }
 
     /// Whether there is no parameter.
     pub(super) const fn is_empty(&self) -> bool {
-        self.0.ulParameterLen == 0
+        self.mechanism.ulParameterLen == 0
     }
 
     /// The mechanism's number.
     pub(super) const fn mechanism(&self) -> CK_MECHANISM_TYPE {
-        self.0.mechanism
+        self.mechanism.mechanism
     }
 
     /// The parameter in the form that the mechanism's row wants.
@@ -138,11 +143,11 @@ impl Caller {
 
     /// The parameter as a structure of exactly its size.
     pub(super) fn structure<T: Copy>(&self) -> Result<T> {
-        if self.0.ulParameterLen != size_of::<T>() as CK_ULONG || self.0.pParameter.is_null() {
+        if self.mechanism.ulParameterLen != size_of::<T>() as CK_ULONG || self.mechanism.pParameter.is_null() {
             return Err(BAD);
         }
         // SAFETY: not NULL, and of this size by the caller's word (`Caller::new`); T is plain data.
-        unsafe { memory::read(self.0.pParameter.cast::<T>()) }
+        unsafe { memory::read(self.mechanism.pParameter.cast::<T>()) }
     }
 
     /// The bytes that a parameter points to.
@@ -155,7 +160,7 @@ impl Caller {
     }
 
     fn gcm(&self, kind: ParameterKind, what: Use) -> Result<Parameter> {
-        let parameter = if self.0.ulParameterLen == size_of::<GcmWithoutBits>() as CK_ULONG {
+        let parameter = if self.mechanism.ulParameterLen == size_of::<GcmWithoutBits>() as CK_ULONG {
             let short: GcmWithoutBits = self.structure()?;
             CK_GCM_PARAMS {
                 pIv: short.iv,
@@ -183,13 +188,19 @@ impl Caller {
                 }
                 let bytes = Self::bytes(parameter.pIv, parameter.ulIvLen, LONGEST_DATA)?;
                 // A caller's own IV would be replaced, and one who does not read it back would lose its data.
-                if what == Use::Encrypt && bytes.iter().any(|byte| *byte != 0) {
-                    return Err(Error::new(
-                        ck::CKR_MECHANISM_PARAM_INVALID,
-                        "CKM_AES_GCM encrypts with an IV of the HSM: pIv must be a zeroed buffer of 12 bytes",
-                    ));
+                match what {
+                    Use::Encrypt | Use::Wrap if bytes.iter().any(|byte| *byte != 0) => {
+                        return Err(Error::new(
+                            ck::CKR_MECHANISM_PARAM_INVALID,
+                            "CKM_AES_GCM works with an IV of the HSM: pIv must be a zeroed buffer of 12 bytes",
+                        ));
+                    }
+                    Use::Encrypt | Use::Wrap => {
+                        self.iv.set(parameter.pIv);
+                        Iv::Unmade
+                    }
+                    _ => Iv::new(bytes),
                 }
-                Iv::new(bytes)
             }
             _ if parameter.ulIvLen == 0 => return Err(BAD),
             _ => Iv::new(Self::bytes(parameter.pIv, parameter.ulIvLen, LONGEST_DATA)?),

@@ -24,7 +24,7 @@ pub(super) unsafe fn wrap(
         let mut transfer = Memory::output_only(output, output_length)?;
         let decode = |kind| caller.decode(kind, Use::Wrap);
         let made = library.wrap_key(session, caller.mechanism(), wrapping_key, key, decode, &mut transfer)?;
-        // Decoding has seen a parameter of AES-GCM with a buffer of 12 bytes, if an IV was made.
+        // If an IV was made, decoding has seen the place for it.
         made.map_or(Ok(()), |iv| caller.write_iv(iv))
     }
 }

@@ -24,6 +24,8 @@ pub struct Mode {
     pub approved_pins: bool,
     /// Keys on the curve edwards25519 can be made and imported.
     pub edwards: bool,
+    /// Triple-DES keys can be derived; that they are generated, the mechanism table knows.
+    pub new_triple_des: bool,
     /// ECDSA signs with a digest that is weaker than its curve.
     pub weak_digests: bool,
     /// ECDH gives out the shared secret itself (CKD_NULL).
@@ -39,6 +41,7 @@ static MODES: [Mode; 2] = [
         approved_pairs: false,
         approved_pins: false,
         edwards: true,
+        new_triple_des: true,
         weak_digests: true,
         plain_agreement: true,
         fips_state: "0 [non-FIPS mode with single factor authentication]",
@@ -48,6 +51,7 @@ static MODES: [Mode; 2] = [
         approved_pairs: true,
         approved_pins: true,
         edwards: false,
+        new_triple_des: false,
         weak_digests: false,
         plain_agreement: false,
         fips_state: "2 [FIPS mode with single factor authentication]",

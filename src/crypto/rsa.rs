@@ -25,7 +25,7 @@ pub use private::PrivateKey;
 /// The longest modulus in bytes.
 pub const MAX_BYTES: usize = MAX_BITS as usize / 8;
 /// What PKCS#1 v1.5 needs beside the message: 00, type, eight bytes of padding, 00 (RFC 8017 sections 7.2.1, 9.2).
-pub(super) const PKCS1_OVERHEAD: usize = 11;
+pub const PKCS1_OVERHEAD: usize = 11;
 /// The integers of a private key, big-endian and without leading zeros (RFC 8017 A.1.2).
 pub struct Components {
     /// n
@@ -44,6 +44,15 @@ pub struct Components {
     pub exponent_2: Secret,
     /// q^-1 mod p
     pub coefficient: Secret,
+}
+
+impl Components {
+    /// The modulus' length in bits.
+    #[must_use]
+    pub fn modulus_bits(&self) -> usize {
+        let zeros = self.modulus.first().map_or(0, |byte| byte.leading_zeros() as usize);
+        (self.modulus.len() * 8).saturating_sub(zeros)
+    }
 }
 
 /// A prepared public key.

@@ -24,6 +24,14 @@ const FIRST_SEPARATOR: u32 = 10;
 /// The hash of the private exponent, from which synthetic messages are derived.
 pub(super) struct Rejection(Key<32>);
 
+/// What is derived from key and ciphertext in the place of a message.
+#[derive(Zeroize)]
+struct Drawn {
+    candidates: [u8; CANDIDATES],
+    message: [u8; MAX_BYTES],
+    substitute: [u8; MAX_BYTES],
+}
+
 /// What the padding held, or seemed to hold; all of it secret.
 struct Unpadded {
     good: Choice,
@@ -47,8 +55,10 @@ impl Rejection {
 
     /// Takes the message out of `encoded`, the result of the private operation on `ciphertext`, or the synthetic one.
     ///
-    /// `lengths`, if given, are those that are legal for the message: any other counts as bad padding, and the
-    /// synthetic message has one of them. So the unwrapping of an AES key always ends in an AES key.
+    /// `lengths`, if given, are those that are legal for the message; one of any other length, real or synthetic, gives
+    /// way to a third, the substitute, whose length is legal. So the unwrapping of an AES key always ends in an AES key. The
+    /// synthetic length does not depend on `lengths`, and the substitute has nothing of the synthetic message in it: a
+    /// ciphertext that is unwrapped as several types of key behaves as one with a good padding does.
     ///
     /// # Errors
     /// CKR_BUFFER_TOO_SMALL, which depends on the length that comes out, whichever message it is of;
@@ -62,44 +72,49 @@ impl Rejection {
     ) -> Result<usize> {
         let size = encoded.len();
         let longest = u32::try_from(size.saturating_sub(PKCS1_OVERHEAD)).unwrap_or(0);
-        let mut synthetic = Zeroizing::new([0; MAX_BYTES]);
-        let mut candidates = Zeroizing::new([0; CANDIDATES]);
-        let synthetic = synthetic.get_mut(..size).ok_or(Error::internal("an RSA block longer than any modulus"))?;
-        self.derive(ciphertext, synthetic, candidates.as_mut_slice())?;
+        let mut drawn =
+            Zeroizing::new(Drawn { candidates: [0; CANDIDATES], message: [0; MAX_BYTES], substitute: [0; MAX_BYTES] });
+        self.derive(ciphertext, size, lengths.is_some(), &mut drawn)?;
 
-        let mut real = unpad(encoded);
-        let rejected_length = match lengths {
-            None => pick_length(candidates.as_slice(), longest),
-            Some(lengths) => {
-                let fits = |length| u32::try_from(length).ok().filter(|length| *length <= longest);
-                let legal = || lengths.clone().into_iter().filter_map(fits);
-                real.good &= legal().fold(Choice::from(0), |found, length| found | length.ct_eq(&real.length));
-                pick_legal_length(candidates.as_slice(), legal)
-                    .ok_or(Error::new(ck::CKR_KEY_SIZE_RANGE, "the RSA modulus is too short for any legal length"))?
-            }
-        };
+        // A bad padding is a message like any other from here on: of a length and of bytes that nobody chose.
+        let real = unpad(encoded);
+        let length = u32::conditional_select(&pick_length(&drawn.candidates, longest), &real.length, real.good);
+        let (mut legal, mut chosen) = (Choice::from(1), length);
+        if let Some(lengths) = lengths {
+            let fits = |length| u32::try_from(length).ok().filter(|length| *length <= longest);
+            let all = || lengths.clone().into_iter().filter_map(fits);
+            legal = all().fold(Choice::from(0), |found, one| found | one.ct_eq(&length));
+            let other = pick_legal_length(&drawn.candidates, all)
+                .ok_or(Error::new(ck::CKR_KEY_SIZE_RANGE, "the RSA modulus is too short for any legal length"))?;
+            chosen = u32::conditional_select(&other, &length, legal);
+        }
 
         // The caller sees the length from here on: it is that of the message, and says nothing of which one it is.
-        let length = u32::conditional_select(&rejected_length, &real.length, real.good) as usize;
+        let length = chosen as usize;
         let Some(out) = out.get_mut(..length) else {
             return Err(Error::new(ck::CKR_BUFFER_TOO_SMALL, "no room for the decrypted message"));
         };
         let start = size.saturating_sub(length);
-        let both = synthetic.iter().zip(encoded).skip(start);
-        for (out, (synthetic, decrypted)) in out.iter_mut().zip(both) {
-            *out = u8::conditional_select(synthetic, decrypted, real.good);
+        let all = drawn.message.iter().zip(&drawn.substitute).zip(encoded).skip(start);
+        for (out, ((synthetic, substitute), decrypted)) in out.iter_mut().zip(all) {
+            let message = u8::conditional_select(synthetic, decrypted, real.good);
+            *out = u8::conditional_select(substitute, &message, legal);
         }
         Ok(length)
     }
 
-    /// The synthetic block and the candidates for its length (steps 3.1.3 and 3.2).
-    fn derive(&self, ciphertext: &[u8], block: &mut [u8], candidates: &mut [u8]) -> Result<()> {
+    /// The synthetic block, the candidates for its length (steps 3.1.3 and 3.2), and the substitute.
+    fn derive(&self, ciphertext: &[u8], size: usize, substitute: bool, drawn: &mut Drawn) -> Result<()> {
+        const TOO_LONG: Error = Error::internal("an RSA block longer than any modulus");
         let mut mac = keyed(self.0.expose())?;
         mac.update(ciphertext);
         let derivation_key: Zeroizing<[u8; 32]> = Zeroizing::new(mac.finalize().into_bytes().into());
         let mac = keyed(derivation_key.as_ref())?;
-        expand(&mac, b"length", candidates);
-        expand(&mac, b"message", block);
+        expand(&mac, b"length", &mut drawn.candidates);
+        expand(&mac, b"message", drawn.message.get_mut(..size).ok_or(TOO_LONG)?);
+        if substitute {
+            expand(&mac, b"substitute", drawn.substitute.get_mut(..size).ok_or(TOO_LONG)?);
+        }
         Ok(())
     }
 }

@@ -60,7 +60,7 @@ pub(super) enum Flow {
 
 impl Ready {
     pub(super) fn work(&self) -> Work<'_> {
-        Work { row: self.row, key: &self.key.material, parameter: &self.parameter }
+        Work { row: self.row, key: &self.key.material, key_type: self.key.key_type, parameter: &self.parameter }
     }
 }
 
@@ -160,7 +160,7 @@ impl Library {
         let token = session.token()?;
         token.module.admit(session.context.login.as_deref(), &object, row, what)?;
         let mut parameter = decode(terms.parameter)?;
-        let work = Work { row, key: &object.material, parameter: &parameter };
+        let work = Work { row, key: &object.material, key_type: object.key_type, parameter: &parameter };
         Mechanism::check(&work, what, token.module.regime())?;
         let made = mechanism::make_iv(terms.parameter, what, &mut parameter)?;
         *session.active(what)? = Active::Ready(Ready { row, terms, handle: key, key: object, parameter });

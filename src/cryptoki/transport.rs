@@ -56,7 +56,7 @@ struct Tool {
 
 impl Tool {
     fn work(&self) -> Work<'_> {
-        Work { row: self.row, key: &self.key.material, parameter: &self.parameter }
+        Work { row: self.row, key: &self.key.material, key_type: self.key.key_type, parameter: &self.parameter }
     }
 }
 
@@ -99,7 +99,7 @@ impl Library {
         let place = self.place(session)?;
         let mut tool = place.tool(Use::Wrap, mechanism, wrapping_key, &WRAPPING, decode)?;
         let payload = place.object(key).map_err(|error| KEY.speak(error))?;
-        let bytes = place.token.module.payload(place.login()?, tool.row, &tool.key, &payload)?;
+        let bytes = place.token.module.payload(place.login()?, &tool.work(), &tool.key, &payload)?;
         let wrapping = tool.row.serves.wrap.as_ref().ok_or(NO_FUNCTION)?;
         let length = (wrapping.length)(&tool.work(), bytes.len())?;
         if answer(transfer, length)? == Some(Flow::Told) {
@@ -129,7 +129,7 @@ impl Library {
         let tool = place.tool(Use::Unwrap, mechanism, unwrapping_key, &UNWRAPPING, decode)?;
         let template = place.token.module.with_unwrap_template(&tool.key, template)?;
         place.check_writable(template.flag(ck::CKA_TOKEN) == Some(true))?;
-        let object = place.token.module.unwrap_key(place.login()?, &tool.work(), wrapped, &template)?;
+        let object = place.token.module.unwrap_key(place.login()?, &tool.work(), &tool.key, wrapped, &template)?;
         self.hold(&place, &object, session)
     }
 

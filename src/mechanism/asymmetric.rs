@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::exchange::Exchange;
 use crate::mechanism::operation::NO_PARTS;
 use crate::mechanism::parameter::{Oaep, Pss};
+use crate::object::KeyMaterial;
 
 /// The largest RSA modulus served, in bytes.
 const LARGEST_MODULUS: usize = 16_384 / 8;
@@ -94,7 +95,7 @@ pub(super) const fn rsa_oaep() -> Serves {
     Serves {
         encrypt: Some(Ciphering { once: encrypt_oaep, ..RSA_CIPHER }),
         decrypt: Some(Ciphering { once: decrypt_oaep, ..RSA_CIPHER }),
-        wrap: Some(wrap::BY_CIPHER),
+        wrap: Some(wrap::RSA_OAEP),
         ..Serves::NOTHING
     }
 }
@@ -160,14 +161,14 @@ fn finished(state: Accumulator, out: &mut [u8; 64]) -> Result<&[u8]> {
 
 fn rsa_length(work: &Work<'_>) -> Result<usize> {
     match work.key {
-        crate::object::KeyMaterial::RsaPrivate(key) => Ok(key.components().modulus.len()),
+        KeyMaterial::RsaPrivate(key) => Ok(key.components().modulus.len()),
         other => Ok(other.rsa_public()?.modulus_bytes()),
     }
 }
 
 fn ec_length(work: &Work<'_>) -> Result<usize> {
     let curve = match work.key {
-        crate::object::KeyMaterial::EcPrivate(key) => key.curve(),
+        KeyMaterial::EcPrivate(key) => key.curve(),
         other => other.ec_public()?.curve(),
     };
     Ok(2 * curve.order_bytes())
@@ -193,17 +194,32 @@ fn verify_digest_info(work: &Work<'_>, digest: &[u8], signature: &[u8]) -> Resul
     with_digest_info(work, digest, |info| work.key.rsa_public()?.verify_pkcs1(info, signature))
 }
 
-/// The PSS parameter, which must name the row's own hash (PKCS#11 3.2 section 6.1.10).
-fn pss<'a>(work: &Work<'a>, digest: &[u8]) -> Result<&'a Pss> {
-    let Parameter::Pss(pss) = work.parameter else {
-        return Err(Error::new(ck::CKR_MECHANISM_PARAM_INVALID, "no PSS parameter"));
-    };
+/// The PSS parameter names the row's own hash, and the salt fits the modulus (PKCS#11 3.2 section 6.1.10; RFC 8017 section
+/// 9.1.1).
+pub(super) fn pss_fits(work: &Work<'_>, _: Use, _: Regime<'_>) -> Result<()> {
+    let Parameter::Pss(pss) = work.parameter else { return Err(NO_PSS) };
     if work.row.hash.is_some_and(|own| own != pss.hash) {
         return Err(Error::new(
             ck::CKR_MECHANISM_PARAM_INVALID,
             "the PSS parameter names another hash than the mechanism",
         ));
     }
+    // A modulus of 8n + 1 bits leaves one byte less than it has.
+    let block = match work.key {
+        KeyMaterial::RsaPrivate(key) => (key.components().modulus_bits().saturating_sub(1)).div_ceil(8),
+        other => (other.rsa_public()?.modulus_bits() as usize).saturating_sub(1).div_ceil(8),
+    };
+    if pss.hash.length().saturating_add(pss.salt_length).saturating_add(2) > block {
+        return Err(Error::new(ck::CKR_MECHANISM_PARAM_INVALID, "no salt of this length fits the modulus"));
+    }
+    Ok(())
+}
+
+const NO_PSS: Error = Error::new(ck::CKR_MECHANISM_PARAM_INVALID, "no PSS parameter");
+
+/// The PSS parameter of a digest, which has been found to fit the row and the key.
+fn pss<'a>(work: &Work<'a>, digest: &[u8]) -> Result<&'a Pss> {
+    let Parameter::Pss(pss) = work.parameter else { return Err(NO_PSS) };
     if digest.len() != pss.hash.length() {
         return Err(Error::new(
             ck::CKR_DATA_LEN_RANGE,

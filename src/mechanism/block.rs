@@ -155,14 +155,14 @@ fn blocks<C: BlockCipher<N>, const N: usize>(
 }
 
 pub(super) const NO_ROOM: Error = Error::internal("the room is smaller than the operation said");
-const MORE_THAN_A_N: Error = Error::internal("more than a block held back");
+const MORE_THAN_A_BLOCK: Error = Error::internal("more than a block held back");
 
 fn pad_encrypt<C: BlockCipher<N>, const N: usize>(work: &Work<'_>, io: Exchange<'_>) -> Result<usize> {
     let key = C::of(work.key)?;
     let mut iv = C::iv(work.parameter);
     let whole = io.input().len() / N * N;
     let (front, mut back) = io.split(whole).ok_or(NO_ROOM)?;
-    let mut last = pkcs7_pad::<N>(back.input()).ok_or(MORE_THAN_A_N)?;
+    let mut last = pkcs7_pad::<N>(back.input()).ok_or(MORE_THAN_A_BLOCK)?;
     key.transform(&mut iv, front, Mode::Cbc, Direction::Encrypt)?;
     key.transform(&mut iv, Exchange::InPlace { buffer: &mut last, length: N }, Mode::Cbc, Direction::Encrypt)?;
     back.output().get_mut(..N).ok_or(NO_ROOM)?.copy_from_slice(&last);
@@ -241,7 +241,7 @@ impl<C: BlockCipher<N>, const N: usize> BlockStream<C, N> {
 
     /// Keeps `rest`, which is at most a block, for the next part.
     fn hold(&mut self, rest: &[u8]) -> Result<()> {
-        self.pending.get_mut(self.held..self.held + rest.len()).ok_or(MORE_THAN_A_N)?.copy_from_slice(rest);
+        self.pending.get_mut(self.held..self.held + rest.len()).ok_or(MORE_THAN_A_BLOCK)?.copy_from_slice(rest);
         self.held += rest.len();
         Ok(())
     }
@@ -307,7 +307,7 @@ impl<C: BlockCipher<N>, const N: usize> Stream for BlockStream<C, N> {
         let mut last = Zeroizing::new([0; N]);
         let length = match self.direction {
             Direction::Encrypt => {
-                *last = pkcs7_pad(held).ok_or(MORE_THAN_A_N)?;
+                *last = pkcs7_pad(held).ok_or(MORE_THAN_A_BLOCK)?;
                 key.transform(
                     &mut iv,
                     Exchange::InPlace { buffer: last.as_mut_slice(), length: N },

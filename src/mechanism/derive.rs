@@ -1,15 +1,12 @@
 //! Deriving keys: SP 800-108 in counter mode, and ECDH with X9.63's derivation (PKCS#11 3.2 sections 6.42 and 6.3.20).
 
-use super::parameter::Agreement;
+use super::parameter::{Agreement, Prf};
 use super::{Deriving, Parameter, Serves, Use, Work};
 use crate::ck;
 use crate::config::Regime;
 use crate::crypto::{counter_kdf, ec_material, x963};
 use crate::error::{Error, Result};
 use crate::secret::Secret;
-
-/// A secret shorter than 112 bits is no key (SP 800-131A), and slices of a shared secret would tell all of it byte by byte.
-const SHORTEST_SLICE: usize = 14;
 
 /// CKM_SP800_108_COUNTER_KDF.
 pub(super) const fn counter() -> Serves {
@@ -61,13 +58,23 @@ fn agree(work: &Work<'_>, length: Option<usize>) -> Result<Secret> {
 
 /// The end of the shared secret: "the truncation removes bytes from the leading end" (PKCS#11 3.2 section 6.3.20).
 fn slice(shared: &Secret, length: usize) -> Result<Secret> {
-    let start = shared.len().checked_sub(length).filter(|_| length >= SHORTEST_SLICE).ok_or_else(|| {
+    let start = shared.len().checked_sub(length).ok_or_else(|| {
         Error::with(
             ck::CKR_ATTRIBUTE_VALUE_INVALID,
-            format!("CKD_NULL gives {SHORTEST_SLICE} to {} bytes here, not {length}", shared.len()),
+            format!("CKD_NULL gives up to {} bytes here, not {length}", shared.len()),
         )
     })?;
     Ok(Secret::copy(shared.expose().get(start..).unwrap_or_default()))
+}
+
+/// AES-CMAC is a function of AES keys alone, HMAC of any.
+pub(super) fn prf_takes_key(work: &Work<'_>, _: Use, _: Regime<'_>) -> Result<()> {
+    match work.parameter {
+        Parameter::CounterKdf(parameter) if parameter.prf == Prf::Cmac && work.key_type != ck::CKK_AES => {
+            Err(Error::new(ck::CKR_KEY_TYPE_INCONSISTENT, "AES-CMAC derives from AES keys only"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// In FIPS mode the shared secret itself is nobody's key (SP 800-56A section 5.8).

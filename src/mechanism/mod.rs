@@ -191,10 +191,11 @@ impl Mechanism {
     pub fn flags(&self, regime: Regime<'_>) -> CK_FLAGS {
         let uses = self.uses(regime);
         let flags = Use::ALL.iter().filter(|what| uses & what.bit() != 0).fold(0, |flags, what| flags | what.flag());
-        let curves = if self.keys.types.contains(&ck::CKK_EC) {
-            ck::CKF_EC_F_P | ck::CKF_EC_NAMEDCURVE | ck::CKF_EC_UNCOMPRESS
-        } else {
-            0
+        // Each mechanism of curves says of which kind they are (PKCS#11 3.2 section 6.3.3).
+        let curves = match self.keys.shape {
+            Shape::Ec => ck::CKF_EC_F_P | ck::CKF_EC_NAMEDCURVE | ck::CKF_EC_UNCOMPRESS,
+            Shape::Edwards => ck::CKF_EC_F_P | ck::CKF_EC_NAMEDCURVE | ck::CKF_EC_COMPRESS,
+            _ => 0,
         };
         flags | curves
     }

@@ -2,7 +2,7 @@
 
 use subtle::ConstantTimeEq;
 
-use crate::ck;
+use crate::ck::{self, CK_KEY_TYPE};
 use crate::crypto::cmac::Cmac;
 use crate::crypto::digest::Digest;
 use crate::crypto::hmac::Hmac;
@@ -18,6 +18,8 @@ pub struct Work<'a> {
     pub row: &'static Mechanism,
     /// The key.
     pub key: &'a KeyMaterial,
+    /// What the key is said to be, which its material does not tell of secret keys.
+    pub key_type: CK_KEY_TYPE,
     /// The parameter.
     pub parameter: &'a Parameter,
 }

@@ -89,6 +89,12 @@ pub enum Parameter {
 }
 
 impl Parameter {
+    /// Whether it holds an IV that the HSM has not made: two keys wrapped under one such IV tell each other.
+    #[must_use]
+    pub const fn has_callers_iv(&self) -> bool {
+        matches!(self, Self::Gcm(Gcm { iv: Iv::Usual(_) | Iv::Other(_), .. }))
+    }
+
     /// Whether the message is hashed before it is signed: then it does not go through the HSM, and has no limit there
     /// (User Guide, pkcs11-mechanisms).
     #[must_use]

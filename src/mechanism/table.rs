@@ -166,6 +166,8 @@ const DES3: Keys = Keys { types: &[ck::CKK_DES3], shape: Shape::Bytes, sizes: by
 const GENERIC: Keys = Keys { types: &[ck::CKK_GENERIC_SECRET], shape: Shape::Bytes, sizes: bytes(form::GENERIC), unit: Unit::Bytes, pair: false };
 /// The base keys of a derivation whose function takes keys of any length.
 const SECRET: Keys = Keys { types: &[ck::CKK_AES, ck::CKK_DES3, ck::CKK_GENERIC_SECRET], shape: Shape::Bytes, sizes: bytes(form::GENERIC), unit: Unit::Bytes, pair: false };
+/// The standard counts the keys of the generator in bits (PKCS#11 3.2 section 6.8.3), those of HMAC in bytes.
+const GENERIC_IN_BITS: Keys = Keys { sizes: (8 * bytes(form::GENERIC).0, 8 * bytes(form::GENERIC).1), unit: Unit::Bits, ..GENERIC };
 const RSA: Keys = Keys { types: &[ck::CKK_RSA], shape: Shape::Rsa, sizes: (1024, 8192), unit: Unit::Bits, pair: true };
 const EC: Keys = Keys { types: &[ck::CKK_EC], shape: Shape::Ec, sizes: (224, 521), unit: Unit::Bits, pair: true };
 
@@ -194,6 +196,7 @@ const fn rsa_hashed(id: CK_MECHANISM_TYPE, name: &'static str, hash: Hash) -> Me
 const fn pss_hashed(id: CK_MECHANISM_TYPE, name: &'static str, hash: Hash) -> Mechanism {
     rsa(id, name, Some(hash), ParameterKind::Pss, asymmetric::hashed_rsa_pss(), "PKCS#11 3.2 section 6.1.14")
         .cloudhsm_parameter(ParameterKind::PssSameHash)
+        .ruled(asymmetric::pss_fits)
 }
 
 const fn ecdsa_hashed(id: CK_MECHANISM_TYPE, name: &'static str, hash: Hash) -> Mechanism {
@@ -240,6 +243,7 @@ pub(super) static MECHANISMS: &[Mechanism] = &[
         .cloudhsm_sizes(CLOUDHSM_MODULI, 256),
     rsa(ck::CKM_RSA_PKCS_PSS, "CKM_RSA_PKCS_PSS", None, ParameterKind::Pss, asymmetric::rsa_pss(), "PKCS#11 3.2 section 6.1.11")
         .cloudhsm_parameter(ParameterKind::PssSameHash)
+        .ruled(asymmetric::pss_fits)
         .single_part(),
     pss_hashed(ck::CKM_SHA1_RSA_PKCS_PSS, "CKM_SHA1_RSA_PKCS_PSS", Hash::Sha1),
     row(ck::CKM_ML_DSA_KEY_PAIR_GEN, "CKM_ML_DSA_KEY_PAIR_GEN", ML_DSA, None, ParameterKind::None, keygen::ml_dsa_pair(ck::CKK_ML_DSA), "PKCS#11 3.2 section 6.67.4; FIPS 204")
@@ -269,8 +273,9 @@ pub(super) static MECHANISMS: &[Mechanism] = &[
     mac(ck::CKM_SHA384_HMAC, "CKM_SHA384_HMAC", Hash::Sha384, 16_224),
     sha(ck::CKM_SHA512, "CKM_SHA512", Hash::Sha512),
     mac(ck::CKM_SHA512_HMAC, "CKM_SHA512_HMAC", Hash::Sha512, 16_224),
-    row(ck::CKM_GENERIC_SECRET_KEY_GEN, "CKM_GENERIC_SECRET_KEY_GEN", GENERIC, None, ParameterKind::None, keygen::generic(), "PKCS#11 3.2 section 6.8.3"),
+    row(ck::CKM_GENERIC_SECRET_KEY_GEN, "CKM_GENERIC_SECRET_KEY_GEN", GENERIC_IN_BITS, None, ParameterKind::None, keygen::generic(), "PKCS#11 3.2 section 6.8.3"),
     row(ck::CKM_SP800_108_COUNTER_KDF, "CKM_SP800_108_COUNTER_KDF", SECRET, None, ParameterKind::CounterKdf, derive::counter(), "PKCS#11 3.2 section 6.42; NIST SP 800-108r1")
+        .ruled(derive::prf_takes_key)
         .standard_only(),
     row(ck::CKM_EC_KEY_PAIR_GEN, "CKM_EC_KEY_PAIR_GEN", EC, None, ParameterKind::None, keygen::ec_pair(), "PKCS#11 3.2 section 6.3.7"),
     row(ck::CKM_ECDSA, "CKM_ECDSA", EC, None, ParameterKind::None, asymmetric::ecdsa(), "PKCS#11 3.2 section 6.3.12").single_part(),
@@ -306,7 +311,8 @@ pub(super) static MECHANISMS: &[Mechanism] = &[
         .standard_only(),
     key_wrap(ck::CKM_AES_KEY_WRAP_PKCS7, "CKM_AES_KEY_WRAP_PKCS7", ParameterKind::WrapIv, wrap::pkcs5_padding(), "PKCS#11 3.2 section 6.14")
         .standard_only(),
-    row(vendor::CKM_CLOUDHSM_SP800_108_COUNTER_KDF, "CKM_CLOUDHSM_SP800_108_COUNTER_KDF", SECRET, None, ParameterKind::CounterKdfCloudHsm, derive::counter(), "User Guide, pkcs11-mechanisms; NIST SP 800-108r1"),
+    row(vendor::CKM_CLOUDHSM_SP800_108_COUNTER_KDF, "CKM_CLOUDHSM_SP800_108_COUNTER_KDF", SECRET, None, ParameterKind::CounterKdfCloudHsm, derive::counter(), "User Guide, pkcs11-mechanisms; NIST SP 800-108r1")
+        .ruled(derive::prf_takes_key),
     row(vendor::CKM_CLOUDHSM_ML_DSA_KEY_PAIR_GEN, "CKM_CLOUDHSM_ML_DSA_KEY_PAIR_GEN", CLOUDHSM_ML_DSA, None, ParameterKind::None, keygen::ml_dsa_pair(vendor::CKK_CLOUDHSM_ML_DSA), "User Guide, pkcs11-mechanisms; FIPS 204"),
     row(vendor::CKM_CLOUDHSM_ML_DSA, "CKM_CLOUDHSM_ML_DSA", CLOUDHSM_ML_DSA, None, ParameterKind::None, modern::ml_dsa(), "User Guide, pkcs11-mechanisms; FIPS 204")
         .single_part(),

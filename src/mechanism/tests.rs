@@ -15,8 +15,8 @@ fn the_docs_tell_which_mechanisms_there_are() {
         if names.is_empty() { "-".to_owned() } else { names.join(", ") }
     };
     let mut table = String::from(
-        "| mechanism | number | `cloudhsm`, `strict` | in FIPS mode | longest input | parts | `standard` | defined in |\n\
-         |---|---|---|---|---|---|---|---|\n",
+        "| mechanism | number | `cloudhsm`, `strict` | in FIPS mode | longest input | parts | `standard` | in FIPS mode | defined in |\n\
+         |---|---|---|---|---|---|---|---|---|\n",
     );
     for row in all() {
         let cloudhsm = row.uses(Regime::of(Profile::CloudHsm, false));
@@ -25,12 +25,13 @@ fn the_docs_tell_which_mechanisms_there_are() {
         let limit = terms.and_then(|terms| terms.longest_input).map_or_else(|| "-".to_owned(), |most| most.to_string());
         let parts = if terms.is_some_and(|terms| terms.multi_part) { "yes" } else { "-" };
         table.push_str(&format!(
-            "| {} | {:#010x} | {} | {} | {limit} | {parts} | {} | {} |\n",
+            "| {} | {:#010x} | {} | {} | {limit} | {parts} | {} | {} | {} |\n",
             row.name,
             row.id,
             uses(cloudhsm),
             uses(fips),
             uses(row.uses(Regime::of(Profile::Standard, false))),
+            uses(row.uses(Regime::of(Profile::Standard, true))),
             row.source
         ));
     }
@@ -47,7 +48,10 @@ fn rows_of_one_key_type_agree_on_its_sizes() {
         let regime = Regime::of(profile, false);
         for one in all().iter().filter(|row| row.terms(regime).is_some()) {
             for other in all().iter().filter(|row| row.terms(regime).is_some()) {
-                if one.keys.types == other.keys.types && one.keys.shape == other.keys.shape {
+                if one.keys.types == other.keys.types
+                    && one.keys.shape == other.keys.shape
+                    && one.keys.unit == other.keys.unit
+                {
                     assert_eq!(one.sizes(regime), other.sizes(regime), "{} and {}", one.name, other.name);
                 }
             }

@@ -90,10 +90,28 @@ pub(super) const BY_CIPHER: Wrapping = Wrapping {
     },
 };
 
+/// The same for RSA, whose modulus holds so much and no more.
+pub(super) const RSA_OAEP: Wrapping = Wrapping {
+    length: |work, length| match work.parameter {
+        Parameter::Oaep(oaep) => held(work, length, 2 * oaep.hash.length() + 2),
+        _ => Err(Error::new(ck::CKR_MECHANISM_PARAM_INVALID, "no OAEP parameter")),
+    },
+    ..BY_CIPHER
+};
+
+fn held(work: &Work<'_>, length: usize, padding: usize) -> Result<usize> {
+    let modulus = work.key.rsa_public()?.modulus_bytes();
+    if length.saturating_add(padding) <= modulus {
+        return Ok(modulus);
+    }
+    Err(Error::new(ck::CKR_KEY_SIZE_RANGE, "the modulus is too short for the key"))
+}
+
 /// The same for RSA with PKCS#1 v1.5: a padding that is wrong gives another key and no error, so that nothing is learnt
 /// from trying (RFC 8017 section 7.2; Bardou et al. 2012). So the length of the key must be known to be legal.
 pub(super) const RSA_PKCS: Wrapping = Wrapping {
     payload: Payload::SecretKeys,
+    length: |work, length| held(work, length, rsa::PKCS1_OVERHEAD),
     unwrap: |work, wrapped, lengths| {
         let mut key = Zeroizing::new([0; LONGEST_MODULUS]);
         let length = work

@@ -197,11 +197,7 @@ fn size(object: &Object, unit: Unit) -> Option<CK_ULONG> {
     match (unit, &object.material) {
         (Unit::Bytes, KeyMaterial::Secret(key)) => Some(key.bytes().len() as CK_ULONG),
         (Unit::Bits, KeyMaterial::RsaPublic(key)) => Some(CK_ULONG::from(key.modulus_bits())),
-        (Unit::Bits, KeyMaterial::RsaPrivate(key)) => {
-            let modulus = &key.components().modulus;
-            let leading = modulus.first().map_or(0, |byte| byte.leading_zeros());
-            Some(modulus.len() as CK_ULONG * 8 - CK_ULONG::from(leading))
-        }
+        (Unit::Bits, KeyMaterial::RsaPrivate(key)) => Some(key.components().modulus_bits() as CK_ULONG),
         (Unit::Bits, KeyMaterial::EcPublic(key)) => Some(CK_ULONG::from(key.curve().bits())),
         (Unit::Bits, KeyMaterial::EcPrivate(key)) => Some(CK_ULONG::from(key.curve().bits())),
         _ => None,

@@ -7,7 +7,7 @@ use super::user::Role;
 use super::{Hsm, Login};
 use crate::codec::{Reader, Writer};
 use crate::error::Result;
-use crate::object::UserId;
+use crate::object::{NOBODY, UserId};
 use crate::platform::process;
 use crate::secret::Secret;
 use crate::store::{Kind, Selection};
@@ -66,6 +66,16 @@ pub struct Entry {
 }
 
 impl Event {
+    /// A success of the user who is logged in, or of nobody: certificates are stored without a login too.
+    pub(super) fn of(login: Option<&Login>, opcode: Opcode, objects: [u64; 2]) -> Self {
+        match login {
+            Some(login) => Self::by(login, opcode, objects),
+            None => {
+                Self { opcode, response: response::SUCCESS, user: NOBODY, name: String::new(), role: None, objects }
+            }
+        }
+    }
+
     /// A success of the user who is logged in.
     pub(super) fn by(login: &Login, opcode: Opcode, objects: [u64; 2]) -> Self {
         Self {

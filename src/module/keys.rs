@@ -13,7 +13,7 @@ use crate::mechanism::Mechanism;
 use crate::object::attributes::Draft;
 use crate::object::create::{self, Changer};
 use crate::object::rules::{Kind as ObjectKind, Making, Reading};
-use crate::object::{KeyMaterial, NOBODY, Object, Template, record};
+use crate::object::{KeyMaterial, Object, Template, record};
 use crate::store::{Durability, Kind};
 
 /// A new object that is not stored yet: its attributes and material.
@@ -90,9 +90,6 @@ impl Module {
     /// What the policy and the rules refuse, and material that does not fit together.
     pub fn create_object(&self, login: Option<&Login>, template: &Template) -> Result<Arc<Object>> {
         let kind = self.kind_of_template(template)?;
-        if let Some(login) = login {
-            policy::may(login, Command::CreateKeys)?;
-        }
         let mut draft = create::draft(kind, Making::Create, template, self.regime())?;
         self.may_make(login, &draft)?;
         let material = (kind.form.import)(template, &mut draft)?;
@@ -101,10 +98,7 @@ impl Module {
             create::set_history(&mut draft, false, false);
         }
         let new = self.complete(kind, Making::Create, draft, material, None)?;
-        // A certificate that is not private is nobody's: whoever uses the HSM may renew it.
-        let shared = kind.class == ck::CKO_CERTIFICATE && !new.attributes.is(ck::CKA_PRIVATE);
-        let owner = login.filter(|_| !shared).map_or(NOBODY, |login| login.user);
-        let mut made = self.keep_for(login, owner, vec![new], Opcode::CreateObject)?;
+        let mut made = self.keep(login, vec![new], Opcode::CreateObject)?;
         made.pop().ok_or(NOTHING_MADE)
     }
 
@@ -138,7 +132,7 @@ impl Module {
             return Err(Error::new(ck::CKR_FUNCTION_NOT_SUPPORTED, "only certificates are changed in this profile"));
         }
         let changer = match login {
-            Some(login) if login.role == super::Role::CryptoOfficer => {
+            Some(login) if login.role == super::Role::CryptoOfficer && object.is_key() => {
                 policy::may_with(login, Command::Trust, object)?;
                 Changer::Officer
             }
@@ -210,7 +204,12 @@ impl Module {
             },
             Reading::Material => {
                 let officer = login.is_some_and(|login| login.role == super::Role::CryptoOfficer);
-                if officer || object.is(ck::CKA_SENSITIVE) || !object.is(ck::CKA_EXTRACTABLE) {
+                // What may leave under a trusted key only does not leave in clear.
+                if officer
+                    || object.is(ck::CKA_SENSITIVE)
+                    || !object.is(ck::CKA_EXTRACTABLE)
+                    || object.is(ck::CKA_WRAP_WITH_TRUSTED)
+                {
                     return Err(SENSITIVE);
                 }
                 object.material.reveal(id).map(take).ok_or(UNKNOWN_ATTRIBUTE)

@@ -152,26 +152,33 @@ impl Module {
         ))
     }
 
-    /// What may be made without a login: public objects, where the profile has them.
+    /// Whether the caller may make an object: public ones without a login, where the profile has them.
     pub(super) fn may_make(&self, login: Option<&Login>, draft: &Draft) -> Result<()> {
         let class = draft.number(ck::CKA_CLASS).unwrap_or(ck::CK_UNAVAILABLE_INFORMATION);
-        if login.is_none() && (draft.is(ck::CKA_PRIVATE) || !self.dialect().open(class)) {
-            return Err(Error::new(ck::CKR_USER_NOT_LOGGED_IN, "making this object needs a login"));
+        match login {
+            // Who is logged in may do no less than who is not.
+            _ if !draft.is(ck::CKA_PRIVATE) && self.dialect().open(class) => login.map_or(Ok(()), Login::check),
+            Some(login) => policy::may(login, Command::CreateKeys),
+            None => Err(Error::new(ck::CKR_USER_NOT_LOGGED_IN, "making this object needs a login")),
         }
-        Ok(())
     }
 
     pub(super) fn may_manage(&self, login: Option<&Login>, object: &Object) -> Result<()> {
         match login {
+            _ if !object.is(ck::CKA_PRIVATE) && self.dialect().open(object.class) => login.map_or(Ok(()), Login::check),
             Some(login) => policy::may_with(login, Command::ManageKey, object),
-            None if !object.is(ck::CKA_PRIVATE) && self.dialect().open(object.class) => Ok(()),
             None => Err(Error::new(ck::CKR_USER_NOT_LOGGED_IN, "changing this object needs a login")),
         }
     }
 
     /// Stores new token objects in one commit; session objects are handed back as they are.
     pub(super) fn keep(&self, login: Option<&Login>, new: Vec<NewKey>, opcode: Opcode) -> Result<Vec<Arc<Object>>> {
-        self.keep_for(login, login.map_or(NOBODY, |login| login.user), new, opcode)
+        // A certificate that is not private is nobody's: whoever uses the HSM may renew it.
+        let is_shared = |new: &NewKey| {
+            new.attributes.number(ck::CKA_CLASS) == Some(ck::CKO_CERTIFICATE) && !new.attributes.is(ck::CKA_PRIVATE)
+        };
+        let owner = login.filter(|_| !new.iter().any(is_shared)).map_or(NOBODY, |login| login.user);
+        self.keep_for(login, owner, new, opcode)
     }
 
     pub(super) fn keep_for(

@@ -184,5 +184,5 @@ pub(super) fn events(login: Option<&Login>, opcode: Opcode, objects: &[&Object])
             .and_then(|object| object.id)
             .map_or(0, |id| id.0)
     };
-    login.map(|login| Event::by(login, opcode, [named(false), named(true)])).into_iter().collect()
+    vec![Event::of(login, opcode, [named(false), named(true)])]
 }

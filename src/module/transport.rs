@@ -9,12 +9,13 @@ use super::audit::Opcode;
 use super::keys::{NOTHING_MADE, kind_of};
 use super::policy::{self, Command};
 use super::{Login, Module};
-use crate::ck;
+use crate::ck::{self, CK_ATTRIBUTE_TYPE};
 use crate::error::{Error, Result};
-use crate::mechanism::{Mechanism, Work};
+use crate::mechanism::Work;
 use crate::object::attributes::Draft;
+use crate::object::form::Lengths;
 use crate::object::rules::Making;
-use crate::object::{Object, Template, create, find};
+use crate::object::{Object, Template, attribute, create, find};
 use crate::secret::Secret;
 
 impl Module {
@@ -24,7 +25,11 @@ impl Module {
     /// CKR_KEY_HANDLE_INVALID and CKR_ACTION_PROHIBITED for a key that is not the user's, CKR_KEY_UNEXTRACTABLE,
     /// CKR_KEY_NOT_WRAPPABLE for a kind of key that the mechanism does not wrap or one that only a trusted key may
     /// wrap; CKR_KEY_HANDLE_INVALID for one that CKA_WRAP_TEMPLATE excludes (PKCS#11 3.2 section 5.18.3).
-    pub fn payload(&self, login: &Login, row: &Mechanism, wrapping_key: &Object, key: &Object) -> Result<Secret> {
+    pub fn payload(&self, login: &Login, work: &Work<'_>, wrapping_key: &Object, key: &Object) -> Result<Secret> {
+        let row = work.row;
+        if key.class == ck::CKO_PUBLIC_KEY {
+            return Err(Error::new(ck::CKR_KEY_NOT_WRAPPABLE, "a public key is no secret to be wrapped"));
+        }
         policy::may_with(login, Command::ManageKey, key)?;
         super::quirks::check_available(self.dialect(), key)?;
         let payload = row.serves.wrap.as_ref().ok_or(NOT_SERVED)?.payload;
@@ -42,6 +47,13 @@ impl Module {
             return Err(Error::new(
                 ck::CKR_KEY_NOT_WRAPPABLE,
                 "the key may be wrapped by a trusted key only (CKA_WRAP_WITH_TRUSTED)",
+            ));
+        }
+        // Under one IV of the caller's, a key that the caller knows would tell the one that nobody is to know.
+        if wrapping_key.is(ck::CKA_TRUSTED) && work.parameter.has_callers_iv() {
+            return Err(Error::new(
+                ck::CKR_MECHANISM_PARAM_INVALID,
+                "a trusted key does not wrap under an IV of the caller's",
             ));
         }
         if let Some(template) = wrapping_key.attributes.get(ck::CKA_WRAP_TEMPLATE)
@@ -74,6 +86,7 @@ impl Module {
         &self,
         login: &Login,
         work: &Work<'_>,
+        unwrapping_key: &Object,
         wrapped: &[u8],
         template: &Template,
     ) -> Result<Arc<Object>> {
@@ -87,13 +100,26 @@ impl Module {
         let bytes = bytes.filter(|_| wrapping.payload.includes(kind.class, key_type)).ok_or_else(|| {
             Error::with(ck::CKR_TEMPLATE_INCONSISTENT, format!("{} does not unwrap this kind of key", work.row.name))
         })?;
-        let claimed = draft.number(ck::CKA_VALUE_LEN);
-        let value = (wrapping.unwrap)(work, wrapped, kind.form.lengths)?;
-        if claimed.is_some_and(|claimed| claimed != value.len() as u64) {
-            return Err(Error::new(ck::CKR_WRAPPED_KEY_INVALID, "the key has not the length of CKA_VALUE_LEN"));
+        if unwrapping_key.is(ck::CKA_TRUSTED) {
+            let own = Template::unflatten(unwrapping_key.attributes.get(ck::CKA_UNWRAP_TEMPLATE).unwrap_or_default())?;
+            let silent = TRUSTED_ONLY.iter().copied().filter(|(attribute, _)| !own.names(&[*attribute]));
+            protect(silent, template, &mut draft)?;
+        }
+        // A length that the template claims narrows what the wrapped key may hold, before it is opened.
+        let lengths = match draft.number(ck::CKA_VALUE_LEN) {
+            Some(_) => Lengths::Only(kind.form.lengths.wanted(&draft)?),
+            None => kind.form.lengths,
+        };
+        if wrapped.len() > LONGEST_WRAPPED {
+            return Err(Error::new(ck::CKR_WRAPPED_KEY_LEN_RANGE, "no key is as long as this wrapped one"));
+        }
+        let value = (wrapping.unwrap)(work, wrapped, lengths)?;
+        if kind.class == ck::CKO_SECRET_KEY && !lengths.allow(value.len()) {
+            return Err(Error::new(ck::CKR_WRAPPED_KEY_INVALID, "the wrapped key has not the length of its type"));
         }
         let material = (bytes.decode)(value, &mut draft)?;
-        self.check_public_values(&draft)?;
+        self.check_public_values(&draft)
+            .map_err(|error| Error::with(ck::CKR_WRAPPED_KEY_INVALID, error.message().to_owned()))?;
         create::set_history(&mut draft, false, false);
         let new = self.complete(kind, Making::Unwrap, draft, material, None)?;
         let mut made = self.keep(Some(login), vec![new], Opcode::UnwrapKey)?;
@@ -118,48 +144,76 @@ impl Module {
         let (Some(bytes), ck::CKO_SECRET_KEY) = (&kind.form.bytes, kind.class) else {
             return Err(Error::new(ck::CKR_TEMPLATE_INCONSISTENT, "only secret keys are derived"));
         };
+        if kind.key_type == Some(ck::CKK_DES3) && !self.mode().new_triple_des {
+            return Err(Error::new(ck::CKR_TEMPLATE_INCONSISTENT, "FIPS mode makes no triple-DES keys"));
+        }
         if deriving.inherits {
-            inherit(base, template, &mut draft)?;
+            protect(
+                PROTECTIONS.iter().copied().filter(|(id, protected)| base.is(*id) == *protected),
+                template,
+                &mut draft,
+            )?;
         }
         // Without a length a mechanism that has its own gives it; one that has none says that it must be given.
         let wanted = match (kind.form.lengths.only(), draft.number(ck::CKA_VALUE_LEN)) {
             (None, None) => None,
             _ => Some(kind.form.lengths.wanted(&draft)?),
         };
+        if wanted.is_some_and(|wanted| wanted < SHORTEST_DERIVED) {
+            return Err(Error::with(
+                ck::CKR_ATTRIBUTE_VALUE_INVALID,
+                format!("a derived key has {SHORTEST_DERIVED} bytes or more"),
+            ));
+        }
         let value = (deriving.derive)(work, wanted)?;
         let material = (bytes.decode)(value, &mut draft).map_err(|error| match error.rv() {
             ck::CKR_WRAPPED_KEY_INVALID => Error::new(ck::CKR_TEMPLATE_INCOMPLETE, "CKA_VALUE_LEN must be given"),
             _ => error,
         })?;
-        create::set_history(&mut draft, true, false);
         create::continue_history(&mut draft, base);
-        let new = self.complete(kind, Making::Derive, draft, material, Some(work.row))?;
+        let new = self.complete(kind, Making::Derive, draft, material, None)?;
         let mut made = self.keep(Some(login), vec![new], Opcode::DeriveKey)?;
         made.pop().ok_or(NOTHING_MADE)
     }
 }
 
-/// A key derived from a secret key alone is protected at least as that one is: what is not said follows the base key,
-/// and what contradicts it is refused.
-fn inherit(base: &Object, template: &Template, draft: &mut Draft) -> Result<()> {
-    for (attribute, protected) in
-        [(ck::CKA_SENSITIVE, true), (ck::CKA_EXTRACTABLE, false), (ck::CKA_WRAP_WITH_TRUSTED, true)]
-    {
-        if base.is(attribute) != protected || draft.is(attribute) == protected {
+/// What protects a key, and how.
+const PROTECTIONS: &[(CK_ATTRIBUTE_TYPE, bool)] = &[
+    (ck::CKA_PRIVATE, true),
+    (ck::CKA_SENSITIVE, true),
+    (ck::CKA_EXTRACTABLE, false),
+    (ck::CKA_WRAP_WITH_TRUSTED, true),
+];
+/// What a key that a trusted key unwraps is, unless CKA_UNWRAP_TEMPLATE says otherwise: it may have been allowed to leave only
+/// under a trusted key, and its wrapped form does not tell.
+const TRUSTED_ONLY: &[(CK_ATTRIBUTE_TYPE, bool)] = &[(ck::CKA_SENSITIVE, true), (ck::CKA_WRAP_WITH_TRUSTED, true)];
+
+/// Gives a new key at least these protections: what its template does not say follows, what contradicts is refused.
+fn protect(
+    protections: impl Iterator<Item = (CK_ATTRIBUTE_TYPE, bool)>,
+    template: &Template,
+    draft: &mut Draft,
+) -> Result<()> {
+    for (attribute, protected) in protections {
+        if draft.is(attribute) == protected {
             continue;
         }
         if template.flag(attribute).is_some() {
             return Err(Error::with(
                 ck::CKR_TEMPLATE_INCONSISTENT,
-                format!(
-                    "{} would protect the derived key less than its base key",
-                    crate::object::attribute::name(attribute)
-                ),
+                format!("{} would protect the key less than it was protected", attribute::name(attribute)),
             ));
         }
         draft.set_flag(attribute, protected);
     }
     Ok(())
 }
+
+/// Longer than any wrapped key: the PKCS#8 of an RSA key of 16,384 bits has less than 10,000 bytes.
+const LONGEST_WRAPPED: usize = 64 * 1024;
+
+/// A derived key shorter than 112 bits could be guessed (SP 800-131A), and since a shorter key is the beginning or the end
+/// of a longer one, keys that grow by a byte would tell all of it (Clulow 2003).
+const SHORTEST_DERIVED: usize = 14;
 
 const NOT_SERVED: Error = Error::internal("a row without the functions that it serves");

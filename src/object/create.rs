@@ -175,13 +175,15 @@ pub fn set_history(draft: &mut Draft, local: bool, from_here: bool) {
     }
 }
 
-/// A derived key has been sensitive and unextractable all along if its base key has (PKCS#11 3.2 section 6.3.20 and the
-/// other mechanisms that derive).
+/// The history of a derived key: always sensitive and never extractable if its base key was (PKCS#11 3.2 section 6.3.20 and
+/// the other mechanisms that derive). Whether it counts as made here, the rules say.
 pub fn continue_history(draft: &mut Draft, base: &Object) {
-    let sensitive = draft.is(ck::CKA_SENSITIVE) && base.is(ck::CKA_ALWAYS_SENSITIVE);
-    let kept = !draft.is(ck::CKA_EXTRACTABLE) && base.is(ck::CKA_NEVER_EXTRACTABLE);
-    draft.set_flag(ck::CKA_ALWAYS_SENSITIVE, sensitive);
-    draft.set_flag(ck::CKA_NEVER_EXTRACTABLE, kept);
+    let local = draft.is(ck::CKA_LOCAL);
+    set_history(draft, local, true);
+    for history in [ck::CKA_ALWAYS_SENSITIVE, ck::CKA_NEVER_EXTRACTABLE] {
+        let both = draft.is(history) && base.is(history);
+        draft.set_flag(history, both);
+    }
 }
 
 /// Whether an attribute only says what a key is called and from when to when it is used.

@@ -34,6 +34,8 @@ pub struct Bytes {
 pub enum Lengths {
     /// It has no value of bytes.
     None,
+    /// This one.
+    Only(usize),
     /// One of these.
     Of(&'static [usize]),
     /// Anything from one byte to this.
@@ -43,7 +45,7 @@ pub enum Lengths {
 /// AES (FIPS 197).
 pub const AES: Lengths = Lengths::Of(&[16, 24, 32]);
 /// Triple DES with three keys (SP 800-67).
-pub const DES3: Lengths = Lengths::Of(&[24]);
+pub const DES3: Lengths = Lengths::Only(24);
 /// Generic secrets (User Guide, pkcs11-key-types).
 pub const GENERIC: Lengths = Lengths::UpTo(800);
 
@@ -53,6 +55,7 @@ impl Lengths {
     pub fn allow(self, length: usize) -> bool {
         match self {
             Self::None => false,
+            Self::Only(only) => length == only,
             Self::Of(lengths) => lengths.contains(&length),
             Self::UpTo(longest) => (1..=longest).contains(&length),
         }
@@ -62,10 +65,14 @@ impl Lengths {
     #[must_use]
     pub const fn range(self) -> (usize, usize) {
         match self {
-            Self::Of([shortest, .., longest]) => (*shortest, *longest),
-            Self::Of([only]) => (*only, *only),
+            Self::Of(lengths) => match lengths {
+                [shortest, .., longest] => (*shortest, *longest),
+                [only] => (*only, *only),
+                [] => (0, 0),
+            },
+            Self::Only(only) => (only, only),
             Self::UpTo(longest) => (1, longest),
-            Self::None | Self::Of([]) => (0, 0),
+            Self::None => (0, 0),
         }
     }
 
@@ -73,7 +80,7 @@ impl Lengths {
     #[must_use]
     pub const fn only(self) -> Option<usize> {
         match self {
-            Self::Of([only]) => Some(*only),
+            Self::Only(only) => Some(only),
             _ => None,
         }
     }

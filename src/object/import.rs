@@ -10,7 +10,7 @@ use super::template::Template;
 use crate::ck::{self, CK_ATTRIBUTE_TYPE, CK_ULONG, vendor};
 use crate::crypto::digest::Hash;
 use crate::crypto::ml_dsa::ParameterSet;
-use crate::crypto::{ec, ec_material, ed25519, ml_dsa, rsa, rsa_material};
+use crate::crypto::{des, ec, ec_material, ed25519, ml_dsa, rsa, rsa_material};
 use crate::error::{Error, Result};
 use crate::secret::Secret;
 
@@ -31,6 +31,10 @@ pub(super) fn aes(template: &Template, draft: &mut Draft) -> Result<KeyMaterial>
 }
 
 pub(super) fn des3(template: &Template, draft: &mut Draft) -> Result<KeyMaterial> {
+    // Not asked of a key that is unwrapped: an answer would tell what a ciphertext holds.
+    if template.get(ck::CKA_VALUE).is_some_and(des::degenerates) {
+        return Err(Error::new(ck::CKR_ATTRIBUTE_VALUE_INVALID, "two parts of the triple-DES key undo each other"));
+    }
     secret(template, draft, form::DES3)
 }
 

@@ -40,5 +40,6 @@ mod rsa_encryption;
 mod sessions;
 mod signatures;
 mod templates;
+mod transport;
 mod users;
 mod wycheproof;

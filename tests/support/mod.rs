@@ -10,8 +10,11 @@ mod calls;
 mod child;
 mod keys;
 mod templates;
+mod transport;
 
 pub(crate) use calls::*;
 pub(crate) use child::*;
 pub(crate) use keys::*;
 pub(crate) use templates::*;
+#[allow(unused_imports, reason = "only one of the programs wraps keys")]
+pub(crate) use transport::*;

@@ -80,9 +80,11 @@ fn check(standard: bool) {
     for wrapper in wrappers(session, standard) {
         let what = wrapper.subject.name();
         rule(session, &wrapper, &what, secret, Some(wrapper.length), (CKO_SECRET_KEY, CKK_AES));
-        if wrapper.any {
-            rule(session, &wrapper, &format!("{what}, an RSA key"), rsa, None, (CKO_PRIVATE_KEY, CKK_RSA));
-        }
+    }
+    // Anew, because the IV that the HSM makes has been written into the parameters by now.
+    for wrapper in wrappers(session, standard).iter().filter(|wrapper| wrapper.any) {
+        let what = format!("{}, an RSA key", wrapper.subject.name());
+        rule(session, wrapper, &what, rsa, None, (CKO_PRIVATE_KEY, CKK_RSA));
     }
 }
 

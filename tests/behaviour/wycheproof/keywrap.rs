@@ -58,7 +58,7 @@ fn vector(
     let template = target(test.pt.len());
     if mechanism == NO_PAD && !matches!(test.pt.len(), 16 | 24 | 32) {
         return outside(
-            unwrap(session, mechanism, wrapping, &test.ct, &template),
+            session.unwrap(&mut Mechanism::new(mechanism), wrapping, &test.ct, &template),
             CKR_TEMPLATE_INCONSISTENT,
             "a length that no key of a block cipher has, and NO_PAD wraps those alone",
         );
@@ -71,11 +71,15 @@ fn vector(
     };
     let wrap_value = || {
         let key = session.create(&template.clone().bytes(CKA_VALUE, &test.pt)).expect("the key of the vector");
-        let made = wrap(session, mechanism, wrapping, key);
+        let made = session.wrap(&mut Mechanism::new(mechanism), wrapping, key);
         session.destroy(key).unwrap();
         made
     };
-    let outcome = same(unwrap(session, mechanism, wrapping, &wrapped, &template).and_then(read), &test.pt, REFUSALS);
+    let outcome = same(
+        session.unwrap(&mut Mechanism::new(mechanism), wrapping, &wrapped, &template).and_then(read),
+        &test.pt,
+        REFUSALS,
+    );
     if case.valid() {
         return outcome.and(same(wrap_value(), &wrapped, &[]));
     }
@@ -84,39 +88,6 @@ fn vector(
         return outcome.and(same(wrap_value(), &[], WRAP_REFUSALS));
     }
     outcome
-}
-
-fn unwrap(
-    session: Session,
-    mechanism: CK_MECHANISM_TYPE,
-    wrapping: CK_OBJECT_HANDLE,
-    wrapped: &[u8],
-    template: &Template,
-) -> Answer<CK_OBJECT_HANDLE> {
-    let (mut wrapped, mut raw) = (wrapped.to_vec(), template.raw());
-    let mut key = 0;
-    answer(call!(C_UnwrapKey(
-        session.0,
-        Mechanism::new(mechanism).raw(),
-        wrapping,
-        wrapped.as_mut_ptr(),
-        wrapped.len() as CK_ULONG,
-        raw.as_mut_ptr(),
-        raw.len() as CK_ULONG,
-        &raw mut key
-    )))?;
-    Ok(key)
-}
-
-fn wrap(
-    session: Session,
-    mechanism: CK_MECHANISM_TYPE,
-    wrapping: CK_OBJECT_HANDLE,
-    key: CK_OBJECT_HANDLE,
-) -> Answer<Vec<u8>> {
-    into_buffer(1024, |buffer, length| {
-        call!(C_WrapKey(session.0, Mechanism::new(mechanism).raw(), wrapping, key, buffer, length))
-    })
 }
 
 family!(FILES, run_file, control: "aes_kwp");
