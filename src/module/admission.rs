@@ -46,6 +46,7 @@ impl Module {
     /// that the caller does not see.
     #[inline]
     pub fn may_read(&self, login: Option<&Login>, object: &Object) -> Result<()> {
+        self.take_certificate_turn(object.class, false)?;
         match login {
             // The owner's own, which the table lets it read.
             Some(login) if login.user == object.owner => login.check(),

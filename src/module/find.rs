@@ -24,6 +24,7 @@ impl Module {
         if let Some(login) = login {
             login.check()?;
         }
+        self.take_certificate_turn(template.number(ck::CKA_CLASS).unwrap_or(ck::CK_UNAVAILABLE_INFORMATION), false)?;
         if template.flag(ck::CKA_TOKEN) == Some(false) {
             return Ok(Vec::new());
         }

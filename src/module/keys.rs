@@ -90,6 +90,7 @@ impl Module {
     /// What the policy and the rules refuse, and material that does not fit together.
     pub fn create_object(&self, login: Option<&Login>, template: &Template) -> Result<Arc<Object>> {
         let kind = self.kind_of_template(template)?;
+        self.take_certificate_turn(kind.class, true)?;
         let mut draft = create::draft(kind, Making::Create, template, self.regime())?;
         self.may_make(login, &draft)?;
         let material = (kind.form.import)(template, &mut draft)?;
@@ -131,6 +132,7 @@ impl Module {
         if object.is_key() && !self.dialect().extensions {
             return Err(Error::new(ck::CKR_FUNCTION_NOT_SUPPORTED, "only certificates are changed in this profile"));
         }
+        self.take_certificate_turn(object.class, true)?;
         let changer = match login {
             Some(login) if login.role == super::Role::CryptoOfficer && object.is_key() => {
                 policy::may_with(login, Command::Trust, object)?;
@@ -161,6 +163,7 @@ impl Module {
     /// # Errors
     /// What the policy refuses; CKR_ACTION_PROHIBITED for an object that is not destroyable.
     pub fn destroy_object(&self, login: Option<&Login>, object: &Object) -> Result<()> {
+        self.take_certificate_turn(object.class, true)?;
         self.may_manage(login, object)?;
         if object.attributes.flag(ck::CKA_DESTROYABLE) == Some(false) {
             return Err(Error::new(ck::CKR_ACTION_PROHIBITED, "the object is not destroyable (CKA_DESTROYABLE)"));

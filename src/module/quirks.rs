@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use super::Module;
-use crate::ck;
+use crate::ck::{self, CK_OBJECT_CLASS};
 use crate::config::Dialect;
 use crate::error::{Error, Result};
 use crate::object::Object;
@@ -29,9 +29,16 @@ pub(super) fn check_available(dialect: &Dialect, object: &Object) -> Result<()> 
     ))
 }
 
-/// `throttle`: how many operations the HSM does in a second before it says that it is busy. A bucket that holds those
-/// of one second and fills at that rate.
+/// `throttle`: how many operations the HSM does in a second before it says that it is busy, and how many of them may read
+/// or write certificates (User Guide, pkcs11-certificate-storage).
 pub(super) struct Throttle {
+    operations: Bucket,
+    certificate_reads: Bucket,
+    certificate_writes: Bucket,
+}
+
+/// A bucket that holds the operations of one second and fills at that rate.
+struct Bucket {
     most: u32,
     opened: Instant,
     /// The nanoseconds since `opened` at which the bucket will be full again; one word, so that no lock is needed.
@@ -39,14 +46,25 @@ pub(super) struct Throttle {
 }
 
 const SECOND: u64 = 1_000_000_000;
+const CERTIFICATE_READS: u32 = 10;
+const CERTIFICATE_WRITES: u32 = 1;
 
 impl Throttle {
     pub(super) fn of(dialect: &Dialect) -> Option<Self> {
-        let most = dialect.throttle?;
-        Some(Self { most, opened: process::now(), full_at: AtomicU64::new(0) })
+        Some(Self {
+            operations: Bucket::new(dialect.throttle?),
+            certificate_reads: Bucket::new(CERTIFICATE_READS),
+            certificate_writes: Bucket::new(CERTIFICATE_WRITES),
+        })
+    }
+}
+
+impl Bucket {
+    fn new(most: u32) -> Self {
+        Self { most, opened: process::now(), full_at: AtomicU64::new(0) }
     }
 
-    fn take(&self) -> Result<()> {
+    fn take(&self, what: &str) -> Result<()> {
         let now = u64::try_from(self.opened.elapsed().as_nanos()).unwrap_or(u64::MAX);
         if self.take_at(now) {
             return Ok(());
@@ -55,8 +73,7 @@ impl Throttle {
         Err(Error::with(
             ck::CKR_FUNCTION_FAILED,
             format!(
-                "the HSM is busy: response code 187 (internal error 0x000000BB); it does {most} operations a second \
-                 (throttle)"
+                "the HSM is busy: response code 187 (internal error 0x000000BB); it does {most} {what} a second (throttle)"
             ),
         ))
     }
@@ -81,7 +98,19 @@ impl Module {
     /// CKR_FUNCTION_FAILED while the HSM is busy (`throttle`).
     #[inline]
     pub fn take_turn(&self) -> Result<()> {
-        self.throttle.as_ref().map_or(Ok(()), Throttle::take)
+        self.throttle.as_ref().map_or(Ok(()), |throttle| throttle.operations.take("operations"))
+    }
+
+    /// Counts what is done with an object of this class, if it is a certificate.
+    #[inline]
+    pub(super) fn take_certificate_turn(&self, class: CK_OBJECT_CLASS, writes: bool) -> Result<()> {
+        match &self.throttle {
+            Some(throttle) if class == ck::CKO_CERTIFICATE && writes => {
+                throttle.certificate_writes.take("writes of certificates")
+            }
+            Some(throttle) if class == ck::CKO_CERTIFICATE => throttle.certificate_reads.take("reads of certificates"),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -91,16 +120,16 @@ mod tests {
 
     #[test]
     fn a_bucket_of_one_second() {
-        let throttle = Throttle { most: 4, opened: process::now(), full_at: AtomicU64::new(0) };
-        let taken = |now: u64, tries: usize| (0..tries).filter(|_| throttle.take_at(now)).count();
+        let bucket = Bucket::new(4);
+        let taken = |now: u64, tries: usize| (0..tries).filter(|_| bucket.take_at(now)).count();
         assert_eq!(taken(0, 9), 4);
         assert_eq!(taken(SECOND / 4 - 1, 9), 0);
         assert_eq!(taken(SECOND / 4, 9), 1);
         assert_eq!(taken(SECOND, 9), 3);
         assert_eq!(taken(60 * SECOND, 9), 4, "no more than a second's are saved up");
         for most in [1, 3, 7, 1000] {
-            let throttle = Throttle { most, opened: process::now(), full_at: AtomicU64::new(0) };
-            let taken = (0..2000).filter(|_| throttle.take_at(5)).count();
+            let bucket = Bucket::new(most);
+            let taken = (0..2000).filter(|_| bucket.take_at(5)).count();
             assert_eq!(u32::try_from(taken), Ok(most));
         }
     }

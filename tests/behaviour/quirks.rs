@@ -178,3 +178,27 @@ fn busy() {
     let key = session.labelled("quirky")[0];
     session.encrypt(&mut Mechanism::new(CKM_AES_ECB), key, &[0; 16]).unwrap();
 }
+
+/// A CloudHSM reads ten certificates a second and writes one (User Guide, pkcs11-certificate-storage).
+#[test]
+fn a_busy_hsm_has_rates_for_certificates() {
+    isolated_with(
+        "cloudhsm",
+        &[("CLOUDHSM_PKCS11_CERTIFICATE_STORAGE", "true"), ("CLOUDHSM_PKCS11_THROTTLE", "100000")],
+        || {
+            activate(&[]);
+            let session = Session::open();
+            let certificate = Template::new()
+                .number(CKA_CLASS, CKO_CERTIFICATE)
+                .number(CKA_CERTIFICATE_TYPE, CKC_X_509)
+                .bytes(CKA_SUBJECT, b"subject")
+                .bytes(CKA_VALUE, b"value");
+            let made = session.create(&certificate).unwrap();
+            let reads: Vec<_> = (0..1000).map(|_| session.read(made, CKA_VALUE)).collect();
+            assert_eq!(reads[0], Ok(b"value".to_vec()));
+            assert!(reads.contains(&code(CKR_FUNCTION_FAILED)), "a thousand reads are more than ten");
+            let writes: Vec<_> = (0..100).map(|_| session.create(&certificate).map(drop)).collect();
+            assert!(writes.contains(&code(CKR_FUNCTION_FAILED)));
+        },
+    );
+}
