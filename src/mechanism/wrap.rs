@@ -1,8 +1,8 @@
 //! Wrapping keys: AES key wrap in its three forms, AES-GCM, RSA and RSA with an AES key in between (PKCS#11 3.2
 //! sections 6.1.8, 6.1.9, 6.1.24, 6.13 and 6.14; User Guide, manage-aes-key-wrapping).
 //!
-//! What is wrapped are the bytes that [`crate::object::form`] makes of a key. A wrapped key that does not open has one
-//! outcome, whatever is wrong with it.
+//! What is wrapped are the bytes that [`crate::object::form`] makes of a key. A wrapped key of a possible length that does
+//! not open has one outcome, whatever is wrong with it.
 
 use zeroize::Zeroizing;
 

@@ -125,48 +125,6 @@ fn import_public(session: Session, info: &[u8], uses: &[CK_ATTRIBUTE_TYPE]) -> C
     session.create(&template).unwrap()
 }
 
-fn wrap(
-    session: Session,
-    mechanism: &mut Mechanism<'_>,
-    with: CK_OBJECT_HANDLE,
-    key: CK_OBJECT_HANDLE,
-) -> Answer<Vec<u8>> {
-    into_buffer(4096, |buffer, length| call!(C_WrapKey(session.0, mechanism.raw(), with, key, buffer, length)))
-}
-
-fn unwrap(
-    session: Session,
-    mechanism: &mut Mechanism<'_>,
-    with: CK_OBJECT_HANDLE,
-    wrapped: &[u8],
-    template: &Template,
-) -> Answer<CK_OBJECT_HANDLE> {
-    let (mut wrapped, mut raw, mut key) = (wrapped.to_vec(), template.raw(), 0);
-    answer(call!(C_UnwrapKey(
-        session.0,
-        mechanism.raw(),
-        with,
-        wrapped.as_mut_ptr(),
-        wrapped.len() as CK_ULONG,
-        raw.as_mut_ptr(),
-        raw.len() as CK_ULONG,
-        &raw mut key
-    )))?;
-    Ok(key)
-}
-
-fn derive(
-    session: Session,
-    mechanism: &mut Mechanism<'_>,
-    base: CK_OBJECT_HANDLE,
-    template: &Template,
-) -> Answer<CK_OBJECT_HANDLE> {
-    let (mut raw, mut key) = (template.raw(), 0);
-    let count = raw.len() as CK_ULONG;
-    answer(call!(C_DeriveKey(session.0, mechanism.raw(), base, raw.as_mut_ptr(), count, &raw mut key)))?;
-    Ok(key)
-}
-
 const HASHES: [(&str, CK_MECHANISM_TYPE, CK_MECHANISM_TYPE, CK_ULONG, usize); 5] = [
     ("sha1", CKM_SHA1_RSA_PKCS, CKM_SHA1_RSA_PKCS_PSS, CKG_MGF1_SHA1, 20),
     ("sha224", CKM_SHA224_RSA_PKCS, CKM_SHA224_RSA_PKCS_PSS, CKG_MGF1_SHA224, 28),
@@ -420,11 +378,11 @@ fn wrapped_keys() {
         for (mut mechanism, options) in [(no_pad(), with_no_pad), (zero_pad(), with_zero_pad)] {
             openssl.run(&format!("enc {options} -K {digits} -in @key -out @wrapped"));
             let template = object(CKO_SECRET_KEY, CKK_AES).on(&[CKA_SIGN, CKA_EXTRACTABLE]);
-            let key = unwrap(session, &mut mechanism, wrapping, &openssl.get("wrapped"), &template).unwrap();
+            let key = session.unwrap(&mut mechanism, wrapping, &openssl.get("wrapped"), &template).unwrap();
             let known = session.create(&aes_value(&secret)).unwrap();
             let mac = |key| session.sign(&mut Mechanism::new(CKM_AES_CMAC), key, MESSAGE).unwrap();
             assert_eq!(mac(key), mac(known), "{options}");
-            openssl.put("wrapped", &wrap(session, &mut mechanism, wrapping, key).unwrap());
+            openssl.put("wrapped", &session.wrap(&mut mechanism, wrapping, key).unwrap());
             openssl.run(&format!("enc -d {options} -K {digits} -in @wrapped -out @back"));
             assert_eq!(openssl.get("back"), secret, "{options}");
         }
@@ -440,13 +398,13 @@ fn wrapped_keys() {
             openssl.run("pkey -in @own.pem -pubout -outform DER -out @public.der");
             openssl.run(&format!("enc {with_zero_pad} -K {digits} -in @own.der -out @wrapped"));
             let template = object(CKO_PRIVATE_KEY, kind).on(&[CKA_SIGN, CKA_EXTRACTABLE]);
-            let key = unwrap(session, &mut zero_pad(), wrapping, &openssl.get("wrapped"), &template).unwrap();
+            let key = session.unwrap(&mut zero_pad(), wrapping, &openssl.get("wrapped"), &template).unwrap();
             let public = import_public(session, &openssl.get("public.der"), &[CKA_VERIFY]);
             let mut mechanism = Mechanism::new(mechanism);
             let signature = session.sign(&mut mechanism, key, MESSAGE).unwrap();
             session.verify(&mut mechanism, public, MESSAGE, &signature).unwrap();
             // And out again: OpenSSL reads it, and it is the same key.
-            openssl.put("wrapped", &wrap(session, &mut zero_pad(), wrapping, key).unwrap());
+            openssl.put("wrapped", &session.wrap(&mut zero_pad(), wrapping, key).unwrap());
             openssl.run(&format!("enc -d {with_zero_pad} -K {digits} -in @wrapped -out @back.der"));
             openssl.run("pkey -inform DER -in @back.der -pubout -outform DER -out @back-public.der");
             assert_eq!(openssl.get("back-public.der"), openssl.get("public.der"), "{options}");
@@ -473,7 +431,7 @@ fn keys_under_rsa() {
 
         let template = Template::new().number(CKA_CLASS, CKO_SECRET_KEY).number(CKA_KEY_TYPE, CKK_AES).on(&[CKA_SIGN]);
         let mut mechanism = Mechanism::with(CKM_RSA_PKCS_OAEP, &mut parameter);
-        let key = unwrap(session, &mut mechanism, private, &openssl.get("sealed"), &template).unwrap();
+        let key = session.unwrap(&mut mechanism, private, &openssl.get("sealed"), &template).unwrap();
         let known = session.create(&aes_value(&hex(digits))).unwrap();
         let mac = |key| session.sign(&mut Mechanism::new(CKM_AES_CMAC), key, MESSAGE).unwrap();
         assert_eq!(mac(key), mac(known));
@@ -486,7 +444,7 @@ fn keys_under_rsa() {
         let mut parameter = CK_RSA_AES_KEY_WRAP_PARAMS { ulAESKeyBits: 256, pOAEPParams: &raw mut parameter };
         let mut mechanism = Mechanism::with(CKM_RSA_AES_KEY_WRAP, &mut parameter);
         let template = Template::new().number(CKA_CLASS, CKO_PRIVATE_KEY).number(CKA_KEY_TYPE, CKK_EC).on(&[CKA_SIGN]);
-        let key = unwrap(session, &mut mechanism, private, &wrapped, &template).unwrap();
+        let key = session.unwrap(&mut mechanism, private, &wrapped, &template).unwrap();
         let theirs = import_public(session, &openssl.get("public.der"), &[CKA_VERIFY]);
         let mut mechanism = Mechanism::new(CKM_ECDSA_SHA256);
         let signature = session.sign(&mut mechanism, key, MESSAGE).unwrap();
@@ -529,8 +487,7 @@ fn agreements() {
                 .number(CKA_KEY_TYPE, CKK_AES)
                 .number(CKA_VALUE_LEN, 32)
                 .on(&[CKA_SIGN]);
-            let key =
-                derive(session, &mut Mechanism::with(CKM_ECDH1_DERIVE, &mut parameter), own.1, &template).unwrap();
+            let key = session.derive(&mut Mechanism::with(CKM_ECDH1_DERIVE, &mut parameter), own.1, &template).unwrap();
             openssl.run(&format!(
                 "kdf -keylen 32 -kdfopt digest:{hash} -kdfopt hexkey:{shared} -binary -out @derived X963KDF"
             ));

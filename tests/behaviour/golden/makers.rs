@@ -1,7 +1,5 @@
 //! How the object of each table's column is made: the function, the least template, and what the HSM must serve for it.
 
-use std::ptr;
-
 use super::attributes::{Attribute, CERTIFICATE, Kind};
 use super::numbers::*;
 use crate::support::*;
@@ -114,24 +112,10 @@ fn unwrapped<'a>(session: Session, kind: Kind) -> Maker<'a> {
     }
     let source = source.make(&complete).expect("a key to wrap");
     let mut mechanism = Mechanism::new(CKM_CLOUDHSM_AES_KEY_WRAP_PKCS5_PAD);
-    let wrapped = into_buffer(4096, |buffer, length| {
-        call!(C_WrapKey(session.0, mechanism.raw(), wrapping, source, buffer, length))
-    });
+    let wrapped = session.wrap(&mut mechanism, wrapping, source);
     let wrapped = wrapped.unwrap_or_else(|rv| panic!("C_WrapKey of {}: {rv:?}", kind.name));
     let make = move |template: &Template| {
-        let mut mechanism = Mechanism::new(CKM_CLOUDHSM_AES_KEY_WRAP_PKCS5_PAD);
-        let (mut wrapped, mut raw, mut key) = (wrapped.clone(), template.raw(), 0);
-        answer(call!(C_UnwrapKey(
-            session.0,
-            mechanism.raw(),
-            wrapping,
-            wrapped.as_mut_ptr(),
-            wrapped.len() as CK_ULONG,
-            raw.as_mut_ptr(),
-            raw.len() as CK_ULONG,
-            &raw mut key
-        )))?;
-        Ok(key)
+        session.unwrap(&mut Mechanism::new(CKM_CLOUDHSM_AES_KEY_WRAP_PKCS5_PAD), wrapping, &wrapped, template)
     };
     Maker { kind, base: least(kind, &[CKA_CLASS, CKA_KEY_TYPE]), make: Box::new(make) }
 }
@@ -144,33 +128,7 @@ fn derived<'a>(session: Session, kind: Kind) -> Maker<'a> {
         base = base.and(&least(kind, &[CKA_VALUE_LEN]));
     }
     let make = move |template: &Template| {
-        let mut counter = CounterFormat { width_in_bits: 32 };
-        let mut label = *b"golden";
-        let mut data = [
-            CK_PRF_DATA_PARAM {
-                type_: ITERATION_VARIABLE,
-                pValue: ptr::from_mut(&mut counter).cast(),
-                ulValueLen: size_of::<CounterFormat>() as CK_ULONG,
-            },
-            CK_PRF_DATA_PARAM {
-                type_: BYTE_ARRAY,
-                pValue: label.as_mut_ptr().cast(),
-                ulValueLen: label.len() as CK_ULONG,
-            },
-        ];
-        let mut parameters =
-            DerivationParameters { prf: CKM_SHA256_HMAC, count: data.len() as CK_ULONG, data: data.as_mut_ptr() };
-        let mut mechanism = Mechanism::with(CKM_CLOUDHSM_SP800_108_COUNTER_KDF, &mut parameters);
-        let (mut raw, mut key) = (template.raw(), 0);
-        answer(call!(C_DeriveKey(
-            session.0,
-            mechanism.raw(),
-            source,
-            raw.as_mut_ptr(),
-            raw.len() as CK_ULONG,
-            &raw mut key
-        )))?;
-        Ok(key)
+        session.derive(&mut CounterKdf::new(CKM_SHA256_HMAC, b"golden").mechanism(), source, template)
     };
     Maker { kind, base, make: Box::new(make) }
 }

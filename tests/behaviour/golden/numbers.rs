@@ -8,19 +8,3 @@ pub(super) const CKM_CLOUDHSM_ML_DSA_KEY_PAIR_GEN: CK_MECHANISM_TYPE = CKM_VENDO
 pub(super) const CKK_CLOUDHSM_ML_DSA: CK_KEY_TYPE = CKK_VENDOR_DEFINED | 0x0000_004A;
 pub(super) const CKA_CLOUDHSM_PARAMETER_SET: CK_ATTRIBUTE_TYPE = CKA_VENDOR_DEFINED | 0x0000_061D;
 pub(super) const CKP_CLOUDHSM_ML_DSA_44: CK_ULONG = 0x8000_0001;
-
-/// Data types of the derivation, and AWS's structures, which are older and smaller than the standard's of these names.
-pub(super) const ITERATION_VARIABLE: CK_ULONG = 1;
-pub(super) const BYTE_ARRAY: CK_ULONG = 3;
-
-#[repr(C)]
-pub(super) struct CounterFormat {
-    pub(super) width_in_bits: CK_ULONG,
-}
-
-#[repr(C)]
-pub(super) struct DerivationParameters {
-    pub(super) prf: CK_MECHANISM_TYPE,
-    pub(super) count: CK_ULONG,
-    pub(super) data: *mut CK_PRF_DATA_PARAM,
-}

@@ -114,7 +114,7 @@ fn derive(
     point: &[u8],
     template: &Template,
 ) -> Answer<CK_OBJECT_HANDLE> {
-    let (mut point, mut raw) = (point.to_vec(), template.raw());
+    let mut point = point.to_vec();
     let mut parameter = CK_ECDH1_DERIVE_PARAMS {
         kdf,
         ulSharedDataLen: 0,
@@ -122,16 +122,7 @@ fn derive(
         ulPublicDataLen: point.len() as CK_ULONG,
         pPublicData: point.as_mut_ptr(),
     };
-    let mut derived = 0;
-    answer(call!(C_DeriveKey(
-        session.0,
-        Mechanism::with(CKM_ECDH1_DERIVE, &mut parameter).raw(),
-        key,
-        raw.as_mut_ptr(),
-        raw.len() as CK_ULONG,
-        &raw mut derived
-    )))?;
-    Ok(derived)
+    session.derive(&mut Mechanism::with(CKM_ECDH1_DERIVE, &mut parameter), key, template)
 }
 
 family!(FILES, run_file, control: "ecdh_secp256r1_ecpoint");
