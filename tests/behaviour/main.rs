@@ -25,6 +25,7 @@ mod support;
 mod boundary;
 mod ciphers;
 mod clusters;
+mod derivation;
 mod dialects;
 mod digests;
 mod golden;
