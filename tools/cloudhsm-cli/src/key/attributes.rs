@@ -3,7 +3,7 @@
 //! What a value may be is not decided here but by the rules of the HSM; a row adds only what AWS's CLI itself
 //! refuses (User Guide, cloudhsm_cli-key-attributes-table).
 
-use cloudhsm_pkcs11::ck::{self, CK_ATTRIBUTE_TYPE, CK_KEY_TYPE, CK_OBJECT_CLASS};
+use cloudhsm_pkcs11::ck::{self, CK_ATTRIBUTE_TYPE, CK_KEY_TYPE, CK_OBJECT_CLASS, vendor};
 use cloudhsm_pkcs11::config::Regime;
 use cloudhsm_pkcs11::object::Template;
 use cloudhsm_pkcs11::object::rules::{self, Cell, Making};
@@ -98,6 +98,7 @@ pub(super) const KEY_TYPES: &[(&str, CK_KEY_TYPE)] = &[
     ("ec", ck::CKK_EC),
     ("generic-secret", ck::CKK_GENERIC_SECRET),
     ("des3", ck::CKK_DES3),
+    ("ml-dsa", vendor::CKK_CLOUDHSM_ML_DSA),
     ("ml-dsa", ck::CKK_ML_DSA),
 ];
 
