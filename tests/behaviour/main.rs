@@ -23,6 +23,7 @@
 mod support;
 
 mod boundary;
+mod certificates;
 mod ciphers;
 mod clusters;
 mod derivation;
