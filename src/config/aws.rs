@@ -91,7 +91,12 @@ impl Translated {
             Some(kind) => return Err(format!("logging.log_type is \"{kind}\", it must be term or file")),
         };
         if let Some(file) = read("log_file")?.filter(|_| to_file) {
-            self.settings.insert("log_file".to_owned(), file.into());
+            // AWS's default lies in a folder of AWS's package, which need not be here.
+            if Path::new(file).parent().is_some_and(Path::is_dir) {
+                self.settings.insert("log_file".to_owned(), file.into());
+            } else {
+                self.ignored.insert("logging.log_file (there is no such folder; the log goes to stderr)".to_owned());
+            }
         }
         if let Some(level) = read("log_level")? {
             let level = level.to_lowercase();

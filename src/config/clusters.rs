@@ -31,8 +31,13 @@ mod tests {
         let home = process::temporary();
         let clusters = |count| {
             let settings = Settings { clusters: count, ..Settings::default() };
-            let config =
-                Config { home: home.path().to_owned(), settings, cluster_ids: Vec::new(), remarks: Vec::new() };
+            let config = Config {
+                home: home.path().to_owned(),
+                file: std::path::PathBuf::new(),
+                settings,
+                cluster_ids: Vec::new(),
+                remarks: Vec::new(),
+            };
             config.clusters().collect::<Vec<_>>()
         };
         assert_eq!(clusters(1), [(0, "hsm1")]);

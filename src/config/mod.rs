@@ -25,6 +25,8 @@ use crate::platform::process;
 pub struct Config {
     /// The directory that holds one folder for each HSM.
     pub home: PathBuf,
+    /// The file that was read, or that would have been if it were there.
+    pub file: PathBuf,
     /// The settings, each with its default if nobody named it.
     pub settings: Settings,
     /// The ids that a configuration file of AWS's gives the clusters, in their order.
@@ -63,7 +65,7 @@ impl Config {
             (Settings::parse(&file.text, &file.path)?, Vec::new())
         };
         let settings = Settings::of(table, &file.path, environment)?;
-        Ok(Self { home, settings, cluster_ids, remarks })
+        Ok(Self { home, file: file.path, settings, cluster_ids, remarks })
     }
 }
 

@@ -27,7 +27,13 @@ const P256: &[u8] = &[0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07
 
 fn open(home: &Path, profile: Profile) -> Module {
     let settings = Settings { profile, ..Settings::default() };
-    let config = Config { home: home.to_owned(), settings, cluster_ids: Vec::new(), remarks: Vec::new() };
+    let config = Config {
+        home: home.to_owned(),
+        file: std::path::PathBuf::new(),
+        settings,
+        cluster_ids: Vec::new(),
+        remarks: Vec::new(),
+    };
     Module::open(&config, "hsm1").unwrap()
 }
 

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{ATTEMPTS, Applied, Batch, Change, Durability, Kind, Record, Selection, Store, Tag, View, check, conflict};
 use crate::error::{Error, Result};
+use crate::platform::fork::store_gate;
 use crate::platform::lock::Lock;
 
 /// The records, with their tags.
@@ -24,6 +25,8 @@ impl MemoryStore {
     }
 
     fn with<R>(&self, f: impl FnOnce(&State) -> Result<R>) -> Result<R> {
+        // The gate keeps other threads out, so that a lock that is held is held by this one.
+        let _gate = store_gate();
         let state = self.0.try_lock().ok_or(Error::internal("the store is used inside its own write"))?;
         f(state.as_ref().ok_or(Error::internal("the store is closed"))?)
     }
@@ -118,6 +121,7 @@ impl View for MemoryStore {
 
 impl Store for MemoryStore {
     fn write(&self, _: Durability, build: &mut dyn FnMut(&dyn View) -> Result<Batch>) -> Result<u64> {
+        let _gate = store_gate();
         let mut locked = self.0.lock();
         let state = locked.as_mut().ok_or(Error::internal("the store is closed"))?;
         for _ in 0..ATTEMPTS {
@@ -141,6 +145,7 @@ impl Store for MemoryStore {
     }
 
     fn close(&self) {
+        let _gate = store_gate();
         *self.0.lock() = None;
     }
 }

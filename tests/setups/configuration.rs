@@ -200,3 +200,21 @@ fn a_second_cluster_that_is_broken() {
     let words = &["clusters is 9", "1 to 8"];
     outcome.assert_one_line("initialize", FUNCTION_FAILED, Path::new("CLOUDHSM_PKCS11_CLUSTERS"), words);
 }
+
+/// AWS's file names a log in a folder of AWS's package; where that is not installed, the log goes to stderr.
+#[test]
+fn the_log_of_an_aws_file_without_its_folder() {
+    let hsm = Hsm::new();
+    let path = hsm.home.join("cloudhsm-pkcs11.cfg");
+    fs::write(
+        &path,
+        r#"{"clusters": [{"type": "hsm1", "cluster": {}}],
+            "logging": {"log_type": "file", "log_file": "/nowhere/run/cloudhsm-pkcs11.log", "log_level": "debug"}}"#,
+    )
+    .unwrap();
+    let outcome = hsm.run("initialize");
+    assert_eq!(outcome.rv("initialize"), OK);
+    assert!(outcome.stderr.contains("there is no such folder"), "{}", outcome.stderr);
+    fs::remove_file(&path).unwrap();
+    hsm.assert_whole();
+}

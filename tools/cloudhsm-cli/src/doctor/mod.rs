@@ -6,7 +6,6 @@
 mod files;
 mod store;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use cloudhsm_pkcs11::config::Config;
@@ -99,11 +98,10 @@ fn credentials(report: &mut Report) {
 }
 
 fn configuration(report: &mut Report, config: &Config) {
-    let named = std::env::var_os("CLOUDHSM_PKCS11_CONFIG").map(PathBuf::from);
-    let path = named.unwrap_or_else(|| config.home.join("config.toml"));
+    let path = &config.file;
     let profile = format!("{:?}", config.settings.profile).to_lowercase();
     if path.is_file() {
-        if !files::others_may_write(report, "configuration", &path, config) {
+        if !files::others_may_write(report, "configuration", path, config) {
             report.ok("configuration", &format!("{}, profile {profile}", path.display()));
         }
     } else {
