@@ -206,12 +206,9 @@ fn a_second_cluster_that_is_broken() {
 fn the_log_of_an_aws_file_without_its_folder() {
     let hsm = Hsm::new();
     let path = hsm.home.join("cloudhsm-pkcs11.cfg");
-    fs::write(
-        &path,
-        r#"{"clusters": [{"type": "hsm1", "cluster": {}}],
-            "logging": {"log_type": "file", "log_file": "/nowhere/run/cloudhsm-pkcs11.log", "log_level": "debug"}}"#,
-    )
-    .unwrap();
+    let log = hsm.home.join("no such folder/cloudhsm-pkcs11.log");
+    let text = format!(r#"{{"logging": {{"log_file": "{}", "log_level": "debug"}}}}"#, log.display());
+    fs::write(&path, text).unwrap();
     let outcome = hsm.run("initialize");
     assert_eq!(outcome.rv("initialize"), OK);
     assert!(outcome.stderr.contains("there is no such folder"), "{}", outcome.stderr);
