@@ -123,8 +123,8 @@ pub(super) const fn hashed_ecdsa() -> Serves {
     hashed!(ec_length, sign_ecdsa, verify_ecdsa)
 }
 
-/// What has no parts: CKM_RSA_PKCS, CKM_RSA_PKCS_PSS, CKM_RSA_X_509 and CKM_ECDSA (their rows say so).
-const SINGLE_PART: Signing = Signing {
+/// What has no parts: CKM_RSA_PKCS, CKM_RSA_PKCS_PSS, CKM_RSA_X_509, CKM_ECDSA and ML-DSA of mu (their rows say so).
+pub(super) const SINGLE_PART: Signing = Signing {
     length: rsa_length,
     sign: |_, _, _| Err(NO_PARTS),
     verify: |_, _, _| Err(NO_PARTS),
@@ -149,7 +149,8 @@ fn digest_of<'a>(work: &Work<'_>, data: &[u8], out: &'a mut [u8; 64]) -> Result<
     Ok(out.get(..length).unwrap_or_default())
 }
 
-fn finished(state: Accumulator, out: &mut [u8; 64]) -> Result<&[u8]> {
+/// The digest of a message in parts.
+pub(super) fn finished(state: Accumulator, out: &mut [u8; 64]) -> Result<&[u8]> {
     match state {
         Accumulator::Digest(digest) => {
             let length = digest.finish(out);

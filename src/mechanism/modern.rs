@@ -1,6 +1,7 @@
 //! Signatures that hash inside: Ed25519 (RFC 8032) and ML-DSA (FIPS 204), in the standard's forms and CloudHSM's (PKCS#11 3.2
 //! sections 6.3.16 and 6.67; User Guide, pkcs11-mechanisms).
 
+use super::asymmetric::{SINGLE_PART, finished};
 use super::operation::NO_PARTS;
 use super::parameter::Eddsa;
 use super::{Accumulator, Parameter, Serves, Signing, Work};
@@ -23,11 +24,11 @@ pub(super) const fn eddsa() -> Serves {
             },
             sign_end: |work, state, out| {
                 let mut digest = [0; 64];
-                work.key.edwards_private()?.sign_digest(context(work), finish(state, &mut digest)?, out)
+                work.key.edwards_private()?.sign_digest(context(work), finished(state, &mut digest)?, out)
             },
             verify_end: |work, state, signature| {
                 let mut digest = [0; 64];
-                work.key.edwards_public()?.verify_digest(context(work), finish(state, &mut digest)?, signature)
+                work.key.edwards_public()?.verify_digest(context(work), finished(state, &mut digest)?, signature)
             },
         }),
         ..Serves::NOTHING
@@ -75,11 +76,7 @@ const ML_DSA: Signing = Signing {
         KeyMaterial::MlDsaPrivate(key) => Ok(key.parameter_set().signature_length()),
         other => Ok(other.ml_dsa_public()?.parameter_set().signature_length()),
     },
-    sign: |_, _, _| Err(NO_PARTS),
-    verify: |_, _, _| Err(NO_PARTS),
-    start: |_| Err(NO_PARTS),
-    sign_end: |_, _, _| Err(NO_PARTS),
-    verify_end: |_, _, _| Err(NO_PARTS),
+    ..SINGLE_PART
 };
 
 fn variant<'a>(work: &Work<'a>) -> Variant<'a> {
@@ -102,15 +99,5 @@ fn representative(state: Accumulator) -> Result<[u8; MU_LENGTH]> {
     match state {
         Accumulator::Representative(mu) => mu.finish(),
         _ => Err(Error::internal("the state is not that of ML-DSA")),
-    }
-}
-
-fn finish(state: Accumulator, out: &mut [u8; 64]) -> Result<&[u8]> {
-    match state {
-        Accumulator::Digest(digest) => {
-            let length = digest.finish(out);
-            Ok(out.get(..length).unwrap_or_default())
-        }
-        _ => Err(Error::internal("the state is not that of a digest")),
     }
 }
