@@ -21,6 +21,7 @@ pub(super) enum Opcode {
     CreateOfficer = 0x4,
     ChangePassword = 0x9,
     Login = 0xd,
+    ShareObject = 0x12,
     GenerateKey = 0x17,
     GenerateKeyPair = 0x19,
     UnwrapKey = 0x1b,
@@ -30,6 +31,14 @@ pub(super) enum Opcode {
     ModifyObject = 0x1_0002,
     TombstoneObject = 0x1_0003,
     DeriveKey = 0x1_0004,
+    SetQuorumValue = 0x1_0005,
+    GetToken = 0x1_0006,
+    ApproveToken = 0x1_0007,
+    DeleteToken = 0x1_0008,
+    // AWS has no public name for these at all; names and numbers are ours.
+    ChangeUser = 0x1_0101,
+    ChangeTrustAnchors = 0x1_0102,
+    UnshareObject = 0x1_0103,
 }
 
 /// AWS's response codes.

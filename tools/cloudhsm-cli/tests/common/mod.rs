@@ -55,6 +55,11 @@ impl Home {
         self.0.join("home")
     }
 
+    /// The folder in which the home is, for files of the test.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.0
+    }
+
     pub(crate) fn hsm(&self) -> PathBuf {
         self.path().join("hsm1")
     }
@@ -89,13 +94,25 @@ pub(crate) fn run_in(
     input: &str,
     environment: &[(&str, &str)],
 ) -> Answer {
+    run_at(home, Path::new("."), login, arguments, input, environment)
+}
+
+/// The same in a folder.
+pub(crate) fn run_at(
+    home: &Path,
+    folder: &Path,
+    login: Option<(&str, &str)>,
+    arguments: &[&str],
+    input: &str,
+    environment: &[(&str, &str)],
+) -> Answer {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cloudhsm-cli"));
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("CLOUDHSM_") {
             command.env_remove(name);
         }
     }
-    command.env("CLOUDHSM_PKCS11_HOME", home).args(arguments);
+    command.env("CLOUDHSM_PKCS11_HOME", home).args(arguments).current_dir(folder);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     if let Some((role, pin)) = login {
         command.env("CLOUDHSM_ROLE", role).env("CLOUDHSM_PIN", pin);
