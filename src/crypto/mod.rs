@@ -33,6 +33,7 @@ pub mod random;
 pub mod rsa;
 pub mod rsa_material;
 pub mod seal;
+pub mod x509;
 pub mod x963;
 
 #[cfg(test)]

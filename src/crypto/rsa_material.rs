@@ -295,6 +295,32 @@ pub fn decode_pkcs8(encoded: &[u8]) -> Result<Components> {
     .map_err(|error| Error::with(ck::CKR_WRAPPED_KEY_INVALID, error.message().to_owned()))
 }
 
+/// Modulus and exponent of a public key as SubjectPublicKeyInfo (RFC 8017 A.1.1).
+///
+/// # Errors
+/// CKR_ARGUMENTS_BAD for anything but an RSA public key.
+pub fn decode_spki(encoded: &[u8]) -> Result<(Vec<u8>, Vec<u8>)> {
+    let refused = |_| Error::new(ck::CKR_ARGUMENTS_BAD, "no RSA public key");
+    let info = SubjectPublicKeyInfoRef::from_der(encoded).map_err(refused)?;
+    let key = info.subject_public_key.as_bytes().filter(|_| info.algorithm.oid == RSA_ENCRYPTION).unwrap_or_default();
+    let key = RsaPublicKey::<UintRef<'_>>::from_der(key).map_err(refused)?;
+    check_public(key.modulus.as_bytes(), key.public_exponent.as_bytes())?;
+    Ok((key.modulus.as_bytes().to_vec(), key.public_exponent.as_bytes().to_vec()))
+}
+
+/// The same from PEM (`-----BEGIN PUBLIC KEY-----`, RFC 7468 section 13).
+///
+/// # Errors
+/// As [`decode_spki`].
+pub fn decode_public_pem(pem: &str) -> Result<(Vec<u8>, Vec<u8>)> {
+    let refused = |_| Error::new(ck::CKR_ARGUMENTS_BAD, "no public key in PEM");
+    let (label, document) = der::Document::from_pem(pem.trim()).map_err(refused)?;
+    if label != "PUBLIC KEY" {
+        return Err(Error::with(ck::CKR_ARGUMENTS_BAD, format!("a PEM of {label} is no public key")));
+    }
+    decode_spki(document.as_bytes())
+}
+
 fn unless_zero(integer: UintRef<'_>) -> Option<&[u8]> {
     Some(integer.as_bytes()).filter(|bytes| !significant(bytes).is_empty())
 }

@@ -6,7 +6,7 @@ use super::Library;
 use super::token::Token;
 use crate::ck::{self, CK_SESSION_HANDLE, CK_SLOT_ID, CK_USER_TYPE};
 use crate::error::{Error, Result};
-use crate::module::{Login, Module, Pin, Role};
+use crate::module::{Deregister, Login, Module, Pin, Role};
 
 impl Library {
     /// C_Login, for all sessions of the application.
@@ -117,7 +117,7 @@ impl Library {
             .ok_or(Error::new(ck::CKR_USER_NOT_LOGGED_IN, "C_InitPIN needs the login of a crypto officer (CKU_SO)"))?;
         let user = Pin::split(pin, Role::CryptoUser, token.dialect().plain_pins)
             .map_err(|_| Error::new(ck::CKR_PIN_INVALID, "the PIN must be user:password"))?;
-        token.module.create_user(&login, &user.name, Role::CryptoUser, &user.password, true)
+        token.module.create_user(&*login, &user.name, Role::CryptoUser, &user.password, true)
     }
 
     /// C_SetPIN: a new PIN for the user who is logged in, or, in a public session, for the crypto user of the old one.
@@ -138,7 +138,7 @@ impl Library {
         // The new PIN may name the user again or be the password alone.
         let split = Pin::split(new, role, plain).ok().filter(|pin| pin.name.eq_ignore_ascii_case(&proof.name));
         let password = split.unwrap_or_else(|| Pin::plain(new, role)).password;
-        token.module.change_password(&proof, &proof.name, role, &password)?;
+        token.module.change_password(&proof, &proof.name, role, &password, Deregister::default())?;
         // The change ended the old login; the application goes on with one of the new password.
         if login.is_some() {
             self.renew_login(&token, role, &Pin { name: proof.name.clone(), password })?;

@@ -7,7 +7,7 @@ use super::token::Token;
 use crate::ck::{self, CK_ATTRIBUTE_TYPE, CK_MECHANISM_TYPE, CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CK_ULONG};
 use crate::error::{Error, Result};
 use crate::mechanism::{self, Parameter, ParameterKind, Use};
-use crate::module::Login;
+use crate::module::{Login, Sharing};
 use crate::object::{Object, Template};
 
 /// What a function that changes objects works with, taken out of the session so that its lock is free.
@@ -76,7 +76,7 @@ impl Library {
         let (row, terms) = mechanism::serve(mechanism, Use::Generate, module.regime())?;
         decode(terms.parameter)?;
         place.check_writable(template.flag(ck::CKA_TOKEN) == Some(true))?;
-        let object = module.generate_key(place.login()?, row, template)?;
+        let object = module.generate_key(place.login()?, row, template, &Sharing::default())?;
         self.hold(&place, &object, session)
     }
 
@@ -98,7 +98,7 @@ impl Library {
         decode(terms.parameter)?;
         let token_object = [public, private].iter().any(|template| template.flag(ck::CKA_TOKEN) == Some(true));
         place.check_writable(token_object)?;
-        let (public, private) = module.generate_key_pair(place.login()?, row, public, private)?;
+        let (public, private) = module.generate_key_pair(place.login()?, row, public, private, &Sharing::default())?;
         let public = self.hold(&place, &public, session)?;
         Ok((public, self.hold(&place, &private, session)?))
     }

@@ -8,6 +8,7 @@
 use std::sync::atomic::Ordering;
 
 use super::policy::{self, Command};
+use super::quorum::{Actor, Toll};
 use super::{Hsm, Login, Module, quirks};
 use crate::ck::{self, CK_ULONG};
 use crate::error::{Error, Result};
@@ -23,7 +24,28 @@ impl Module {
     /// CKR_KEY_SIZE_RANGE, CKR_KEY_FUNCTION_NOT_PERMITTED, CKR_MECHANISM_INVALID for one that the key does not allow.
     #[inline]
     pub fn admit(&self, login: Option<&Login>, object: &Object, mechanism: &Mechanism, what: Use) -> Result<()> {
-        if is_known(login, object, mechanism, what)? { Ok(()) } else { self.consider(login, object, mechanism, what) }
+        if is_known(login, object, mechanism, what)? {
+            Ok(())
+        } else {
+            self.consider(login.map(Actor::from), object, mechanism, what)?.none()
+        }
+    }
+
+    /// The same for a request that may come with the approvals of a quorum: gives back what is to be paid.
+    ///
+    /// # Errors
+    /// As [`Module::admit`].
+    pub(super) fn admit_approved(
+        &self,
+        actor: Actor<'_>,
+        object: &Object,
+        mechanism: &Mechanism,
+        what: Use,
+    ) -> Result<Toll> {
+        if is_known(Some(actor.login), object, mechanism, what)? {
+            return Ok(Toll::NOTHING);
+        }
+        self.consider(Some(actor), object, mechanism, what)
     }
 
     /// As [`Module::admit`], for a call that works with the key: the HSM counts it.
@@ -63,24 +85,27 @@ impl Module {
         if object.class != ck::CKO_PUBLIC_KEY {
             self.take_turn()?;
         }
-        self.consider(login, object, mechanism, what)
+        self.consider(login.map(Actor::from), object, mechanism, what)?.none()
     }
 
     #[cold]
-    fn consider(&self, login: Option<&Login>, object: &Object, mechanism: &Mechanism, what: Use) -> Result<()> {
+    fn consider(&self, actor: Option<Actor<'_>>, object: &Object, mechanism: &Mechanism, what: Use) -> Result<Toll> {
+        let login = actor.map(|actor| actor.login);
         self.revalidate(login, object)?;
         if object.is_destroyed() {
             return Err(GONE);
         }
         let command = match what {
             Use::Verify | Use::Encrypt if object.class == ck::CKO_PUBLIC_KEY => Command::UsePublicKey,
+            Use::Wrap | Use::Unwrap => Command::WrapWith,
+            Use::Derive => Command::DeriveFrom,
             _ => Command::UseKey,
         };
-        match login {
-            Some(login) => policy::may_with(login, command, object)?,
-            None if policy::is_public(object) && self.dialect().open(object.class) => {}
+        let toll = match actor {
+            Some(actor) => policy::may_approved(actor, command, object)?,
+            None if policy::is_public(object) && self.dialect().open(object.class) => Toll::NOTHING,
             None => return Err(Error::new(ck::CKR_USER_NOT_LOGGED_IN, "using a key needs a login")),
-        }
+        };
         if what.attribute().is_some_and(|attribute| !object.is(attribute)) {
             return Err(Error::with(
                 ck::CKR_KEY_FUNCTION_NOT_PERMITTED,
@@ -103,11 +128,11 @@ impl Module {
             ));
         }
         quirks::check_available(self.dialect(), object)?;
-        // A key that allows single mechanisms is asked each time, and an HSM that counts is asked for each use.
-        if let (Some(login), None, None) = (login, allowed, &self.throttle) {
-            remember(login.stamp, object, what);
+        // A key that allows single mechanisms or needs a quorum is asked each time, and an HSM that counts for each use.
+        if let (Some(login), None, None, true) = (login, allowed, &self.throttle, toll.is_nothing()) {
+            remember(login.stamp, object, what.bit());
         }
-        Ok(())
+        Ok(toll)
     }
 
     /// Makes sure that `object` is the newest version, if another process has changed something.
@@ -163,7 +188,7 @@ fn is_known(login: Option<&Login>, object: &Object, mechanism: &Mechanism, what:
         ));
     }
     if let Some(login) = login
-        && object.admitted.load(Ordering::Acquire) & mask(u32::MAX, what) == mask(login.stamp, what)
+        && object.admitted.load(Ordering::Acquire) & mask(u32::MAX, what.bit()) == mask(login.stamp, what.bit())
     {
         let epoch = login.epoch();
         return Ok(object.is_newest_at(epoch) && login.holds_at(epoch));
@@ -171,22 +196,33 @@ fn is_known(login: Option<&Login>, object: &Object, mechanism: &Mechanism, what:
     Ok(false)
 }
 
-/// The bit of a use, under the stamp of a login.
-const fn mask(stamp: u32, what: Use) -> u64 {
-    ((stamp as u64) << 32) | what.bit() as u64
+/// The bit that stands, beside those of the uses, for a key that is known to be shared with the user.
+const SHARED: u16 = 1 << 15;
+const _: () = assert!(Use::ALL.len() < 15, "the bit of sharing is none of a use");
+
+/// Whether the key of another user is known to be shared with the one of this login. A key whose sharing changes has a new
+/// version, so what is remembered of this one holds as long as it is the newest.
+pub(super) fn is_known_to_share(login: &Login, object: &Object) -> bool {
+    object.admitted.load(Ordering::Acquire) & mask(u32::MAX, SHARED) == mask(login.stamp, SHARED)
+        && object.is_newest_at(login.epoch())
 }
 
-fn remember(stamp: u32, object: &Object, what: Use) {
+pub(super) fn remember_sharing(login: &Login, object: &Object) {
+    remember(login.stamp, object, SHARED);
+}
+
+/// A bit under the stamp of a login.
+const fn mask(stamp: u32, bit: u16) -> u64 {
+    ((stamp as u64) << 32) | bit as u64
+}
+
+fn remember(stamp: u32, object: &Object, bit: u16) {
     let mut known = object.admitted.load(Ordering::Acquire);
     loop {
         // Another login's bits are not this one's.
         let base = if known >> 32 == u64::from(stamp) { known } else { u64::from(stamp) << 32 };
-        match object.admitted.compare_exchange_weak(
-            known,
-            base | mask(stamp, what),
-            Ordering::AcqRel,
-            Ordering::Acquire,
-        ) {
+        match object.admitted.compare_exchange_weak(known, base | mask(stamp, bit), Ordering::AcqRel, Ordering::Acquire)
+        {
             Ok(_) => return,
             Err(newer) => known = newer,
         }

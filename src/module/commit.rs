@@ -21,6 +21,8 @@ pub(super) mod meta {
     pub(crate) const SETTINGS: u64 = 2;
     /// The head.
     pub(crate) const HEAD: u64 = 3;
+    /// What officers have set for the whole HSM.
+    pub(crate) const POLICY: u64 = 4;
 }
 
 /// What a commit is to do.

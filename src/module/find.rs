@@ -1,10 +1,13 @@
 //! Finding objects: by the blind index where the template has an indexed attribute, by class otherwise.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use once_cell::unsync::OnceCell;
+
 use super::hierarchy::Tier;
-use super::policy;
+use super::policy::{self, Standing};
 use super::{Hsm, Login, Module};
 use crate::ck;
 use crate::error::Result;
@@ -31,8 +34,9 @@ impl Module {
         let mut found = Vec::new();
         let mut failed = None;
         let epoch = hsm.epoch();
+        let shared = Shared::default();
         for record in hsm.candidates(login, template)? {
-            match hsm.visible(login, &record, epoch) {
+            match hsm.visible(login, &record, &shared, epoch) {
                 Ok(Some(object)) if self.open_to(login, &object) && find::matches(&object, template, self.regime()) => {
                     found.push(object);
                 }
@@ -62,7 +66,7 @@ impl Module {
         // The epoch is looked at before the record is read: what changes from here on is looked at again.
         let epoch = hsm.epoch();
         match hsm.store.read(Kind::Object, id.0)? {
-            Some(record) => hsm.visible(login, &record, epoch),
+            Some(record) => hsm.visible(login, &record, &Shared::default(), epoch),
             None => Ok(None),
         }
     }
@@ -81,13 +85,32 @@ impl Module {
     }
 }
 
+/// The keys that others share with a user, looked up when the first record asks for it.
+#[derive(Default)]
+pub(super) struct Shared(OnceCell<HashSet<u64>>);
+
 impl Hsm {
-    /// The object of a record, if the caller may see it; `epoch` is that before the record was read.
-    fn visible(&self, login: Option<&Login>, record: &Record, epoch: u64) -> Result<Option<Arc<Object>>> {
+    /// Whether the caller may see a record, by what stands outside its seal.
+    pub(super) fn sees(&self, login: Option<&Login>, record: &Record, shared: &Shared) -> Result<bool> {
+        let Some(login) = login else { return Ok(record.tier == Tier::Public as u8) };
         let public = record.class == ck::CKO_PUBLIC_KEY || record.tier == Tier::Public as u8;
-        let seen =
-            login.map_or(record.tier == Tier::Public as u8, |login| policy::sees(login, UserId(record.owner), public));
-        if !seen {
+        let known = policy::known_standing(login, UserId(record.owner), public);
+        if policy::sees(login, known) {
+            return Ok(true);
+        }
+        let keys = shared.0.get_or_try_init(|| self.keys_shared_with(login.user))?;
+        Ok(keys.contains(&record.id) && policy::sees(login, Standing::Shared))
+    }
+
+    /// The object of a record, if the caller may see it; `epoch` is that before the record was read.
+    fn visible(
+        &self,
+        login: Option<&Login>,
+        record: &Record,
+        shared: &Shared,
+        epoch: u64,
+    ) -> Result<Option<Arc<Object>>> {
+        if !self.sees(login, record, shared)? {
             return Ok(None);
         }
         let object = self.open_object(login, record)?;

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use super::audit::Opcode;
 use super::commit::{Plan, Planned};
 use super::policy::{self, Command};
+use super::quorum::{Actor, KeyQuorum, Toll};
+use super::sharing::Sharing;
 use super::stored::{events, is_asymmetric};
 use super::{Login, Module};
 use crate::ck::{self, CK_ATTRIBUTE_TYPE, CK_ULONG};
@@ -23,11 +25,18 @@ pub struct NewKey {
 }
 
 impl Module {
-    /// Makes a secret key.
+    /// Makes a secret key, shared as its maker wants it.
     ///
     /// # Errors
-    /// What the policy, the rules and the generator refuse.
-    pub fn generate_key(&self, login: &Login, row: &Mechanism, template: &Template) -> Result<Arc<Object>> {
+    /// What the policy, the rules and the generator refuse; CKR_ARGUMENTS_BAD for users who cannot share it and quorum values
+    /// that do not fit.
+    pub fn generate_key(
+        &self,
+        login: &Login,
+        row: &Mechanism,
+        template: &Template,
+        sharing: &Sharing<'_>,
+    ) -> Result<Arc<Object>> {
         policy::may(login, Command::CreateKeys)?;
         let generator = row.serves.generate.as_ref().ok_or(NOT_A_GENERATOR)?;
         let kind = self.kind_for(template, ck::CKO_SECRET_KEY, generator.key_type)?;
@@ -35,7 +44,7 @@ impl Module {
         let material = (generator.make)(&mut draft)?;
         create::set_history(&mut draft, true, true);
         let new = self.complete(kind, Making::Generate, draft, material, Some(row))?;
-        let mut made = self.keep(Some(login), vec![new], Opcode::GenerateKey)?;
+        let mut made = self.keep_shared(Some(login), vec![new], Opcode::GenerateKey, sharing)?;
         made.pop().ok_or(NOTHING_MADE)
     }
 
@@ -49,6 +58,7 @@ impl Module {
         row: &Mechanism,
         public: &Template,
         private: &Template,
+        sharing: &Sharing<'_>,
     ) -> Result<(Arc<Object>, Arc<Object>)> {
         policy::may(login, Command::CreateKeys)?;
         let regime = self.regime();
@@ -78,7 +88,7 @@ impl Module {
             self.complete(public_kind, Making::Generate, public, public_material, Some(row))?,
             self.complete(private_kind, Making::Generate, private, private_material, Some(row))?,
         ];
-        let mut made = self.keep(Some(login), new, Opcode::GenerateKeyPair)?;
+        let mut made = self.keep_shared(Some(login), new, Opcode::GenerateKeyPair, sharing)?;
         let private = made.pop().ok_or(NOTHING_MADE)?;
         let public = made.pop().ok_or(NOTHING_MADE)?;
         Ok((public, private))
@@ -108,11 +118,10 @@ impl Module {
     /// # Errors
     /// What the policy and the rules refuse.
     pub fn copy_object(&self, login: Option<&Login>, object: &Object, template: &Template) -> Result<Arc<Object>> {
-        self.may_manage(login, object)?;
+        self.may_manage(login.map(Actor::from), object, Command::ManageKey)?.none()?;
         let kind = kind_of(object)?;
         let draft = create::change(kind, &object.attributes, template, Changer::Copy, self.regime())?;
-        let (_, material) = record::decode(record::encode(&object.attributes, &object.material).expose())?;
-        let mut new = NewKey { attributes: draft, material };
+        let mut new = NewKey { attributes: draft, material: clone_of(object)?.material };
         self.may_make(login, &new.attributes)?;
         new.attributes.remove(ck::CKA_UNIQUE_ID);
         // An officer trusted that one key; a copy may have other uses, so it is not trusted with it.
@@ -129,28 +138,40 @@ impl Module {
     /// # Errors
     /// What the policy and the rules refuse.
     pub fn change_object(&self, login: Option<&Login>, object: &Object, template: &Template) -> Result<Arc<Object>> {
+        self.change_object_approved(login.map(Actor::from), object, template)
+    }
+
+    /// The same for a request that may come with the approvals of a quorum.
+    ///
+    /// # Errors
+    /// As [`Module::change_object`], and AWS's texts for approvals that do not do.
+    pub fn change_object_approved(
+        &self,
+        actor: Option<Actor<'_>>,
+        object: &Object,
+        template: &Template,
+    ) -> Result<Arc<Object>> {
+        let login = actor.map(|actor| actor.login);
         if object.is_key() && !self.dialect().extensions {
             return Err(Error::new(ck::CKR_FUNCTION_NOT_SUPPORTED, "only certificates are changed in this profile"));
         }
         self.take_certificate_turn(object.class, true)?;
-        let changer = match login {
-            Some(login) if login.role == super::Role::CryptoOfficer && object.is_key() => {
+        let (changer, toll) = match actor {
+            Some(Actor { login, .. }) if login.role == super::Role::CryptoOfficer && object.is_key() => {
                 policy::may_with(login, Command::Trust, object)?;
-                Changer::Officer
+                (Changer::Officer, Toll::NOTHING)
             }
-            _ => {
-                self.may_manage(login, object)?;
-                Changer::Owner
-            }
+            _ => (Changer::Owner, self.may_manage(actor, object, Command::ManageKey)?),
         };
         let draft = create::change(kind_of(object)?, &object.attributes, template, changer, self.regime())?;
-        let (_, material) = record::decode(record::encode(&object.attributes, &object.material).expose())?;
-        let new = NewKey { attributes: draft, material };
+        let new = NewKey { attributes: draft, material: clone_of(object)?.material };
         let changed = match object.id {
-            Some(id) => self.hsm()?.replace(login, object, id, new)?,
+            Some(id) => self.hsm()?.replace(actor, toll, object, id, new)?,
             // A session object that becomes a token object is stored for the first time.
             None => {
-                let mut made = self.keep_for(login, object.owner, vec![new], Opcode::ModifyObject)?;
+                toll.none()?;
+                let sharing = Sharing::default();
+                let mut made = self.keep_for(login, object.owner, vec![new], Opcode::ModifyObject, &sharing)?;
                 made.pop().ok_or(NOTHING_MADE)?
             }
         };
@@ -164,7 +185,7 @@ impl Module {
     /// What the policy refuses; CKR_ACTION_PROHIBITED for an object that is not destroyable.
     pub fn destroy_object(&self, login: Option<&Login>, object: &Object) -> Result<()> {
         self.take_certificate_turn(object.class, true)?;
-        self.may_manage(login, object)?;
+        self.may_manage(login.map(Actor::from), object, Command::DeleteKey)?.none()?;
         if object.attributes.flag(ck::CKA_DESTROYABLE) == Some(false) {
             return Err(Error::new(ck::CKR_ACTION_PROHIBITED, "the object is not destroyable (CKA_DESTROYABLE)"));
         }
@@ -172,8 +193,11 @@ impl Module {
             let hsm = self.hsm()?;
             hsm.commit(login, Durability::Synced, &mut |view, _| {
                 let expected = view.version(Kind::Object, id.0)?.ok_or(GONE)?;
+                let mut changes = vec![Planned::Delete { kind: Kind::Object, id: id.0, expected }];
+                changes.extend(hsm.plan_without_shares(view, None, Some(id))?);
+                changes.extend(hsm.plan_without_tokens(view, None, Some(id))?);
                 Ok(Plan {
-                    changes: vec![Planned::Delete { kind: Kind::Object, id: id.0, expected }],
+                    changes,
                     events: events(login, Opcode::TombstoneObject, &[object]),
                     keys: -i64::from(object.is_key()),
                     asymmetric: -i64::from(is_asymmetric(object)),
@@ -207,11 +231,12 @@ impl Module {
             },
             Reading::Material => {
                 let officer = login.is_some_and(|login| login.role == super::Role::CryptoOfficer);
-                // What may leave under a trusted key only does not leave in clear.
+                // What may leave under a trusted key or with a quorum only does not leave in clear.
                 if officer
                     || object.is(ck::CKA_SENSITIVE)
                     || !object.is(ck::CKA_EXTRACTABLE)
                     || object.is(ck::CKA_WRAP_WITH_TRUSTED)
+                    || KeyQuorum::of(object).is_set()
                 {
                     return Err(SENSITIVE);
                 }
@@ -236,6 +261,16 @@ pub(super) const NOTHING_MADE: Error = Error::internal("nothing was made");
 pub(super) const GONE: Error = Error::new(ck::CKR_OBJECT_HANDLE_INVALID, "the object has been destroyed");
 const SENSITIVE: Error = Error::new(ck::CKR_ATTRIBUTE_SENSITIVE, "key material that may not leave the HSM");
 const UNKNOWN_ATTRIBUTE: Error = Error::new(ck::CKR_ATTRIBUTE_TYPE_INVALID, "the object has no such attribute");
+
+/// The same object once more, with material of its own.
+pub(super) fn clone_of(object: &Object) -> Result<Object> {
+    let (attributes, material) = record::decode(record::encode(&object.attributes, &object.material).expose())?;
+    let clone = Object::new(attributes, material, object.owner);
+    Ok(match object.id {
+        Some(id) => clone.stored(id, object.version),
+        None => clone,
+    })
+}
 
 pub(super) fn kind_of(object: &Object) -> Result<&'static ObjectKind> {
     object.kind.ok_or(Error::internal("an object of a kind without rules"))

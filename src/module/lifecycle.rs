@@ -9,6 +9,7 @@ use super::commit::{Head, Plan, Planned, batch, meta};
 use super::hierarchy::{DataKeys, PublicKeys, StoreId, Tier, derive, new_key, new_root, root_of};
 use super::login::OFFICER;
 use super::policy::{self, Command};
+use super::quorum::Service;
 use super::user::{Derivation, Role, User};
 use super::users::fresh_id;
 use super::{Hsm, Module};
@@ -117,6 +118,13 @@ impl Module {
             label.clone_into(&mut recorded.label);
         }
         hsm.commit(Some(&login), Durability::Synced, &mut |view, head| {
+            // Destroying the users is more than managing them, and has no place for approvals.
+            if hsm.cluster_policy_in(view)?.1.value(Service::User) > 1 {
+                return Err(Error::new(
+                    ck::CKR_FUNCTION_FAILED,
+                    "Quorum approval is required for this operation: set the value of the service user to 1 first",
+                ));
+            }
             let mut plan = Plan {
                 events: vec![Event::by(&login, Opcode::InitToken, [0, 0])],
                 keys: i64::try_from(head.keys).map_or(i64::MIN, |keys| -keys),

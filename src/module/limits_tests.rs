@@ -10,7 +10,7 @@ use super::audit::{Event, Opcode};
 use super::commit::Plan;
 use super::user::{Derivation, User};
 use super::users::fresh_id;
-use super::{Login, Module, Role};
+use super::{Login, Module, Role, Sharing};
 use crate::ck;
 use crate::config::{Config, Profile, Settings};
 use crate::error::Result;
@@ -61,14 +61,20 @@ fn fill(module: &Module, login: &Login, keys: i64, asymmetric: i64) {
 fn generate(module: &Module, login: &Login, token: bool) -> Result<Arc<Object>> {
     let length = 32_u64.to_ne_bytes();
     let template = Template::of(&[(ck::CKA_TOKEN, &[u8::from(token)]), (ck::CKA_VALUE_LEN, &length)]).unwrap();
-    module.generate_key(login, mechanism::find(ck::CKM_AES_KEY_GEN).unwrap(), &template)
+    module.generate_key(login, mechanism::find(ck::CKM_AES_KEY_GEN).unwrap(), &template, &Sharing::default())
 }
 
 fn generate_pair(module: &Module, login: &Login, public: bool, private: bool) -> Result<(Arc<Object>, Arc<Object>)> {
     let (public, private) = ([u8::from(public)], [u8::from(private)]);
     let public = Template::of(&[(ck::CKA_TOKEN, &public), (ck::CKA_EC_PARAMS, P256)]).unwrap();
     let private = Template::of(&[(ck::CKA_TOKEN, &private)]).unwrap();
-    module.generate_key_pair(login, mechanism::find(ck::CKM_EC_KEY_PAIR_GEN).unwrap(), &public, &private)
+    module.generate_key_pair(
+        login,
+        mechanism::find(ck::CKM_EC_KEY_PAIR_GEN).unwrap(),
+        &public,
+        &private,
+        &Sharing::default(),
+    )
 }
 
 fn code<T>(answer: Result<T>) -> Option<ck::CK_RV> {

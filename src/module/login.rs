@@ -7,12 +7,15 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use super::audit::{Event, Opcode, response};
 use super::commit::Plan;
+use super::credentials::Challenge;
 use super::hierarchy::DataKeys;
+use super::registered_key::RegisteredKey;
 use super::user::{Derivation, Role, User};
 use super::{Hsm, Login, Module};
 use crate::ck;
 use crate::error::{Error, Result};
 use crate::object::UserId;
+use crate::platform::lock::Lock;
 use crate::secret::Secret;
 use crate::store::Durability;
 
@@ -85,12 +88,59 @@ const LOCKED: Error = Error::new(
 /// Tells the logins of one process apart; 0 means nobody.
 static STAMPS: AtomicU32 = AtomicU32::new(1);
 
+/// What a right PIN comes to.
+pub enum Authentication {
+    /// The user is logged in.
+    Done(Login),
+    /// The user must answer for a second factor.
+    SecondFactor(Pending),
+}
+
+/// A login that waits for its second factor.
+pub struct Pending {
+    login: Login,
+    key: RegisteredKey,
+    challenge: Challenge,
+    failed_before: bool,
+}
+
+impl Pending {
+    /// What the user's key is to sign: 32 bytes, taken as a SHA-256 value.
+    #[must_use]
+    pub const fn digest(&self) -> &[u8; 32] {
+        self.challenge.digest()
+    }
+
+    /// Ends the login with the answer. A wrong one counts as a wrong PIN does.
+    ///
+    /// # Errors
+    /// CKR_PIN_INCORRECT for a wrong answer, CKR_PIN_LOCKED if the user has been locked meanwhile.
+    pub fn finish(self, signature: &[u8]) -> Result<Login> {
+        let (hsm, user) = (&self.login.hsm, self.login.user);
+        if !self.challenge.is_answered_by(&self.key, signature) {
+            hsm.count_attempt(user, None)?;
+            return Err(WRONG);
+        }
+        if self.failed_before {
+            hsm.count_attempt(user, Some(self.login.credential))?;
+        }
+        Ok(self.login)
+    }
+}
+
+/// A program that logs in through PKCS#11 has no place for a second factor.
+const NO_SECOND_FACTOR: Error = Error::new(
+    ck::CKR_FUNCTION_FAILED,
+    "the user logs in with a second factor, which PKCS#11 has no place for; cloudhsm-cli interactive has: login ... \
+     mfa-token-sign",
+);
+
 impl Module {
-    /// Authenticates a user.
+    /// Authenticates a user by a PIN alone.
     ///
     /// # Errors
     /// CKR_USER_PIN_NOT_INITIALIZED if the HSM is not activated, CKR_PIN_INCORRECT for a wrong name or PIN,
-    /// CKR_PIN_LOCKED after five wrong PINs.
+    /// CKR_PIN_LOCKED after five wrong PINs, CKR_FUNCTION_FAILED for a user with a second factor.
     pub fn login(&self, role: Role, pin: &[u8]) -> Result<Login> {
         let hsm = self.hsm()?;
         let plain = self.dialect().plain_pins;
@@ -107,9 +157,20 @@ impl Module {
     /// # Errors
     /// As [`Module::login`].
     pub fn login_as(&self, role: Role, pin: &Pin) -> Result<Login> {
+        match self.authenticate(role, pin)? {
+            Authentication::Done(login) => Ok(login),
+            Authentication::SecondFactor(_) => Err(NO_SECOND_FACTOR),
+        }
+    }
+
+    /// Checks a user's PIN; a user with a second factor must still answer for that.
+    ///
+    /// # Errors
+    /// As [`Module::login`] but for the second factor.
+    pub fn authenticate(&self, role: Role, pin: &Pin) -> Result<Authentication> {
         let hsm = self.hsm()?;
         let Some((id, user)) = hsm.find_user(&pin.name, role)? else {
-            if self.dialect().plain_pins && hsm.count_role(role)? == 0 {
+            if self.dialect().plain_pins && hsm.count_role_in(&*hsm.store, role)? == 0 {
                 return Err(Error::new(ck::CKR_USER_PIN_NOT_INITIALIZED, "no user of this type has been made yet"));
             }
             // The same work as for a known user, so that the answer's time does not tell.
@@ -118,25 +179,33 @@ impl Module {
         };
         // The epoch is read before the last look at the user: what changes from here on is looked at again.
         let epoch = hsm.epoch();
-        let (name, credential) = (user.name.clone(), user.credential);
-        let data = hsm.authenticate(id, &user, &pin.password)?;
-        Ok(Login {
+        let (data, failed_before) = hsm.authenticate(id, &user, &pin.password)?;
+        let login = Login {
             user: id,
             role,
-            credential,
-            name,
+            credential: user.credential,
+            name: user.name,
             stamp: STAMPS.fetch_add(1, Ordering::Relaxed),
             validated: AtomicU64::new(epoch),
             ended: AtomicBool::new(false),
+            tokens: Lock::new(Vec::new()),
             data,
             hsm,
-        })
+        };
+        if let Some(key) = user.factor {
+            let challenge = Challenge::new()?;
+            return Ok(Authentication::SecondFactor(Pending { login, key, challenge, failed_before }));
+        }
+        if failed_before {
+            login.hsm.count_attempt(id, Some(login.credential))?;
+        }
+        Ok(Authentication::Done(login))
     }
 }
 
 impl Hsm {
-    /// Checks a password, counting wrong ones.
-    fn authenticate(&self, id: UserId, user: &User, password: &Secret) -> Result<DataKeys> {
+    /// Checks a password, counting wrong ones; says whether there are any to be forgotten once the user is logged in.
+    fn authenticate(&self, id: UserId, user: &User, password: &Secret) -> Result<(DataKeys, bool)> {
         if user.locked() {
             return Err(LOCKED);
         }
@@ -148,12 +217,7 @@ impl Hsm {
             return Err(LOCKED);
         }
         match data {
-            Some(data) if current.credential == user.credential => {
-                if current.failed > 0 {
-                    self.count_attempt(id, Some(user.credential))?;
-                }
-                Ok(data)
-            }
+            Some(data) if current.credential == user.credential => Ok((data, current.failed > 0)),
             _ => {
                 self.count_attempt(id, None)?;
                 Err(WRONG)

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use super::audit::Opcode;
 use super::keys::NewKey;
 use super::policy::{self, Command};
+use super::quorum::{Actor, Toll};
+use super::sharing::Sharing;
 use super::{Login, Module};
 use crate::ck::{self, CK_ULONG};
 use crate::error::{Error, Result};
@@ -163,22 +165,43 @@ impl Module {
         }
     }
 
-    pub(super) fn may_manage(&self, login: Option<&Login>, object: &Object) -> Result<()> {
-        match login {
-            _ if !object.is(ck::CKA_PRIVATE) && self.dialect().open(object.class) => login.map_or(Ok(()), Login::check),
-            Some(login) => policy::may_with(login, Command::ManageKey, object),
+    /// Whether the caller may change, copy or delete an object, and what approvals it costs.
+    pub(super) fn may_manage(&self, actor: Option<Actor<'_>>, object: &Object, command: Command) -> Result<Toll> {
+        match actor {
+            _ if !object.is(ck::CKA_PRIVATE) && self.dialect().open(object.class) => {
+                actor.map_or(Ok(()), |actor| actor.login.check())?;
+                Ok(Toll::NOTHING)
+            }
+            Some(actor) => policy::may_approved(actor, command, object),
             None => Err(Error::new(ck::CKR_USER_NOT_LOGGED_IN, "changing this object needs a login")),
         }
     }
 
     /// Stores new token objects in one commit; session objects are handed back as they are.
     pub(super) fn keep(&self, login: Option<&Login>, new: Vec<NewKey>, opcode: Opcode) -> Result<Vec<Arc<Object>>> {
+        self.keep_shared(login, new, opcode, &Sharing::default())
+    }
+
+    /// The same for keys that are shared from the beginning, and need a quorum.
+    pub(super) fn keep_shared(
+        &self,
+        login: Option<&Login>,
+        mut new: Vec<NewKey>,
+        opcode: Opcode,
+        sharing: &Sharing<'_>,
+    ) -> Result<Vec<Arc<Object>>> {
         // A certificate that is not private is nobody's: whoever uses the HSM may renew it.
-        let is_shared = |new: &NewKey| {
+        let is_common = |new: &NewKey| {
             new.attributes.number(ck::CKA_CLASS) == Some(ck::CKO_CERTIFICATE) && !new.attributes.is(ck::CKA_PRIVATE)
         };
-        let owner = login.filter(|_| !new.iter().any(is_shared)).map_or(NOBODY, |login| login.user);
-        self.keep_for(login, owner, new, opcode)
+        sharing.check(new.iter().all(|new| new.attributes.is(ck::CKA_TOKEN)))?;
+        for new in &mut new {
+            if new.attributes.number(ck::CKA_CLASS) != Some(ck::CKO_PUBLIC_KEY) {
+                sharing.quorum.put(&mut new.attributes);
+            }
+        }
+        let owner = login.filter(|_| !new.iter().any(is_common)).map_or(NOBODY, |login| login.user);
+        self.keep_for(login, owner, new, opcode, sharing)
     }
 
     pub(super) fn keep_for(
@@ -187,6 +210,7 @@ impl Module {
         owner: UserId,
         new: Vec<NewKey>,
         opcode: Opcode,
+        sharing: &Sharing<'_>,
     ) -> Result<Vec<Arc<Object>>> {
         let objects: Vec<Object> =
             new.into_iter().map(|new| Object::new(new.attributes.finish(), new.material, owner)).collect();
@@ -194,6 +218,6 @@ impl Module {
         if !objects.iter().any(Object::is_token) {
             return Ok(objects.into_iter().map(Arc::new).collect());
         }
-        self.hsm()?.insert(login, objects, opcode, self.dialect())
+        self.hsm()?.insert(login, objects, opcode, self.dialect(), sharing)
     }
 }

@@ -6,7 +6,9 @@
 
 mod admission;
 mod audit;
+mod cluster_policy;
 mod commit;
+mod credentials;
 mod describe;
 mod find;
 mod hierarchy;
@@ -18,6 +20,9 @@ mod login;
 mod making;
 mod policy;
 mod quirks;
+mod quorum;
+mod registered_key;
+mod sharing;
 mod stored;
 mod transport;
 mod user;
@@ -28,11 +33,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 pub use audit::Entry;
+pub use cluster_policy::{ClusterPolicy, SERVICES_WITH_VALUES, TrustAnchor};
+pub use credentials::{Challenge, Deregister, SecondFactor};
 pub use describe::Figures;
 pub use keys::NewKey;
 pub use lifecycle::{Health, HsmSettings};
-pub use login::Pin;
+pub use login::{Authentication, Pending, Pin};
 pub use policy::Command;
+pub use quorum::{
+    Actor, Approval, KeyQuorum, MOST_APPROVALS, QuorumToken, Service, Signature, SignedToken, TokenInformation,
+};
+pub use sharing::{Custody, Sharing};
 pub use user::{Role, UserInformation};
 
 use crate::ck;
@@ -83,6 +94,8 @@ pub struct Login {
     stamp: u32,
     validated: AtomicU64,
     ended: AtomicBool,
+    /// The quorum tokens that were made in it and end with it.
+    tokens: Lock<Vec<u64>>,
 }
 
 /// Random bytes of the HSM (C_GenerateRandom). Needs no user, and no HSM that is activated.

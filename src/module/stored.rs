@@ -7,6 +7,8 @@ use super::audit::{Event, Opcode};
 use super::commit::{Head, Plan, Planned};
 use super::hierarchy::Tier;
 use super::keys::{GONE, NewKey};
+use super::quorum::{Actor, Toll};
+use super::sharing::Sharing;
 use super::users::fresh_id;
 use super::{Hsm, Login};
 use crate::ck::{self, CK_ATTRIBUTE_TYPE};
@@ -16,6 +18,9 @@ use crate::object::{Object, ObjectId, UserId, attribute, record};
 use crate::secret::Secret;
 use crate::store::{Durability, Kind, Record, Selection, Tag, View};
 
+pub(super) const CHANGED_MEANWHILE: Error =
+    Error::new(ck::CKR_FUNCTION_FAILED, "another process has changed the object meanwhile; try again");
+
 impl Hsm {
     pub(super) fn insert(
         &self,
@@ -23,6 +28,7 @@ impl Hsm {
         objects: Vec<Object>,
         opcode: Opcode,
         dialect: &Dialect,
+        sharing: &Sharing<'_>,
     ) -> Result<Vec<Arc<Object>>> {
         let mut stored = Vec::with_capacity(objects.len());
         for object in objects {
@@ -41,7 +47,11 @@ impl Hsm {
             if stored.iter().any(|object| object.class == ck::CKO_CERTIFICATE) {
                 check_certificates(view, dialect.most_certificates)?;
             }
-            plan.events = events(login, opcode, &stored.iter().collect::<Vec<_>>());
+            let made: Vec<&Object> = stored.iter().collect();
+            if let Some(login) = login {
+                plan.changes.extend(self.plan_sharing(view, login.user, &made, sharing.users)?);
+            }
+            plan.events = events(login, opcode, &made);
             Ok(plan)
         })?;
         for object in &stored {
@@ -53,33 +63,30 @@ impl Hsm {
     /// Writes the new form of a token object, on condition that `old` is still the newest.
     pub(super) fn replace(
         &self,
-        login: Option<&Login>,
+        actor: Option<Actor<'_>>,
+        toll: Toll,
         old: &Object,
         id: ObjectId,
         new: NewKey,
     ) -> Result<Arc<Object>> {
+        let login = actor.map(|actor| actor.login);
         let object = Object::new(new.attributes.finish(), new.material, old.owner).stored(id, old.version + 1);
         self.commit(login, Durability::Synced, &mut |view, _| {
             match view.version(Kind::Object, id.0)? {
                 None => return Err(GONE),
                 Some(version) if version != old.version => {
-                    return Err(Error::new(
-                        ck::CKR_FUNCTION_FAILED,
-                        "another process has changed the object meanwhile; try again",
-                    ));
+                    return Err(CHANGED_MEANWHILE);
                 }
                 Some(_) => {}
             }
-            Ok(Plan {
-                changes: vec![self.put_object(login, &object, old.version)?],
-                events: events(login, Opcode::ModifyObject, &[&object]),
-                ..Plan::default()
-            })
+            let mut changes = actor.map_or_else(|| Ok(Vec::new()), |actor| toll.pay(self, view, actor))?;
+            changes.push(self.put_object(login, &object, old.version)?);
+            Ok(Plan { changes, events: events(login, Opcode::ModifyObject, &[&object]), ..Plan::default() })
         })?;
         Ok(Arc::new(object))
     }
 
-    fn put_object(&self, login: Option<&Login>, object: &Object, expected: u64) -> Result<Planned> {
+    pub(super) fn put_object(&self, login: Option<&Login>, object: &Object, expected: u64) -> Result<Planned> {
         let tier = if object.is(ck::CKA_PRIVATE) { Tier::Data } else { Tier::Public };
         Ok(Planned::Put {
             kind: Kind::Object,

@@ -3,6 +3,7 @@
 //! The PIN itself is nowhere: a right one opens the wrapped data key, a wrong one does not.
 
 use super::hierarchy::{DataKeys, StoreId};
+use super::registered_key::RegisteredKey;
 use crate::ck::{self, CK_USER_TYPE};
 use crate::codec::{MALFORMED, Reader, Writer};
 use crate::config::{Mode, Settings};
@@ -74,6 +75,10 @@ pub struct UserInformation {
     pub role: Role,
     /// Whether too many wrong PINs have locked the user out.
     pub locked: bool,
+    /// Whether a login needs a second factor.
+    pub second_factor: bool,
+    /// Whether the user has registered a key for approving quorum tokens.
+    pub quorum: bool,
 }
 
 /// How a PIN becomes a key; recorded with each user, so that a stronger setting reaches users as they change PINs.
@@ -127,7 +132,14 @@ pub(super) struct User {
     pub(super) salt: [u8; 16],
     pub(super) derivation: Derivation,
     pub(super) wrapped: Vec<u8>,
+    /// The second factor.
+    pub(super) factor: Option<RegisteredKey>,
+    /// What approves quorum tokens.
+    pub(super) quorum_key: Option<RegisteredKey>,
 }
+
+/// The form of a user's record.
+const FORMAT: u8 = 2;
 
 /// So many wrong PINs lock a user out (User Guide, cloudhsm_cli-login).
 pub(super) const MOST_ATTEMPTS: u32 = 5;
@@ -145,7 +157,17 @@ impl User {
         let mut salt = [0; 16];
         random::fill(&mut salt)?;
         let key = derivation.key(pin, &salt)?;
-        let mut user = Self { name, role, credential, failed: 0, salt, derivation, wrapped: Vec::new() };
+        let mut user = Self {
+            name,
+            role,
+            credential,
+            failed: 0,
+            salt,
+            derivation,
+            wrapped: Vec::new(),
+            factor: None,
+            quorum_key: None,
+        };
         user.wrapped = data.wrap(&key, &user.binding())?;
         Ok(user)
     }
@@ -160,7 +182,13 @@ impl User {
     }
 
     pub(super) fn information(&self) -> UserInformation {
-        UserInformation { name: self.name.clone(), role: self.role, locked: self.locked() }
+        UserInformation {
+            name: self.name.clone(),
+            role: self.role,
+            locked: self.locked(),
+            second_factor: self.factor.is_some(),
+            quorum: self.quorum_key.is_some(),
+        }
     }
 
     /// A wrapped key belongs to one user in one role.
@@ -172,19 +200,24 @@ impl User {
 
     pub(super) fn encode(&self) -> Secret {
         let mut writer = Writer::new(256);
-        writer.byte(1).part(self.name.as_bytes()).byte(self.role.code()).long(self.credential).number(self.failed);
+        writer.byte(FORMAT).part(self.name.as_bytes()).byte(self.role.code()).long(self.credential).number(self.failed);
         writer.raw(&self.salt);
         match self.derivation {
             Derivation::Argon2id { memory_kib, passes } => writer.byte(1).number(memory_kib).number(passes),
             Derivation::Pbkdf2 { rounds } => writer.byte(2).number(rounds).number(0),
         };
         writer.part(&self.wrapped);
+        for key in [&self.factor, &self.quorum_key] {
+            writer.part(key.as_ref().map_or(&[], RegisteredKey::encoded));
+        }
         writer.finish_secret()
     }
 
     pub(super) fn decode(bytes: &[u8]) -> Result<Self> {
         let mut reader = Reader::new(bytes);
-        if reader.byte()? != 1 {
+        // Format 1 ends with the wrapped key.
+        let format = reader.byte()?;
+        if !(1..=FORMAT).contains(&format) {
             return Err(MALFORMED);
         }
         let name = reader.text()?.to_owned();
@@ -198,8 +231,13 @@ impl User {
             _ => return Err(MALFORMED),
         };
         let wrapped = reader.part()?.to_vec();
+        let mut key = || -> Result<Option<RegisteredKey>> {
+            let encoded = if format < 2 { &[] } else { reader.part()? };
+            Ok((!encoded.is_empty()).then(|| RegisteredKey::from_record(encoded.to_vec())))
+        };
+        let (factor, quorum_key) = (key()?, key()?);
         reader.end()?;
-        Ok(Self { name, role, credential, failed, salt, derivation, wrapped })
+        Ok(Self { name, role, credential, failed, salt, derivation, wrapped, factor, quorum_key })
     }
 }
 

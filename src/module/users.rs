@@ -4,6 +4,7 @@ use super::audit::{Event, Opcode};
 use super::commit::{Plan, Planned};
 use super::hierarchy::Tier;
 use super::policy::{self, Command};
+use super::quorum::Actor;
 use super::user::{Derivation, Role, User, UserInformation, normalize_name};
 use super::{Hsm, Login, Module};
 use crate::ck;
@@ -25,16 +26,25 @@ impl Module {
         let Some(hsm) = self.hsm_if_active()? else {
             return Ok(Vec::new());
         };
-        Ok(hsm.users()?.into_iter().map(|(_, user)| user.information()).collect())
+        Ok(hsm.users_in(&*hsm.store)?.into_iter().map(|(_, user)| user.information()).collect())
     }
 
     /// Makes a user, or, with `reset`, gives an existing one a new password and unlocks it.
     ///
     /// # Errors
-    /// What the policy refuses; CKR_PIN_LEN_RANGE or CKR_PIN_INVALID for a bad password; CKR_ARGUMENTS_BAD for a bad
-    /// name or one that is taken; CKR_DEVICE_MEMORY when there are too many users.
-    pub fn create_user(&self, login: &Login, name: &str, role: Role, password: &Secret, reset: bool) -> Result<()> {
-        policy::may(login, Command::ManageUsers)?;
+    /// What the policy and the quorum of the service `user` refuse; CKR_PIN_LEN_RANGE or CKR_PIN_INVALID for a bad password;
+    /// CKR_ARGUMENTS_BAD for a bad name or one that is taken; CKR_DEVICE_MEMORY when there are too many users.
+    pub fn create_user<'a>(
+        &self,
+        actor: impl Into<Actor<'a>>,
+        name: &str,
+        role: Role,
+        password: &Secret,
+        reset: bool,
+    ) -> Result<()> {
+        let actor = actor.into();
+        let login = actor.login;
+        let toll = policy::may_officer(actor, Command::ManageUsers)?;
         self.check_password(password)?;
         let hsm = self.hsm()?;
         let name = normalize_name(name)?;
@@ -42,11 +52,15 @@ impl Module {
         // The slow part comes before the store is locked.
         let fresh = User::new(name.clone(), role, password, derivation, &login.data, 1)?;
         hsm.commit(Some(login), Durability::Synced, &mut |view, _| {
+            let paid = toll.pay(&hsm, view, actor)?;
             if let Some(id) = hsm.user_id_in(view, &name, role)? {
                 if !reset {
                     return Err(Error::with(ck::CKR_ARGUMENTS_BAD, format!("the user {name} exists already")));
                 }
-                return hsm.plan_new_password(view, id, &fresh, Event::about(login, Opcode::ChangePassword, &name));
+                let event = Event::about(login, Opcode::ChangePassword, &name);
+                let mut plan = hsm.plan_new_password(view, id, &fresh, event, &mut |_| {})?;
+                plan.changes.extend(paid);
+                return Ok(plan);
             }
             if view.count(Kind::User)? >= MOST_USERS {
                 return Err(Error::new(ck::CKR_DEVICE_MEMORY, "the HSM has as many users as it can"));
@@ -57,52 +71,25 @@ impl Module {
                 Role::CryptoUser => Opcode::CreateUser,
             };
             let tags = vec![hsm.name_tag(&name, role)];
-            Ok(Plan {
-                changes: vec![hsm.put_user(id, 0, &fresh, Some(tags))],
-                events: vec![Event::about(login, opcode, &name)],
-                ..Plan::default()
-            })
+            let mut changes = paid;
+            changes.push(hsm.put_user(id, 0, &fresh, Some(tags)));
+            Ok(Plan { changes, events: vec![Event::about(login, opcode, &name)], ..Plan::default() })
         })
-    }
-
-    /// Gives a user a new password: an officer anyone, a crypto user itself. Ends the user's logins everywhere.
-    ///
-    /// # Errors
-    /// What the policy refuses; CKR_PIN_LEN_RANGE or CKR_PIN_INVALID for a bad password; CKR_ARGUMENTS_BAD for a user
-    /// who does not exist.
-    pub fn change_password(&self, login: &Login, name: &str, role: Role, password: &Secret) -> Result<()> {
-        let name = normalize_name(name)?;
-        let own = name == login.name && role == login.role;
-        policy::may(login, if own { Command::ChangeOwnPassword } else { Command::ManageUsers })?;
-        self.check_password(password)?;
-        let hsm = self.hsm()?;
-        let derivation = Derivation::of(&self.settings, hsm.recorded.mode());
-        let fresh = User::new(name.clone(), role, password, derivation, &login.data, 1)?;
-        hsm.commit(Some(login), Durability::Synced, &mut |view, _| {
-            let id = hsm.user_id_in(view, &name, role)?.ok_or(NO_SUCH_USER)?;
-            hsm.plan_new_password(view, id, &fresh, Event::about(login, Opcode::ChangePassword, &name))
-        })
-    }
-
-    /// Changes a user's own PIN with the old one as proof (C_SetPIN).
-    ///
-    /// # Errors
-    /// As [`Module::login`] for the old PIN and as [`Module::change_password`] for the new one.
-    pub fn set_pin(&self, role: Role, old: &[u8], new: &Secret) -> Result<()> {
-        let login = self.login(role, old)?;
-        self.change_password(&login, &login.name, role, new)
     }
 
     /// Deletes a user who owns no keys.
     ///
     /// # Errors
-    /// What the policy refuses; CKR_ARGUMENTS_BAD for a user who does not exist; CKR_ACTION_PROHIBITED for one who owns
-    /// keys, for oneself, and so for the last officer.
-    pub fn delete_user(&self, login: &Login, name: &str, role: Role) -> Result<()> {
-        policy::may(login, Command::ManageUsers)?;
+    /// What the policy and the quorum of the service `user` refuse; CKR_ARGUMENTS_BAD for a user who does not exist;
+    /// CKR_ACTION_PROHIBITED for one who owns keys or whom a quorum needs, for oneself, and so for the last officer.
+    pub fn delete_user<'a>(&self, actor: impl Into<Actor<'a>>, name: &str, role: Role) -> Result<()> {
+        let actor = actor.into();
+        let login = actor.login;
+        let toll = policy::may_officer(actor, Command::ManageUsers)?;
         let hsm = self.hsm()?;
         let name = normalize_name(name)?;
         hsm.commit(Some(login), Durability::Synced, &mut |view, _| {
+            let mut changes = toll.pay(&hsm, view, actor)?;
             let id = hsm.user_id_in(view, &name, role)?.ok_or(NO_SUCH_USER)?;
             if id == login.user {
                 return Err(Error::new(ck::CKR_ACTION_PROHIBITED, "a user who is logged in cannot be deleted"));
@@ -110,12 +97,12 @@ impl Module {
             if hsm.owns_objects(view, id)? {
                 return Err(Error::new(ck::CKR_ACTION_PROHIBITED, "the user owns keys; delete them first"));
             }
+            hsm.check_quorums_without(view, login, id, role)?;
             let expected = view.version(Kind::User, id.0)?.ok_or(NO_SUCH_USER)?;
-            Ok(Plan {
-                changes: vec![Planned::Delete { kind: Kind::User, id: id.0, expected }],
-                events: vec![Event::about(login, Opcode::DeleteUser, &name)],
-                ..Plan::default()
-            })
+            changes.push(Planned::Delete { kind: Kind::User, id: id.0, expected });
+            changes.extend(hsm.plan_without_shares(view, Some(id), None)?);
+            changes.extend(hsm.plan_without_tokens(view, Some(id), None)?);
+            Ok(Plan { changes, events: vec![Event::about(login, Opcode::DeleteUser, &name)], ..Plan::default() })
         })
     }
 
@@ -141,7 +128,7 @@ impl Module {
     }
 }
 
-const NO_SUCH_USER: Error = Error::new(ck::CKR_ARGUMENTS_BAD, "Specified user does not exist");
+pub(super) const NO_SUCH_USER: Error = Error::new(ck::CKR_ARGUMENTS_BAD, "Specified user does not exist");
 
 impl Hsm {
     /// A user by name and role.
@@ -178,18 +165,15 @@ impl Hsm {
     }
 
     /// Every user, in the order in which they were made.
-    pub(super) fn users(&self) -> Result<Vec<(UserId, User)>> {
-        let limit = usize::try_from(MOST_USERS).unwrap_or(usize::MAX);
-        let selection = Selection { kind: Kind::User, class: None, key_type: None, tier: None, after: 0, limit };
-        self.store
-            .scan(&selection)?
+    fn users_in(&self, view: &dyn View) -> Result<Vec<(UserId, User)>> {
+        view.scan(&Selection::all(Kind::User))?
             .iter()
             .map(|record| Ok((UserId(record.id), User::decode(self.public.open(record)?.expose())?)))
             .collect()
     }
 
-    pub(super) fn count_role(&self, role: Role) -> Result<usize> {
-        Ok(self.users()?.iter().filter(|(_, user)| user.role == role).count())
+    pub(super) fn count_role_in(&self, view: &dyn View, role: Role) -> Result<usize> {
+        Ok(self.users_in(view)?.iter().filter(|(_, user)| user.role == role).count())
     }
 
     pub(super) fn put_user(&self, id: UserId, expected: u64, user: &User, tags: Option<Vec<Tag>>) -> Planned {
@@ -210,19 +194,27 @@ impl Hsm {
         self.public.tag(&[b'u', role.code()], name.as_bytes())
     }
 
-    fn user_id_in(&self, view: &dyn View, name: &str, role: Role) -> Result<Option<UserId>> {
+    pub(super) fn user_id_in(&self, view: &dyn View, name: &str, role: Role) -> Result<Option<UserId>> {
         let selection = Selection { kind: Kind::User, class: None, key_type: None, tier: None, after: 0, limit: 1 };
         Ok(view.find(&[self.name_tag(name, role)], &selection)?.first().map(|id| UserId(*id)))
     }
 
-    /// The same user with the PIN of `fresh`, unlocked.
-    fn plan_new_password(&self, view: &dyn View, id: UserId, fresh: &User, event: Event) -> Result<Plan> {
+    /// The same user with the PIN of `fresh`, unlocked, and changed as `change` has it.
+    pub(super) fn plan_new_password(
+        &self,
+        view: &dyn View,
+        id: UserId,
+        fresh: &User,
+        event: Event,
+        change: &mut dyn FnMut(&mut User),
+    ) -> Result<Plan> {
         let (version, mut user) = self.read_user_in(view, id)?.ok_or(NO_SUCH_USER)?;
         user.credential += 1;
         user.failed = 0;
         user.salt = fresh.salt;
         user.derivation = fresh.derivation;
         user.wrapped.clone_from(&fresh.wrapped);
+        change(&mut user);
         Ok(Plan { changes: vec![self.put_user(id, version, &user, None)], events: vec![event], ..Plan::default() })
     }
 }

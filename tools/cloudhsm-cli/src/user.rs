@@ -96,7 +96,7 @@ fn change_password(arguments: ChangePassword, context: &mut Context) -> Outcome 
         return Err(Failure::new("A crypto user changes its own password only; an admin changes those of others"));
     }
     let password = Password::or_ask(arguments.new.password)?;
-    module.change_password(login, &arguments.user.username, role, &password)?;
+    module.change_password(login, &arguments.user.username, role, &password, Default::default())?;
     Ok(who(&arguments.user))
 }
 

@@ -165,7 +165,7 @@ pub(super) fn symmetric(kind: Symmetric, context: &mut Context) -> Outcome {
     attributes::add(&mut template, ck::CKO_SECRET_KEY, key_type, &arguments.attributes, regime)?;
     let session = context.session_reference();
     let (module, login) = context.login_as(Role::CryptoUser)?;
-    let object = module.generate_key(login, row(generator)?, &template)?;
+    let object = module.generate_key(login, row(generator)?, &template, &Default::default())?;
     Ok(json!({ "key": view::key(module, login, &object, session)? }))
 }
 
@@ -196,7 +196,7 @@ pub(super) fn pair(kind: Pair, context: &mut Context) -> Outcome {
     attributes::add(&mut private, ck::CKO_PRIVATE_KEY, key_type, &arguments.private_attributes, regime)?;
     let references = (context.session_reference(), context.session_reference());
     let (module, login) = context.login_as(Role::CryptoUser)?;
-    let (public, private) = module.generate_key_pair(login, row(generator)?, &public, &private)?;
+    let (public, private) = module.generate_key_pair(login, row(generator)?, &public, &private, &Default::default())?;
     Ok(json!({
         "public_key": view::key(module, login, &public, references.0)?,
         "private_key": view::key(module, login, &private, references.1)?,

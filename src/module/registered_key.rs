@@ -1,0 +1,54 @@
+//! The public keys that users register: one that answers for a second factor, one that approves quorum tokens.
+//!
+//! Both are RSA of 2048 bits and sign a SHA-256 digest with PKCS#1 v1.5 (User Guide, reference-mfa-cloudhsm-cli).
+
+use crate::ck;
+use crate::crypto::digest::Hash;
+use crate::crypto::{rsa, rsa_material};
+use crate::error::{Error, Result};
+
+/// A public key as it is kept: SubjectPublicKeyInfo in DER.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct RegisteredKey(Vec<u8>);
+
+const BITS: u32 = 2048;
+
+impl RegisteredKey {
+    /// A key from PEM.
+    ///
+    /// # Errors
+    /// CKR_ARGUMENTS_BAD for anything but an RSA public key of 2048 bits.
+    pub(super) fn from_pem(pem: &str) -> Result<Self> {
+        let (modulus, exponent) = rsa_material::decode_public_pem(pem)?;
+        let key = rsa::PublicKey::from_components(&modulus, &exponent)?;
+        if key.modulus_bits() != BITS {
+            return Err(Error::new(ck::CKR_ARGUMENTS_BAD, "The public key must be RSA of 2048 bits"));
+        }
+        Ok(Self(rsa_material::encode_spki(&modulus, &exponent)?))
+    }
+
+    /// A key from a record; whether it is one shows when it is used.
+    pub(super) const fn from_record(encoded: Vec<u8>) -> Self {
+        Self(encoded)
+    }
+
+    pub(super) fn encoded(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Tells this key from another.
+    pub(super) fn fingerprint(&self) -> [u8; 32] {
+        Hash::Sha256.value(&self.0).as_slice().first_chunk().copied().unwrap_or_default()
+    }
+
+    /// Whether the signature of a digest is this key's.
+    pub(super) fn verifies(&self, digest: &[u8; 32], signature: &[u8]) -> bool {
+        let mut info = Hash::Sha256.digest_info_prefix().to_vec();
+        info.extend_from_slice(digest);
+        let verify = || {
+            let (modulus, exponent) = rsa_material::decode_spki(&self.0)?;
+            rsa::PublicKey::from_components(&modulus, &exponent)?.verify_pkcs1(&info, signature)
+        };
+        verify().is_ok()
+    }
+}
