@@ -1,4 +1,5 @@
-//! Finding objects: by the blind index where the template has an indexed attribute, by class otherwise.
+//! Finding objects: by the blind index where the template has an indexed attribute, by class otherwise; and listing keys,
+//! for which nothing is opened but the page that is shown.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -10,10 +11,20 @@ use super::hierarchy::Tier;
 use super::policy::{self, Standing};
 use super::{Hsm, Login, Module};
 use crate::ck;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::object::template::Value;
-use crate::object::{Object, ObjectId, Template, UserId, attribute, find};
-use crate::store::{Kind, Record, Selection, Tag};
+use crate::object::{Object, ObjectId, Template, UserId, attribute, find, rules};
+use crate::store::{Kind, Outline, Record, Selection, Tag};
+
+/// A page of all keys that a user sees.
+pub struct KeyPage {
+    /// How many there are in all.
+    pub total: usize,
+    /// The keys of the page, in the order in which they were made.
+    pub keys: Vec<Arc<Object>>,
+    /// The place at which the next page begins, if there is one.
+    pub next: Option<usize>,
+}
 
 impl Module {
     /// The token objects that match a template and that the caller may see, in the order in which they were made.
@@ -31,27 +42,56 @@ impl Module {
         if template.flag(ck::CKA_TOKEN) == Some(false) {
             return Ok(Vec::new());
         }
-        let mut found = Vec::new();
-        let mut failed = None;
         let epoch = hsm.epoch();
         let shared = Shared::default();
+        let mut found = Found::default();
         for record in hsm.candidates(login, template)? {
-            match hsm.visible(login, &record, &shared, epoch) {
-                Ok(Some(object)) if self.open_to(login, &object) && find::matches(&object, template, self.regime()) => {
-                    found.push(object);
+            let object = hsm.visible(login, &record, &shared, epoch).map(|object| {
+                object.filter(|object| {
+                    self.open_to(login, object) && find::matches(object, template, self.regime())
+                })
+            });
+            found.add(object);
+        }
+        found.objects()
+    }
+
+    /// The token keys that a user sees, from the place `start` on and at most `most` of them. All are counted by what
+    /// stands outside their seals; only those of the page are read and opened.
+    ///
+    /// # Errors
+    /// As [`Module::find`].
+    pub fn list_keys(&self, login: &Login, start: usize, most: usize) -> Result<KeyPage> {
+        login.check()?;
+        let hsm = &login.hsm;
+        let epoch = hsm.epoch();
+        let shared = Shared::default();
+        let mut selection = Selection { limit: PAGE, ..Selection::all(Kind::Object) };
+        let (mut total, mut page) = (0, Vec::new());
+        loop {
+            let outlines = hsm.store.outlines(&selection)?;
+            for outline in &outlines {
+                let kind = rules::kind(outline.class, outline.key_type).filter(|kind| kind.key_type.is_some());
+                if kind.is_some_and(|kind| kind.served(self.regime())) && hsm.sees(Some(login), outline, &shared)? {
+                    if total >= start && page.len() < most {
+                        page.push(outline.id);
+                    }
+                    total += 1;
                 }
-                Ok(_) => {}
-                // One bad record does not hide the others; it is reported if it is all there is to say.
-                Err(error) => failed = Some(error),
+            }
+            match outlines.last() {
+                Some(last) if outlines.len() == PAGE => selection.after = last.id,
+                _ => break,
             }
         }
-        if let Some(error) = failed {
-            crate::log::error(&error);
-            if found.is_empty() {
-                return Err(error);
-            }
+        let next = Some(start.saturating_add(page.len())).filter(|next| *next < total);
+        let mut found = Found::default();
+        for id in page {
+            // One that was deleted meanwhile is left out.
+            let record = hsm.store.read(Kind::Object, id)?;
+            found.add(record.map_or(Ok(None), |record| hsm.visible(Some(login), &record, &shared, epoch)));
         }
-        Ok(found)
+        Ok(KeyPage { total, keys: found.objects()?, next })
     }
 
     /// A token object by its id, if the caller may see it.
@@ -85,13 +125,39 @@ impl Module {
     }
 }
 
+/// What a search has found. One bad record does not hide the others; it is reported if it is all there is to say.
+#[derive(Default)]
+struct Found {
+    objects: Vec<Arc<Object>>,
+    failed: Option<Error>,
+}
+
+impl Found {
+    fn add(&mut self, object: Result<Option<Arc<Object>>>) {
+        match object {
+            Ok(object) => self.objects.extend(object),
+            Err(error) => self.failed = Some(error),
+        }
+    }
+
+    fn objects(self) -> Result<Vec<Arc<Object>>> {
+        if let Some(error) = self.failed {
+            crate::log::error(&error);
+            if self.objects.is_empty() {
+                return Err(error);
+            }
+        }
+        Ok(self.objects)
+    }
+}
+
 /// The keys that others share with a user, looked up when the first record asks for it.
 #[derive(Default)]
 pub(super) struct Shared(OnceCell<HashSet<u64>>);
 
 impl Hsm {
     /// Whether the caller may see a record, by what stands outside its seal.
-    pub(super) fn sees(&self, login: Option<&Login>, record: &Record, shared: &Shared) -> Result<bool> {
+    pub(super) fn sees(&self, login: Option<&Login>, record: &Outline, shared: &Shared) -> Result<bool> {
         let Some(login) = login else { return Ok(record.tier == Tier::Public as u8) };
         let public = record.class == ck::CKO_PUBLIC_KEY || record.tier == Tier::Public as u8;
         let known = policy::known_standing(login, UserId(record.owner), public);
@@ -110,7 +176,7 @@ impl Hsm {
         shared: &Shared,
         epoch: u64,
     ) -> Result<Option<Arc<Object>>> {
-        if !self.sees(login, record, shared)? {
+        if !self.sees(login, &record.outline(), shared)? {
             return Ok(None);
         }
         let object = self.open_object(login, record)?;

@@ -36,6 +36,7 @@ pub use audit::Entry;
 pub use cluster_policy::{ClusterPolicy, SERVICES_WITH_VALUES, TrustAnchor};
 pub use credentials::{Challenge, Deregister, SecondFactor};
 pub use describe::Figures;
+pub use find::KeyPage;
 pub use keys::NewKey;
 pub use lifecycle::{Health, HsmSettings};
 pub use login::{Authentication, Pending, Pin};

@@ -4,7 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{ATTEMPTS, Applied, Batch, Change, Durability, Kind, Record, Selection, Store, Tag, View, check, conflict};
+use super::{
+    ATTEMPTS, Applied, Batch, Change, Durability, Kind, Outline, Record, Selection, Store, Tag, View, check, conflict,
+};
 use crate::error::{Error, Result};
 use crate::platform::fork::store_gate;
 use crate::platform::lock::Lock;
@@ -78,6 +80,10 @@ impl View for State {
         Ok(self.selected(s).map(|(record, _)| record.clone()).take(s.limit).collect())
     }
 
+    fn outlines(&self, s: &Selection) -> Result<Vec<Outline>> {
+        Ok(self.selected(s).map(|(record, _)| record.outline()).take(s.limit).collect())
+    }
+
     fn find(&self, tags: &[Tag], s: &Selection) -> Result<Vec<u64>> {
         let carries = |(_, own): &&(Record, BTreeSet<Tag>)| tags.iter().all(|tag| own.contains(tag));
         Ok(self.selected(s).filter(carries).map(|(record, _)| record.id).take(s.limit).collect())
@@ -104,6 +110,10 @@ impl View for MemoryStore {
 
     fn scan(&self, selection: &Selection) -> Result<Vec<Record>> {
         self.with(|state| state.scan(selection))
+    }
+
+    fn outlines(&self, selection: &Selection) -> Result<Vec<Outline>> {
+        self.with(|state| state.outlines(selection))
     }
 
     fn find(&self, tags: &[Tag], selection: &Selection) -> Result<Vec<u64>> {

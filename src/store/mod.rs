@@ -68,6 +68,29 @@ pub struct Record {
     pub sealed: Vec<u8>,
 }
 
+/// What stands of a record in the clear: enough to count and to choose by, without reading its content.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Outline {
+    /// Its number.
+    pub id: u64,
+    /// The class of an object.
+    pub class: u64,
+    /// The key type of an object.
+    pub key_type: u64,
+    /// The user it belongs to.
+    pub owner: u64,
+    /// Which key seals it.
+    pub tier: u8,
+}
+
+impl Record {
+    /// What stands of it in the clear.
+    #[must_use]
+    pub const fn outline(&self) -> Outline {
+        Outline { id: self.id, class: self.class, key_type: self.key_type, owner: self.owner, tier: self.tier }
+    }
+}
+
 /// An entry of the blind index: a keyed hash of an attribute and its value.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Tag(pub [u8; 16]);
@@ -146,6 +169,12 @@ pub trait View {
     /// # Errors
     /// As [`View::read`].
     fn scan(&self, selection: &Selection) -> Result<Vec<Record>>;
+
+    /// The selected records without their content, by ascending number.
+    ///
+    /// # Errors
+    /// As [`View::read`].
+    fn outlines(&self, selection: &Selection) -> Result<Vec<Outline>>;
 
     /// The numbers of the selected records that carry all of `tags`, ascending. Without tags, of all selected.
     ///

@@ -50,6 +50,8 @@ fn what_is_written_is_read() {
         }
         commit(store, &[put(odd.clone(), 0, None)]).unwrap();
         assert_eq!(store.read(Kind::Object, odd.id).unwrap().unwrap(), odd);
+        let last = Selection { after: odd.id - 1, ..Selection::all(Kind::Object) };
+        assert_eq!(store.outlines(&last).unwrap(), [odd.outline()]);
         assert_eq!(store.count(Kind::Object).unwrap(), 2);
     });
 }
@@ -139,6 +141,10 @@ fn finds_by_all_tags_and_by_selection() {
         let records = store.scan(&some).unwrap();
         assert_eq!(records.iter().map(|r| r.id).collect::<Vec<_>>(), [13, 19, 25]);
         assert_eq!(records[0].sealed, record(Kind::Object, 13, 1).sealed);
+        let outlines = store.outlines(&some).unwrap();
+        assert_eq!(outlines, records.iter().map(Record::outline).collect::<Vec<_>>());
+        assert_eq!((outlines[0].id, outlines[0].class, outlines[0].key_type, outlines[0].owner), (13, 3, 1, 1));
+        assert_eq!(store.outlines(&all).unwrap().len(), 200);
         let even = Selection { tier: Some(0), after: 196, ..all.clone() };
         assert_eq!(store.find(&[tag(10), tag(20)], &even).unwrap(), [198, 200]);
         assert_eq!(store.versions(Kind::Object, 198, 10).unwrap(), [(199, 1), (200, 1)]);

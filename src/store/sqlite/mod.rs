@@ -38,7 +38,7 @@ use rusqlite::Connection;
 
 use self::read::Reader;
 use self::write::Transaction;
-use super::{ATTEMPTS, Applied, Batch, Durability, Kind, Record, Selection, Store, Tag, View, check, conflict};
+use super::{ATTEMPTS, Applied, Batch, Durability, Kind, Outline, Record, Selection, Store, Tag, View, check, conflict};
 use crate::ck;
 use crate::error::{Error, Result};
 use crate::platform::files::{Access, Directory, check_home, check_local};
@@ -295,6 +295,10 @@ impl View for SqliteStore {
 
     fn scan(&self, selection: &Selection) -> Result<Vec<Record>> {
         self.0.reading(|reader| reader.scan(selection))
+    }
+
+    fn outlines(&self, selection: &Selection) -> Result<Vec<Outline>> {
+        self.0.reading(|reader| reader.outlines(selection))
     }
 
     fn find(&self, tags: &[Tag], selection: &Selection) -> Result<Vec<u64>> {

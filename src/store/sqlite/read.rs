@@ -8,7 +8,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row, para
 use super::connection::{damaged, failed};
 use super::schema::{COLUMNS, GENERATION, statements};
 use crate::error::{Error, Result};
-use crate::store::{Kind, MAX_TAGS, Record, Selection, Tag, View};
+use crate::store::{Kind, MAX_TAGS, Outline, Record, Selection, Tag, View};
 
 /// How many entries of a tag are counted to see which of several is rarest.
 const PROBE: i64 = 64;
@@ -71,6 +71,18 @@ impl Reader<'_> {
         })
     }
 
+    /// The columns of [`OUTLINE`].
+    fn outline(&self, row: &Row<'_>) -> Result<Outline> {
+        let get = |index| row.get::<_, i64>(index).map_err(|error| self.failed(error));
+        Ok(Outline {
+            id: self.number(get(0)?)?,
+            class: get(1)?.cast_unsigned(),
+            key_type: get(2)?.cast_unsigned(),
+            owner: get(3)?.cast_unsigned(),
+            tier: u8::try_from(get(4)?).map_err(|_| damaged(self.path, "a tier out of range"))?,
+        })
+    }
+
     /// All rows of `sql`, made into values by `one`.
     fn rows<T>(&self, sql: &str, values: impl Params, mut one: impl FnMut(&Row<'_>) -> Result<T>) -> Result<Vec<T>> {
         let mut statement = self.statement(sql)?;
@@ -125,6 +137,18 @@ fn narrow(sql: &mut String, values: &mut Vec<Value>, selection: &Selection, alia
     }
 }
 
+/// The columns of an outline. They stand before the content, which SQLite then does not read.
+const OUTLINE: &str = "id, class, key_type, owner, tier";
+
+/// The statement that reads these columns of the selected records, and its values.
+fn selecting(columns: &str, selection: &Selection) -> (String, Vec<Value>) {
+    let mut values = vec![bound(selection.after), bound(selection.limit as u64)];
+    let mut sql = format!("SELECT {columns} FROM {} r WHERE r.id > ?1", statements(selection.kind).table);
+    narrow(&mut sql, &mut values, selection, "r");
+    sql.push_str(" ORDER BY r.id LIMIT ?2");
+    (sql, values)
+}
+
 /// A number or a limit as SQLite takes it: beyond its integers there is nothing to find.
 fn bound(value: u64) -> Value {
     Value::Integer(i64::try_from(value).unwrap_or(i64::MAX))
@@ -150,11 +174,13 @@ impl View for Reader<'_> {
     }
 
     fn scan(&self, selection: &Selection) -> Result<Vec<Record>> {
-        let mut values = vec![bound(selection.after), bound(selection.limit as u64)];
-        let mut sql = format!("SELECT {COLUMNS} FROM {} r WHERE r.id > ?1", statements(selection.kind).table);
-        narrow(&mut sql, &mut values, selection, "r");
-        sql.push_str(" ORDER BY r.id LIMIT ?2");
+        let (sql, values) = selecting(COLUMNS, selection);
         self.rows(&sql, params_from_iter(values), |row| self.record(selection.kind, row))
+    }
+
+    fn outlines(&self, selection: &Selection) -> Result<Vec<Outline>> {
+        let (sql, values) = selecting(OUTLINE, selection);
+        self.rows(&sql, params_from_iter(values), |row| self.outline(row))
     }
 
     fn find(&self, tags: &[Tag], selection: &Selection) -> Result<Vec<u64>> {
