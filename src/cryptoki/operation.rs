@@ -93,15 +93,10 @@ pub(super) fn goes_on(outcome: &Result<Flow>) -> bool {
     }
 }
 
-/// CloudHSM's limit on the input of one call.
+/// The limit on the input of one call.
 #[inline]
 pub(super) fn check_length(ready: &Ready, length: usize) -> Result<()> {
-    match ready.terms.longest_input {
-        Some(most) if length > most && !ready.parameter.prehashes() => {
-            Err(Error::with(ck::CKR_DATA_LEN_RANGE, format!("{length} bytes in one call, the most is {most}")))
-        }
-        _ => Ok(()),
-    }
+    ready.terms.check_length(&ready.parameter, length)
 }
 
 impl Context {

@@ -1,16 +1,14 @@
 //! C_WrapKey, C_UnwrapKey and C_DeriveKey: which key of the call is which, and the codes that the standard has for it.
 
-use std::sync::Arc;
-
 use super::Library;
 use super::manage::Place;
-use super::operation::{Flow, answer};
+use super::operation::answer;
 use crate::ck::{self, CK_MECHANISM_TYPE, CK_OBJECT_HANDLE, CK_RV, CK_SESSION_HANDLE};
 use crate::error::{Error, Result};
 use crate::exchange::Transfer;
-use crate::mechanism::{self, Mechanism, Parameter, ParameterKind, Use, Work};
-use crate::object::{Object, Template};
-use crate::secret::Secret;
+use crate::mechanism::{self, Parameter, ParameterKind, Use};
+use crate::module::{Sharing, Tool};
+use crate::object::Template;
 
 /// The codes of a call for what is wrong with the key that it works with: handle, type, size (PKCS#11 3.2 sections 5.18.3
 /// and 5.18.4).
@@ -46,22 +44,8 @@ impl Codes {
     }
 }
 
-/// A mechanism at work with a key, both admitted.
-struct Tool {
-    row: &'static Mechanism,
-    key: Arc<Object>,
-    kind: ParameterKind,
-    parameter: Parameter,
-}
-
-impl Tool {
-    fn work(&self) -> Work<'_> {
-        Work { row: self.row, key: &self.key.material, key_type: self.key.key_type, parameter: &self.parameter }
-    }
-}
-
 impl Place {
-    /// The key of `handle` under a mechanism, if the user may work with the two so.
+    /// A mechanism at work with the key of `handle`, if the user may work with the two so.
     fn tool(
         &self,
         what: Use,
@@ -69,15 +53,11 @@ impl Place {
         handle: CK_OBJECT_HANDLE,
         codes: &Codes,
         decode: impl FnOnce(ParameterKind) -> Result<Parameter>,
-    ) -> Result<Tool> {
+    ) -> Result<Tool<'_>> {
         let module = &self.token.module;
-        let (row, terms) = mechanism::serve(mechanism, what, module.regime())?;
+        let served = mechanism::serve(mechanism, what, module.regime())?;
         let key = self.object(handle).map_err(|error| codes.speak(error))?;
-        module.admit(Some(self.login()?), &key, row, what).map_err(|error| codes.speak(error))?;
-        let parameter = decode(terms.parameter)?;
-        let tool = Tool { row, key, kind: terms.parameter, parameter };
-        Mechanism::check(&tool.work(), what, module.regime())?;
-        Ok(tool)
+        module.tool(self.login()?, what, served, key, decode).map_err(|error| codes.speak(error))
     }
 }
 
@@ -97,19 +77,12 @@ impl Library {
         transfer: &mut impl Transfer,
     ) -> Result<Option<[u8; 12]>> {
         let place = self.place(session)?;
-        let mut tool = place.tool(Use::Wrap, mechanism, wrapping_key, &WRAPPING, decode)?;
+        let tool = place.tool(Use::Wrap, mechanism, wrapping_key, &WRAPPING, decode)?;
         let payload = place.object(key).map_err(|error| KEY.speak(error))?;
-        let bytes = place.token.module.payload(place.login()?, &tool.work(), &tool.key, &payload)?;
-        let wrapping = tool.row.serves.wrap.as_ref().ok_or(NO_FUNCTION)?;
-        let length = (wrapping.length)(&tool.work(), bytes.len())?;
-        if answer(transfer, length)? == Some(Flow::Told) {
-            return Ok(None);
-        }
-        let made = mechanism::make_iv(tool.kind, Use::Wrap, &mut tool.parameter)?;
-        let mut wrapped = Secret::zeros(length).ok_or(NO_MEMORY)?;
-        let written = (wrapping.wrap)(&tool.work(), bytes.expose(), wrapped.expose_mut())?;
-        transfer.deliver(wrapped.expose().get(..written).ok_or(NO_FUNCTION)?);
-        Ok(made)
+        let room = |length| Ok(answer(transfer, length)?.is_none());
+        let Some(wrapped) = place.token.module.wrap_key(tool, place.login()?, &payload, room)? else { return Ok(None) };
+        transfer.deliver(wrapped.bytes());
+        Ok(wrapped.iv)
     }
 
     /// C_UnwrapKey.
@@ -127,9 +100,9 @@ impl Library {
     ) -> Result<CK_OBJECT_HANDLE> {
         let place = self.place(session)?;
         let tool = place.tool(Use::Unwrap, mechanism, unwrapping_key, &UNWRAPPING, decode)?;
-        let template = place.token.module.with_unwrap_template(&tool.key, template)?;
+        let template = place.token.module.with_unwrap_template(&tool, template)?;
         place.check_writable(template.flag(ck::CKA_TOKEN) == Some(true))?;
-        let object = place.token.module.unwrap_key(place.login()?, &tool.work(), &tool.key, wrapped, &template)?;
+        let object = place.token.module.unwrap_key(tool, wrapped, &template, &Sharing::default())?;
         self.hold(&place, &object, session)
     }
 
@@ -148,10 +121,7 @@ impl Library {
         let place = self.place(session)?;
         let tool = place.tool(Use::Derive, mechanism, base_key, &KEY, decode)?;
         place.check_writable(template.flag(ck::CKA_TOKEN) == Some(true))?;
-        let object = place.token.module.derive_key(place.login()?, &tool.work(), &tool.key, template)?;
+        let object = place.token.module.derive_key(tool, template)?;
         self.hold(&place, &object, session)
     }
 }
-
-const NO_FUNCTION: Error = Error::internal("a row that serves wrapping without functions for it");
-const NO_MEMORY: Error = Error::new(ck::CKR_HOST_MEMORY, "no memory for the wrapped key");

@@ -152,6 +152,22 @@ pub struct Terms {
     pub size_step: CK_ULONG,
 }
 
+impl Terms {
+    /// CloudHSM's limit on the input of one call; a message that is hashed first does not go through the HSM.
+    ///
+    /// # Errors
+    /// CKR_DATA_LEN_RANGE above it.
+    #[inline]
+    pub fn check_length(&self, parameter: &Parameter, length: usize) -> Result<()> {
+        match self.longest_input {
+            Some(most) if length > most && !parameter.prehashes() => {
+                Err(Error::with(ck::CKR_DATA_LEN_RANGE, format!("{length} bytes in one call, the most is {most}")))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 /// One mechanism.
 pub struct Mechanism {
     /// `CKM_...`.

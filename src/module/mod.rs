@@ -23,7 +23,9 @@ mod quirks;
 mod quorum;
 mod registered_key;
 mod sharing;
+mod signing;
 mod stored;
+mod tool;
 mod transport;
 mod user;
 mod users;
@@ -45,6 +47,8 @@ pub use quorum::{
     Actor, Approval, KeyQuorum, MOST_APPROVALS, QuorumToken, Service, Signature, SignedToken, TokenInformation,
 };
 pub use sharing::{Custody, Sharing};
+pub use tool::Tool;
+pub use transport::Wrapped;
 pub use user::{Role, UserInformation};
 
 use crate::ck;

@@ -8,29 +8,72 @@ use std::sync::Arc;
 use super::audit::Opcode;
 use super::keys::{NOTHING_MADE, kind_of};
 use super::policy::{self, Command};
-use super::{Login, Module};
+use super::quorum::{Actor, Toll};
+use super::sharing::Sharing;
+use super::tool::Tool;
+use super::Module;
 use crate::ck::{self, CK_ATTRIBUTE_TYPE};
 use crate::error::{Error, Result};
-use crate::mechanism::Work;
+use crate::mechanism::{self, Use};
 use crate::object::attributes::Draft;
 use crate::object::form::Lengths;
 use crate::object::rules::Making;
 use crate::object::{Object, Template, attribute, create, find};
 use crate::secret::Secret;
 
+/// A key that left the HSM.
+pub struct Wrapped {
+    memory: Secret,
+    length: usize,
+    /// The IV that the HSM has made, if the caller is to be told.
+    pub iv: Option<[u8; 12]>,
+}
+
+impl Wrapped {
+    /// The wrapped key.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        self.memory.expose().get(..self.length).unwrap_or_default()
+    }
+}
+
 impl Module {
-    /// The bytes of `key` that `wrapping_key` wraps under a mechanism, if all of the rules let the key leave.
+    /// Wraps `key` by a tool of the wrapping key. `owner` asks for the key, with the approvals that the key needs. `room` is
+    /// told the length that the wrapped key can have, and says whether it is wanted: nothing is made for a question.
     ///
     /// # Errors
     /// CKR_KEY_HANDLE_INVALID and CKR_ACTION_PROHIBITED for a key that is not the user's, CKR_KEY_UNEXTRACTABLE,
     /// CKR_KEY_NOT_WRAPPABLE for a kind of key that the mechanism does not wrap or one that only a trusted key may
-    /// wrap; CKR_KEY_HANDLE_INVALID for one that CKA_WRAP_TEMPLATE excludes (PKCS#11 3.2 section 5.18.3).
-    pub fn payload(&self, login: &Login, work: &Work<'_>, wrapping_key: &Object, key: &Object) -> Result<Secret> {
-        let row = work.row;
+    /// wrap; CKR_KEY_HANDLE_INVALID for one that CKA_WRAP_TEMPLATE excludes (PKCS#11 3.2 section 5.18.3);
+    /// CKR_KEY_SIZE_RANGE for one that the mechanism cannot hold; AWS's texts for approvals that do not do.
+    pub fn wrap_key<'o>(
+        &self,
+        mut tool: Tool<'_>,
+        owner: impl Into<Actor<'o>>,
+        key: &Object,
+        room: impl FnOnce(usize) -> Result<bool>,
+    ) -> Result<Option<Wrapped>> {
+        let owner = owner.into();
+        let (bytes, toll) = self.payload(&tool, owner, key)?;
+        let wrapping = tool.row.serves.wrap.as_ref().ok_or(NOT_SERVED)?;
+        let length = (wrapping.length)(&tool.work(), bytes.len())?;
+        if !room(length)? {
+            return Ok(None);
+        }
+        self.pay(&[(tool.toll, tool.actor), (toll, owner)])?;
+        let iv = mechanism::make_iv(tool.terms.parameter, Use::Wrap, &mut tool.parameter)?;
+        let mut memory = Secret::zeros(length).ok_or(NO_MEMORY)?;
+        let length = (wrapping.wrap)(&tool.work(), bytes.expose(), memory.expose_mut())?;
+        Ok(Some(Wrapped { memory, length, iv }))
+    }
+
+    /// The bytes of `key` that a tool wraps, if all of the rules let the key leave, and what approvals that costs.
+    fn payload(&self, tool: &Tool<'_>, owner: Actor<'_>, key: &Object) -> Result<(Secret, Toll)> {
+        let (row, wrapping_key) = (tool.row, &*tool.key);
         if key.class == ck::CKO_PUBLIC_KEY {
             return Err(Error::new(ck::CKR_KEY_NOT_WRAPPABLE, "a public key is no secret to be wrapped"));
         }
-        policy::may_with(login, Command::ManageKey, key)?;
+        let toll = policy::may_approved(owner, Command::ManageKey, key)?;
         super::quirks::check_available(self.dialect(), key)?;
         let payload = row.serves.wrap.as_ref().ok_or(NOT_SERVED)?.payload;
         let bytes = kind_of(key)?.form.bytes.as_ref();
@@ -50,7 +93,7 @@ impl Module {
             ));
         }
         // Under one IV of the caller's, a key that the caller knows would tell the one that nobody is to know.
-        if wrapping_key.is(ck::CKA_TRUSTED) && work.parameter.has_callers_iv() {
+        if wrapping_key.is(ck::CKA_TRUSTED) && tool.parameter.has_callers_iv() {
             return Err(Error::new(
                 ck::CKR_MECHANISM_PARAM_INVALID,
                 "a trusted key does not wrap under an IV of the caller's",
@@ -64,41 +107,43 @@ impl Module {
                 "the key is not as CKA_WRAP_TEMPLATE of the wrapping key wants it",
             ));
         }
-        (bytes.encode)(&key.material)
+        Ok(((bytes.encode)(&key.material)?, toll))
     }
 
     /// The caller's template and CKA_UNWRAP_TEMPLATE of the unwrapping key in one.
     ///
     /// # Errors
     /// CKR_TEMPLATE_INCONSISTENT where the two contradict each other (PKCS#11 3.2 section 5.18.4).
-    pub fn with_unwrap_template(&self, unwrapping_key: &Object, mut template: Template) -> Result<Template> {
-        if let Some(own) = unwrapping_key.attributes.get(ck::CKA_UNWRAP_TEMPLATE) {
+    pub fn with_unwrap_template(&self, tool: &Tool<'_>, mut template: Template) -> Result<Template> {
+        if let Some(own) = tool.key.attributes.get(ck::CKA_UNWRAP_TEMPLATE) {
             template.join(own)?;
         }
         Ok(template)
     }
 
-    /// Makes a key from its wrapped form.
+    /// Makes a key from its wrapped form, with a template that [`Module::with_unwrap_template`] has made whole. The approvals
+    /// that the unwrapping key needs are used up before the wrapped key is opened, so that no answer tells of it without.
     ///
     /// # Errors
-    /// What the policy and the rules refuse; CKR_WRAPPED_KEY_INVALID, CKR_WRAPPED_KEY_LEN_RANGE.
+    /// What the policy and the rules refuse; CKR_WRAPPED_KEY_INVALID, CKR_WRAPPED_KEY_LEN_RANGE; AWS's texts for approvals
+    /// that do not do.
     pub fn unwrap_key(
         &self,
-        login: &Login,
-        work: &Work<'_>,
-        unwrapping_key: &Object,
+        tool: Tool<'_>,
         wrapped: &[u8],
         template: &Template,
+        sharing: &Sharing<'_>,
     ) -> Result<Arc<Object>> {
+        let (row, unwrapping_key, login) = (tool.row, &*tool.key, tool.actor.login);
         policy::may(login, Command::CreateKeys)?;
         let kind = self.kind_of_template(template)?;
-        let wrapping = work.row.serves.wrap.as_ref().ok_or(NOT_SERVED)?;
+        let wrapping = row.serves.wrap.as_ref().ok_or(NOT_SERVED)?;
         // The template is judged before the wrapped key is looked at, so that no answer tells of what is in it.
         let mut draft = create::draft(kind, Making::Unwrap, template, self.regime())?;
         let bytes = kind.form.bytes.as_ref();
         let key_type = draft.number(ck::CKA_KEY_TYPE).unwrap_or(ck::CK_UNAVAILABLE_INFORMATION);
         let bytes = bytes.filter(|_| wrapping.payload.includes(kind.class, key_type)).ok_or_else(|| {
-            Error::with(ck::CKR_TEMPLATE_INCONSISTENT, format!("{} does not unwrap this kind of key", work.row.name))
+            Error::with(ck::CKR_TEMPLATE_INCONSISTENT, format!("{} does not unwrap this kind of key", row.name))
         })?;
         if unwrapping_key.is(ck::CKA_TRUSTED) {
             let own = Template::unflatten(unwrapping_key.attributes.get(ck::CKA_UNWRAP_TEMPLATE).unwrap_or_default())?;
@@ -113,7 +158,8 @@ impl Module {
         if wrapped.len() > LONGEST_WRAPPED {
             return Err(Error::new(ck::CKR_WRAPPED_KEY_LEN_RANGE, "no key is as long as this wrapped one"));
         }
-        let value = (wrapping.unwrap)(work, wrapped, lengths)?;
+        self.pay(&[(tool.toll, tool.actor)])?;
+        let value = (wrapping.unwrap)(&tool.work(), wrapped, lengths)?;
         if kind.class == ck::CKO_SECRET_KEY && !lengths.allow(value.len()) {
             return Err(Error::new(ck::CKR_WRAPPED_KEY_INVALID, "the wrapped key has not the length of its type"));
         }
@@ -122,24 +168,19 @@ impl Module {
             .map_err(|error| Error::with(ck::CKR_WRAPPED_KEY_INVALID, error.message().to_owned()))?;
         create::set_history(&mut draft, false, false);
         let new = self.complete(kind, Making::Unwrap, draft, material, None)?;
-        let mut made = self.keep(Some(login), vec![new], Opcode::UnwrapKey)?;
+        let mut made = self.keep_shared(Some(login), vec![new], Opcode::UnwrapKey, sharing)?;
         made.pop().ok_or(NOTHING_MADE)
     }
 
-    /// Derives a key from `base`.
+    /// Derives a key from that of a tool.
     ///
     /// # Errors
     /// What the policy, the rules and the mechanism refuse.
-    pub fn derive_key(
-        &self,
-        login: &Login,
-        work: &Work<'_>,
-        base: &Object,
-        template: &Template,
-    ) -> Result<Arc<Object>> {
+    pub fn derive_key(&self, tool: Tool<'_>, template: &Template) -> Result<Arc<Object>> {
+        let (base, login) = (&*tool.key, tool.actor.login);
         policy::may(login, Command::CreateKeys)?;
         let kind = self.kind_of_derived(template)?;
-        let deriving = work.row.serves.derive.as_ref().ok_or(NOT_SERVED)?;
+        let deriving = tool.row.serves.derive.as_ref().ok_or(NOT_SERVED)?;
         let mut draft = create::draft(kind, Making::Derive, template, self.regime())?;
         let (Some(bytes), ck::CKO_SECRET_KEY) = (&kind.form.bytes, kind.class) else {
             return Err(Error::new(ck::CKR_TEMPLATE_INCONSISTENT, "only secret keys are derived"));
@@ -165,7 +206,8 @@ impl Module {
                 format!("a derived key has {SHORTEST_DERIVED} bytes or more"),
             ));
         }
-        let value = (deriving.derive)(work, wanted)?;
+        self.pay(&[(tool.toll, tool.actor)])?;
+        let value = (deriving.derive)(&tool.work(), wanted)?;
         let material = (bytes.decode)(value, &mut draft).map_err(|error| match error.rv() {
             ck::CKR_WRAPPED_KEY_INVALID => Error::new(ck::CKR_TEMPLATE_INCOMPLETE, "CKA_VALUE_LEN must be given"),
             _ => error,
@@ -216,4 +258,5 @@ const LONGEST_WRAPPED: usize = 64 * 1024;
 /// of a longer one, keys that grow by a byte would tell all of it (Clulow 2003).
 const SHORTEST_DERIVED: usize = 14;
 
+const NO_MEMORY: Error = Error::new(ck::CKR_HOST_MEMORY, "no memory for the wrapped key");
 const NOT_SERVED: Error = Error::internal("a row without the functions that it serves");

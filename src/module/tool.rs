@@ -1,0 +1,48 @@
+//! A mechanism at work with a key in one call: what the C functions without parts and the command line have in common.
+
+use std::sync::Arc;
+
+use super::Module;
+use super::quorum::{Actor, Toll};
+use crate::error::Result;
+use crate::mechanism::{Mechanism, Parameter, ParameterKind, Terms, Use, Work};
+use crate::object::Object;
+
+/// A mechanism, its parameter and a key, which the user may work with so; what that costs is paid when it is used, which
+/// is once.
+pub struct Tool<'a> {
+    pub(super) row: &'static Mechanism,
+    pub(super) terms: &'static Terms,
+    pub(super) key: Arc<Object>,
+    pub(super) parameter: Parameter,
+    pub(super) actor: Actor<'a>,
+    pub(super) toll: Toll,
+}
+
+impl Tool<'_> {
+    pub(super) fn work(&self) -> Work<'_> {
+        Work { row: self.row, key: &self.key.material, key_type: self.key.key_type, parameter: &self.parameter }
+    }
+}
+
+impl Module {
+    /// Puts a mechanism, which [`crate::mechanism::serve`] has found to be served, to work with a key. `decode` makes the
+    /// parameter in the form that the row wants.
+    ///
+    /// # Errors
+    /// As [`Module::admit`]; what the mechanism refuses of key and parameter.
+    pub fn tool<'a>(
+        &self,
+        actor: impl Into<Actor<'a>>,
+        what: Use,
+        (row, terms): (&'static Mechanism, &'static Terms),
+        key: Arc<Object>,
+        decode: impl FnOnce(ParameterKind) -> Result<Parameter>,
+    ) -> Result<Tool<'a>> {
+        let actor = actor.into();
+        let toll = self.admit_approved(actor, &key, row, what)?;
+        let tool = Tool { row, terms, key, parameter: decode(terms.parameter)?, actor, toll };
+        Mechanism::check(&tool.work(), what, self.regime())?;
+        Ok(tool)
+    }
+}
