@@ -10,7 +10,7 @@ use crate::ck::{
 };
 use crate::cryptoki::Library;
 use crate::error::{Error, Result};
-use crate::mechanism::parameter::{Counter, Eddsa, Gcm, Iv, Oaep, Pss};
+use crate::mechanism::parameter::{Counter, Eddsa, EddsaInput, Gcm, Iv, Oaep, Pss};
 use crate::mechanism::{Hash, Parameter, ParameterKind, Use};
 
 /// The longest IV, additional data or label that is read, in bytes; the standard's own limit is 2^32 - 1.
@@ -173,12 +173,7 @@ impl Caller {
         } else {
             self.structure()?
         };
-        // SP 800-38D section 5.2.1.2, which allows 32 and 64 bits for few uses only: 64 are served because AWS's own
-        // page on unwrapping has them, 32 to nobody.
-        let tag_length = match parameter.ulTagBits {
-            bits @ (64 | 96 | 104 | 112 | 120 | 128) => usize::try_from(bits / 8).map_err(|_| BAD)?,
-            _ => return Err(BAD),
-        };
+        let tag_length = Gcm::tag_length(parameter.ulTagBits).ok_or(BAD)?;
         let iv = match kind {
             ParameterKind::GcmIvInFront if parameter.pIv.is_null() => Iv::Unmade,
             ParameterKind::GcmIvInFront => return Err(BAD),
@@ -214,19 +209,19 @@ impl Caller {
             return Ok(Parameter::None);
         }
         let parameter: CK_EDDSA_PARAMS = self.structure()?;
-        let prehashed = match parameter.phFlag {
-            ck::CK_TRUE => true,
-            ck::CK_FALSE => false,
+        let input = match parameter.phFlag {
+            ck::CK_TRUE => EddsaInput::Hashed,
+            ck::CK_FALSE => EddsaInput::Message,
             _ => return Err(BAD),
         };
         // A context that is empty and a message that is not hashed are plain Ed25519, which has no parameter (PKCS#11
         // 3.2 section 6.3.16); CloudHSM knows no context at all.
         let length = parameter.ulContextDataLen;
-        if (length == 0 && !prehashed) || (length != 0 && kind == ParameterKind::EddsaCloudHsm) {
+        if (length == 0 && input == EddsaInput::Message) || (length != 0 && kind == ParameterKind::EddsaCloudHsm) {
             return Err(BAD);
         }
         let context = Self::bytes(parameter.pContextData, length, LONGEST_CONTEXT)?;
-        Ok(Parameter::Eddsa(Eddsa { prehashed, context: context.into() }))
+        Ok(Parameter::Eddsa(Eddsa { input, context: context.into() }))
     }
 
     fn sign_context(&self) -> Result<Parameter> {

@@ -197,6 +197,16 @@ fn sec1_with(key: &PrivateKey, parameters: Option<ObjectIdentifier>) -> Result<S
     encode_secret(&EcPrivateKey { scalar: scalar.expose(), parameters, point: Some(&point) }).map_err(cannot_encode)
 }
 
+/// PKCS#8 around an ECPrivateKey.
+fn pkcs8_with(curve: Curve, inner: &Secret) -> Result<Secret> {
+    let encode = || {
+        let curve = oid(curve)?;
+        let algorithm = AlgorithmIdentifierRef { oid: EC_PUBLIC_KEY, parameters: Some(AnyRef::from(&curve)) };
+        encode_secret(&PrivateKeyInfoRef::new(algorithm, OctetStringRef::new(inner.expose())?))
+    };
+    encode().map_err(cannot_encode)
+}
+
 /// The key as an ECPrivateKey with curve and point.
 ///
 /// # Errors
@@ -211,13 +221,18 @@ pub fn encode_sec1(key: &PrivateKey) -> Result<Secret> {
 /// # Errors
 /// CKR_GENERAL_ERROR: a key that exists can be encoded.
 pub fn encode_pkcs8(key: &PrivateKey) -> Result<Secret> {
-    let inner = sec1_with(key, None)?;
-    let encode = || {
-        let curve = oid(key.curve())?;
-        let algorithm = AlgorithmIdentifierRef { oid: EC_PUBLIC_KEY, parameters: Some(AnyRef::from(&curve)) };
-        encode_secret(&PrivateKeyInfoRef::new(algorithm, OctetStringRef::new(inner.expose())?))
-    };
-    encode().map_err(cannot_encode)
+    pkcs8_with(key.curve(), &sec1_with(key, None)?)
+}
+
+/// PKCS#8 of a key that stays in the HSM: its own curve and point, and in the place of the scalar what it is called by.
+///
+/// # Errors
+/// CKR_GENERAL_ERROR for a name that is longer than a scalar.
+pub fn encode_reference(curve: Curve, point: &[u8], name: &[u8]) -> Result<Secret> {
+    let mut buffer = [0; 66];
+    let scalar = pad_scalar(curve, name, &mut buffer).ok_or(Error::internal("a name longer than a scalar"))?;
+    let inner = encode_secret(&EcPrivateKey { scalar, parameters: None, point: Some(point) }).map_err(cannot_encode)?;
+    pkcs8_with(curve, &inner)
 }
 
 /// The key in an ECPrivateKey; `curve` is the one known from outside, if any. A point inside must be the scalar's.
@@ -267,4 +282,16 @@ pub fn encode_spki(curve: Curve, point: &[u8]) -> Result<Vec<u8>> {
         SubjectPublicKeyInfoRef { algorithm, subject_public_key: BitStringRef::from_bytes(point)? }.to_der()
     };
     encode().map_err(cannot_encode)
+}
+
+/// Curve and point of a public key as SubjectPublicKeyInfo; the point itself is not checked.
+///
+/// # Errors
+/// CKR_ARGUMENTS_BAD for anything but a public key on a known, named curve.
+pub fn decode_spki(encoded: &[u8]) -> Result<(Curve, Vec<u8>)> {
+    const REFUSED: Error = Error::new(ck::CKR_ARGUMENTS_BAD, "no public key on a known EC curve");
+    let info = SubjectPublicKeyInfoRef::from_der(encoded).map_err(|_| REFUSED)?;
+    let curve = info.algorithm.parameters_oid().ok().filter(|_| info.algorithm.oid == EC_PUBLIC_KEY).and_then(curve_of);
+    let point = info.subject_public_key.as_bytes();
+    curve.zip(point).map(|(curve, point)| (curve, point.to_vec())).ok_or(REFUSED)
 }

@@ -5,6 +5,10 @@
 //! randomness from the caller, so deterministic signatures are not to be had. Signing and verifying allocate, a few
 //! hundred bytes for AWS-LC's operation, and need much stack: ML-DSA-87 signs in 128 KiB and not in 112.
 
+use p256::elliptic_curve::pkcs8::der::asn1::BitStringRef;
+use p256::elliptic_curve::pkcs8::der::{self, Encode};
+use p256::elliptic_curve::pkcs8::{AlgorithmIdentifierRef, ObjectIdentifier, SubjectPublicKeyInfoRef};
+
 use super::ffi::ml_dsa::{MlDsa, Shake256};
 use super::ffi::{Checked, Refused};
 use super::random;
@@ -39,6 +43,25 @@ impl ParameterSet {
     /// Every parameter set.
     pub const ALL: [Self; 3] = [Self::MlDsa44, Self::MlDsa65, Self::MlDsa87];
 
+    /// FIPS 204's name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::MlDsa44 => "ML-DSA-44",
+            Self::MlDsa65 => "ML-DSA-65",
+            Self::MlDsa87 => "ML-DSA-87",
+        }
+    }
+
+    /// id-ml-dsa-44, -65, -87 (RFC 9881 section 2).
+    const fn oid(self) -> ObjectIdentifier {
+        ObjectIdentifier::new_unwrap(match self {
+            Self::MlDsa44 => "2.16.840.1.101.3.4.3.17",
+            Self::MlDsa65 => "2.16.840.1.101.3.4.3.18",
+            Self::MlDsa87 => "2.16.840.1.101.3.4.3.19",
+        })
+    }
+
     /// The length of a public key in bytes (FIPS 204 table 2, as the two below).
     #[must_use]
     pub const fn public_length(self) -> usize {
@@ -68,6 +91,18 @@ impl ParameterSet {
             Self::MlDsa87 => MAX_SIGNATURE,
         }
     }
+}
+
+/// A public key as SubjectPublicKeyInfo (RFC 9881 section 4).
+///
+/// # Errors
+/// CKR_GENERAL_ERROR: a key that exists can be encoded.
+pub fn encode_spki(set: ParameterSet, public: &[u8]) -> Result<Vec<u8>> {
+    let encode = || {
+        let algorithm = AlgorithmIdentifierRef { oid: set.oid(), parameters: None };
+        SubjectPublicKeyInfoRef { algorithm, subject_public_key: BitStringRef::from_bytes(public)? }.to_der()
+    };
+    encode().map_err(|_: der::Error| Error::internal("an ML-DSA public key that cannot be encoded"))
 }
 
 /// A prepared private key, with its public half.

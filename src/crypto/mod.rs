@@ -26,6 +26,7 @@ pub mod ed25519;
 pub mod gcm;
 pub mod hmac;
 pub mod kdf;
+pub mod key_file;
 pub mod key_wrap;
 pub mod ml_dsa;
 pub mod pad;

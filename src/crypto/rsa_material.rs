@@ -276,7 +276,15 @@ pub fn decode_pkcs8(encoded: &[u8]) -> Result<Components> {
     if info.algorithm.oid != RSA_ENCRYPTION || info.algorithm.parameters.is_some_and(|p| !p.is_null()) {
         return Err(Error::new(ck::CKR_WRAPPED_KEY_INVALID, "PKCS#8 of another kind than RSA's"));
     }
-    let key = RsaPrivateKeyRef::from_der(info.private_key.as_bytes()).map_err(bad_encoding)?;
+    decode_pkcs1(info.private_key.as_bytes())
+}
+
+/// The key in an RSAPrivateKey, as [`decode_pkcs8`] takes it.
+///
+/// # Errors
+/// As [`decode_pkcs8`].
+pub fn decode_pkcs1(encoded: &[u8]) -> Result<Components> {
+    let key = RsaPrivateKeyRef::from_der(encoded).map_err(bad_encoding)?;
     if key.other_prime_infos.is_some() {
         return Err(Error::new(ck::CKR_WRAPPED_KEY_INVALID, "an RSA key of more than two primes"));
     }
@@ -295,15 +303,26 @@ pub fn decode_pkcs8(encoded: &[u8]) -> Result<Components> {
     .map_err(|error| Error::with(ck::CKR_WRAPPED_KEY_INVALID, error.message().to_owned()))
 }
 
+fn no_public_key(_: der::Error) -> Error {
+    Error::new(ck::CKR_ARGUMENTS_BAD, "no RSA public key")
+}
+
 /// Modulus and exponent of a public key as SubjectPublicKeyInfo (RFC 8017 A.1.1).
 ///
 /// # Errors
 /// CKR_ARGUMENTS_BAD for anything but an RSA public key.
 pub fn decode_spki(encoded: &[u8]) -> Result<(Vec<u8>, Vec<u8>)> {
-    let refused = |_| Error::new(ck::CKR_ARGUMENTS_BAD, "no RSA public key");
-    let info = SubjectPublicKeyInfoRef::from_der(encoded).map_err(refused)?;
+    let info = SubjectPublicKeyInfoRef::from_der(encoded).map_err(no_public_key)?;
     let key = info.subject_public_key.as_bytes().filter(|_| info.algorithm.oid == RSA_ENCRYPTION).unwrap_or_default();
-    let key = RsaPublicKey::<UintRef<'_>>::from_der(key).map_err(refused)?;
+    decode_public_pkcs1(key)
+}
+
+/// The same as RSAPublicKey.
+///
+/// # Errors
+/// As [`decode_spki`].
+pub fn decode_public_pkcs1(encoded: &[u8]) -> Result<(Vec<u8>, Vec<u8>)> {
+    let key = RsaPublicKey::<UintRef<'_>>::from_der(encoded).map_err(no_public_key)?;
     check_public(key.modulus.as_bytes(), key.public_exponent.as_bytes())?;
     Ok((key.modulus.as_bytes().to_vec(), key.public_exponent.as_bytes().to_vec()))
 }

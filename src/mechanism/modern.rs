@@ -3,7 +3,7 @@
 
 use super::asymmetric::{SINGLE_PART, finished};
 use super::operation::NO_PARTS;
-use super::parameter::Eddsa;
+use super::parameter::{Eddsa, EddsaInput};
 use super::{Accumulator, Parameter, Serves, Signing, Work};
 use crate::crypto::digest::{Digest, Hash};
 use crate::crypto::ed25519::{self, Variant};
@@ -16,10 +16,20 @@ pub(super) const fn eddsa() -> Serves {
     Serves {
         sign: Some(Signing {
             length: |_| Ok(ed25519::SIGNATURE_LENGTH),
-            sign: |work, data, out| work.key.edwards_private()?.sign(variant(work), data, out),
-            verify: |work, data, signature| work.key.edwards_public()?.verify(variant(work), data, signature),
+            sign: |work, data, out| match work.parameter {
+                Parameter::Eddsa(Eddsa { input: EddsaInput::Digest, context }) => {
+                    work.key.edwards_private()?.sign_digest(context, data, out)
+                }
+                _ => work.key.edwards_private()?.sign(variant(work), data, out),
+            },
+            verify: |work, data, signature| match work.parameter {
+                Parameter::Eddsa(Eddsa { input: EddsaInput::Digest, context }) => {
+                    work.key.edwards_public()?.verify_digest(context, data, signature)
+                }
+                _ => work.key.edwards_public()?.verify(variant(work), data, signature),
+            },
             start: |work| match work.parameter {
-                Parameter::Eddsa(Eddsa { prehashed: true, .. }) => Ok(Accumulator::Digest(Digest::new(Hash::Sha512))),
+                Parameter::Eddsa(Eddsa { input: EddsaInput::Hashed, .. }) => Ok(Accumulator::Digest(Digest::new(Hash::Sha512))),
                 _ => Err(NO_PARTS),
             },
             sign_end: |work, state, out| {
@@ -81,8 +91,8 @@ const ML_DSA: Signing = Signing {
 
 fn variant<'a>(work: &Work<'a>) -> Variant<'a> {
     match work.parameter {
-        Parameter::Eddsa(Eddsa { prehashed: true, context }) => Variant::Prehashed(context),
-        Parameter::Eddsa(Eddsa { prehashed: false, context }) => Variant::Context(context),
+        Parameter::Eddsa(Eddsa { input: EddsaInput::Message, context }) => Variant::Context(context),
+        Parameter::Eddsa(Eddsa { context, .. }) => Variant::Prehashed(context),
         _ => Variant::Pure,
     }
 }

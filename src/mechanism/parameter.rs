@@ -5,6 +5,7 @@
 
 pub use crate::crypto::counter_kdf::{Field, Prf};
 pub use crate::crypto::ctr::Counter;
+use crate::ck::CK_ULONG;
 use crate::crypto::digest::Hash;
 
 /// The form of a mechanism's parameter.
@@ -99,16 +100,27 @@ impl Parameter {
     /// (User Guide, pkcs11-mechanisms).
     #[must_use]
     pub const fn prehashes(&self) -> bool {
-        matches!(self, Self::Eddsa(Eddsa { prehashed: true, .. }))
+        matches!(self, Self::Eddsa(Eddsa { input: EddsaInput::Hashed | EddsaInput::Digest, .. }))
     }
 }
 
 /// The parameter of EdDSA.
 pub struct Eddsa {
-    /// Ed25519ph, which signs a hash of the message.
-    pub prehashed: bool,
+    /// What is signed.
+    pub input: EddsaInput,
     /// The context.
     pub context: Box<[u8]>,
+}
+
+/// What EdDSA signs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum EddsaInput {
+    /// The message: Ed25519ctx.
+    Message,
+    /// The message's SHA-512: Ed25519ph.
+    Hashed,
+    /// The same, which the caller has made.
+    Digest,
 }
 
 /// The parameter of CKM_RSA_AES_KEY_WRAP.
@@ -155,6 +167,18 @@ pub struct Gcm {
     pub additional: Box<[u8]>,
     /// The length of the tag, in bytes.
     pub tag_length: usize,
+}
+
+impl Gcm {
+    /// The length in bytes of a tag of so many bits, if it is served: SP 800-38D section 5.2.1.2, which allows 32 and 64 bits
+    /// for few uses only. 64 are served because AWS's own page on unwrapping has them, 32 to nobody.
+    #[must_use]
+    pub fn tag_length(bits: CK_ULONG) -> Option<usize> {
+        match bits {
+            64 | 96 | 104 | 112 | 120 | 128 => usize::try_from(bits / 8).ok(),
+            _ => None,
+        }
+    }
 }
 
 /// The parameter of RSA-PSS.

@@ -5,7 +5,8 @@ use super::{Login, Module};
 use crate::ck;
 use crate::crypto::{ec_material, ed25519, rsa_material};
 use crate::error::Result;
-use crate::object::{KeyMaterial, Object};
+use crate::object::key_file::{self, KeyFile};
+use crate::object::{KeyMaterial, Object, import};
 
 /// Figures of one key, none of them secret.
 pub struct Figures {
@@ -16,6 +17,10 @@ pub struct Figures {
     pub modulus_bits: Option<u64>,
     /// CloudHSM's name of an elliptic curve.
     pub curve: Option<&'static str>,
+    /// The parameter set of an ML-DSA key.
+    pub parameter_set: Option<&'static str>,
+    /// The check value, which the CLI shows of ML-DSA keys too and PKCS#11 does not.
+    pub check_value: Option<[u8; 3]>,
     /// The point of an EC key, of either half: 04 || X || Y.
     pub point: Option<Vec<u8>>,
 }
@@ -27,13 +32,29 @@ fn edwards(figures: &mut Figures, point: &[u8; ed25519::KEY_LENGTH], length: usi
 }
 
 impl Module {
+    /// A file of a key that the caller may read: its public half, or a reference to it. It holds no secret.
+    ///
+    /// # Errors
+    /// What the policy refuses; CKR_ARGUMENTS_BAD for a key of another kind than the file is for.
+    pub fn key_file(&self, login: &Login, object: &Object, file: KeyFile) -> Result<String> {
+        policy::may_with(login, Command::ReadKey, object)?;
+        key_file::write(object, file)
+    }
+
     /// The figures of a key that the caller may read.
     ///
     /// # Errors
     /// What the policy refuses; material that cannot be prepared.
     pub fn figures(&self, login: &Login, object: &Object) -> Result<Figures> {
         policy::may_with(login, Command::ReadKey, object)?;
-        let mut figures = Figures { length: 0, modulus_bits: None, curve: None, point: None };
+        let mut figures = Figures {
+            length: 0,
+            modulus_bits: None,
+            curve: None,
+            parameter_set: None,
+            check_value: None,
+            point: None,
+        };
         if let Some(modulus) = object.attributes.get(ck::CKA_MODULUS) {
             let zeros = modulus.first().map_or(0, |byte| byte.leading_zeros());
             figures.modulus_bits = Some((modulus.len() as u64 * 8).saturating_sub(u64::from(zeros)));
@@ -59,9 +80,18 @@ impl Module {
             // The lengths that AWS's own output has: the public key, and the expanded private one.
             KeyMaterial::EdwardsPublic(key) => edwards(&mut figures, key.bytes(), ed25519::KEY_LENGTH),
             KeyMaterial::EdwardsPrivate(key) => edwards(&mut figures, key.public(), ed25519::to_pkcs8(key)?.len()),
-            KeyMaterial::MlDsaPublic(key) => key.bytes().len(),
-            KeyMaterial::MlDsaPrivate(key) => key.parameter_set().private_length(),
+            KeyMaterial::MlDsaPublic(key) => {
+                figures.parameter_set = Some(key.parameter_set().name());
+                key.bytes().len()
+            }
+            KeyMaterial::MlDsaPrivate(key) => {
+                figures.parameter_set = Some(key.parameter_set().name());
+                key.parameter_set().private_length()
+            }
         };
+        if figures.parameter_set.is_some() {
+            figures.check_value = import::check_value(&object.attributes.edit(), &object.material)?;
+        }
         Ok(figures)
     }
 }

@@ -10,6 +10,7 @@ pub mod find;
 pub mod form;
 pub mod import;
 pub mod key;
+pub mod key_file;
 mod prepared;
 pub mod record;
 pub mod rules;

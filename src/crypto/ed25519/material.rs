@@ -162,3 +162,14 @@ pub fn encode_spki(point: &[u8; KEY_LENGTH]) -> Result<Vec<u8>> {
     };
     encode().map_err(cannot_encode)
 }
+
+/// The point of a public key as SubjectPublicKeyInfo; the point itself is not checked.
+///
+/// # Errors
+/// CKR_ARGUMENTS_BAD for anything but an Ed25519 public key.
+pub fn decode_spki(encoded: &[u8]) -> Result<[u8; KEY_LENGTH]> {
+    const REFUSED: Error = Error::new(ck::CKR_ARGUMENTS_BAD, "no Ed25519 public key");
+    let info = SubjectPublicKeyInfoRef::from_der(encoded).map_err(|_| REFUSED)?;
+    let point = info.subject_public_key.as_bytes().filter(|_| info.algorithm == ALGORITHM);
+    point.and_then(|point| point.try_into().ok()).ok_or(REFUSED)
+}
