@@ -4,7 +4,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use cloudhsm_pkcs11::module;
 
 use crate::credentials::Password;
-use crate::{cluster, key, user};
+use crate::{cluster, crypto, key, user};
 
 /// AWS CloudHSM's command line for the HSM of libcloudhsm_pkcs11.so.
 #[derive(Parser)]
@@ -35,6 +35,11 @@ pub(crate) enum Command {
     Cluster {
         #[command(subcommand)]
         command: cluster::Command,
+    },
+    /// Sign and verify
+    Crypto {
+        #[command(subcommand)]
+        command: crypto::Command,
     },
     /// Manage users
     User {
@@ -103,11 +108,16 @@ pub(crate) struct Approval {
 impl Approval {
     /// An approval that was given must at least be there; nothing here needs one.
     pub(crate) fn check(&self) -> Result<(), crate::output::Failure> {
-        match &self.approval {
-            Some(path) if !path.is_file() => {
-                Err(crate::output::Failure::new(format!("{}: there is no such token file", path.display())))
-            }
-            _ => Ok(()),
+        check_approval(self.approval.as_deref())
+    }
+}
+
+/// The same for a command that takes several.
+pub(crate) fn check_approval(file: Option<&std::path::Path>) -> Result<(), crate::output::Failure> {
+    match file {
+        Some(path) if !path.is_file() => {
+            Err(crate::output::Failure::new(format!("{}: there is no such token file", path.display())))
         }
+        _ => Ok(()),
     }
 }

@@ -13,6 +13,8 @@ pub(crate) const HSM: &str = "hsm1";
 
 pub(crate) struct Context {
     pub(crate) config: Config,
+    /// The profile of the configuration, which this program speaks in nothing but what it may import.
+    pub(crate) configured: Profile,
     pub(crate) module: Module,
     login: Option<Login>,
     session_keys: u64,
@@ -21,9 +23,9 @@ pub(crate) struct Context {
 impl Context {
     /// Reads the configuration and opens the HSM, activated or not.
     pub(crate) fn open() -> error::Result<Self> {
-        let config = read_config()?;
+        let (config, configured) = read_config()?;
         let module = Module::open(&config, HSM)?;
-        Ok(Self { config, module, login: None, session_keys: 0 })
+        Ok(Self { config, configured, module, login: None, session_keys: 0 })
     }
 
     /// Refuses a cluster id that is not that of the local HSM.
@@ -75,11 +77,11 @@ impl Context {
     }
 }
 
-/// The configuration of this program. It always speaks CloudHSM's dialect, whatever the applications beside it speak:
-/// its options and its JSON are CloudHSM's.
-pub(crate) fn read_config() -> error::Result<Config> {
+/// The configuration of this program, and the profile that it names. The program always speaks CloudHSM's dialect, whatever
+/// the applications beside it speak: its options and its JSON are CloudHSM's.
+pub(crate) fn read_config() -> error::Result<(Config, Profile)> {
     let mut config = Config::read()?;
-    config.settings.profile = Profile::default();
+    let configured = std::mem::take(&mut config.settings.profile);
     log::configure(config.settings.log_level, config.settings.log_file.as_deref())?;
-    Ok(config)
+    Ok((config, configured))
 }

@@ -12,7 +12,9 @@ mod arguments;
 mod cluster;
 mod context;
 mod credentials;
+mod crypto;
 mod doctor;
+mod input;
 mod key;
 mod output;
 mod user;
@@ -44,6 +46,7 @@ fn run(arguments: Arguments, context: &mut Context) -> Outcome {
     context.check_cluster(arguments.cluster_id.as_deref())?;
     match arguments.command {
         Command::Cluster { command } => cluster::run(command, context),
+        Command::Crypto { command } => crypto::run(&command, context),
         Command::User { command } => user::run(command, context),
         Command::Key { command } => key::run(command, context),
         Command::Doctor { .. } => Err(output::Failure::new("doctor runs before the HSM is opened")),

@@ -10,6 +10,7 @@ use cloudhsm_pkcs11::object::rules::{self, Cell, Making};
 use cloudhsm_pkcs11::object::template::Value;
 use cloudhsm_pkcs11::secret::Secret;
 
+use crate::input::Hex;
 use crate::output::Failure;
 
 /// How a value is written.
@@ -72,6 +73,7 @@ pub(super) static ROWS: &[Row] = &[
     row("modifiable", ck::CKA_MODIFIABLE, Form::Flag, Given::List),
     row("never-extractable", ck::CKA_NEVER_EXTRACTABLE, Form::Flag, Given::Hsm),
     row("private", ck::CKA_PRIVATE, Form::Flag, Given::List),
+    row("mldsa-algorithm", vendor::CKA_CLOUDHSM_PARAMETER_SET, Form::Figure, Given::Option),
     row("sensitive", ck::CKA_SENSITIVE, Form::Flag, Given::PrivateKeyList),
     row("sign", ck::CKA_SIGN, Form::Flag, Given::List),
     row("trusted", ck::CKA_TRUSTED, Form::Flag, Given::Hsm),
@@ -112,23 +114,28 @@ pub(super) fn split(item: &str) -> Result<(&str, &str), Failure> {
     item.split_once('=').ok_or_else(|| Failure::new(format!("{item} is not of the form name=value")))
 }
 
+/// What kind of key a list is for, and how it is made.
+#[derive(Clone, Copy)]
+pub(super) struct New {
+    pub(super) class: CK_OBJECT_CLASS,
+    pub(super) key_type: CK_KEY_TYPE,
+    pub(super) making: Making,
+}
+
 /// Adds the attributes of a list `name=value ...` to the template of a new key.
 ///
 /// # Errors
 /// AWS's texts for an attribute that has an option of its own and for a value that is not allowed.
 pub(super) fn add(
     template: &mut Template,
-    class: CK_OBJECT_CLASS,
-    key_type: CK_KEY_TYPE,
+    New { class, key_type, making }: New,
     items: &[String],
     regime: Regime<'_>,
 ) -> Result<(), Failure> {
     for item in items {
         let (name, text) = split(item)?;
         let row = find(name)?;
-        let refused = || {
-            Failure::new(format!("Attribute {name} cannot be set to the value {text} by the user for this operation"))
-        };
+        let refused = || refused(name, text);
         match row.given {
             Given::List => {}
             Given::PrivateKeyList if class == ck::CKO_PRIVATE_KEY => {}
@@ -142,11 +149,14 @@ pub(super) fn add(
         }
         let value = encode(row, text).ok_or_else(refused)?;
         let kind = rules::kind(class, key_type).ok_or_else(refused)?;
-        match kind.rule(row.id).map_or(Cell::Unsupported, |rule| rule.cell(Making::Generate, regime)) {
+        match kind.rule(row.id).map_or(Cell::Unsupported, |rule| rule.cell(making, regime)) {
             // Asked for as it is anyway.
             Cell::Unsupported if row.form == Form::Flag && value == [u8::from(unknown_reads(row.id, class))] => {
                 continue;
             }
+            // AWS's samples ask it of generic secrets, which do neither (User Guide,
+            // cloudhsm_cli-key-generate-symmetric-generic-secret).
+            Cell::Unsupported if key_type == ck::CKK_GENERIC_SECRET && is_ciphering(row.id) => continue,
             Cell::Unsupported | Cell::ReadOnly | Cell::ReadOnlyTrue => return Err(refused()),
             Cell::Only(only) if value != [u8::from(only)] => return Err(refused()),
             Cell::Only(_) | Cell::OnlyZero | Cell::MandatoryZero | Cell::Mandatory | Cell::Optional(_) => {}
@@ -159,9 +169,51 @@ pub(super) fn add(
         if fixed.is_some_and(|fixed| value != fixed.to_ne_bytes()) {
             return Err(refused());
         }
-        template.push(row.id, Value::Plain(Secret::new(value)))?;
+        // What the command has fixed is in the template already.
+        if fixed.is_none() || !template.names(&[row.id]) {
+            template.push(row.id, Value::Plain(Secret::new(value)))?;
+        }
     }
     Ok(())
+}
+
+const fn is_ciphering(id: CK_ATTRIBUTE_TYPE) -> bool {
+    matches!(id, ck::CKA_ENCRYPT | ck::CKA_DECRYPT)
+}
+
+/// AWS's answer to a value that an attribute cannot have.
+pub(super) fn refused(name: &str, text: &str) -> Failure {
+    Failure::new(format!("Attribute {name} cannot be set to the value {text} by the user for this operation"))
+}
+
+/// The change of one attribute: its name, and the words of its value. A template is a list `name=value ...`; a single empty
+/// word is an empty one.
+///
+/// # Errors
+/// AWS's text for a value that is not allowed.
+pub(super) fn change(name: &str, words: &[String]) -> Result<Template, Failure> {
+    let text = words.join(" ");
+    let templates = [("wrap-template", ck::CKA_WRAP_TEMPLATE), ("unwrap-template", ck::CKA_UNWRAP_TEMPLATE)];
+    let mut change = Template::default();
+    if let Some((_, id)) = templates.iter().find(|(known, _)| *known == name) {
+        let mut inner = Template::default();
+        for word in words.iter().filter(|word| !word.is_empty()) {
+            let (name, value) = split(word)?;
+            let row = find(name)?;
+            let value = encode(row, value).ok_or_else(|| refused(name, value))?;
+            inner.push(row.id, Value::Plain(Secret::new(value)))?;
+        }
+        change.push(*id, Value::Template(inner))?;
+        return Ok(change);
+    }
+    let row = find(name)?;
+    // The guide's table of the CLI has it as fixed; its page on PKCS#11 has it as changeable.
+    if row.id == ck::CKA_SENSITIVE {
+        return Err(refused(name, &text));
+    }
+    let value = encode(row, &text).ok_or_else(|| refused(name, &text))?;
+    change.push(row.id, Value::Plain(Secret::new(value)))?;
+    Ok(change)
 }
 
 /// What a boolean that a kind of key does not know reads as: AWS's CLI shows every boolean of every key, and a public
@@ -182,51 +234,14 @@ pub(super) fn encode(row: &Row, text: &str) -> Option<Vec<u8>> {
             _ => None,
         },
         Form::Text => Some(text.as_bytes().to_vec()),
-        Form::Hex => from_hex(text),
+        Form::Hex => Hex::parse(text).ok().map(|hex| hex.0),
         Form::Class => word(CLASSES),
         Form::KeyType => word(KEY_TYPES),
         Form::Figure => None,
     }
 }
 
-/// `0x` and pairs of digits; `0x` alone is no bytes.
-fn from_hex(text: &str) -> Option<Vec<u8>> {
-    let digits = text.strip_prefix("0x")?;
-    if !digits.len().is_multiple_of(2) || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-        return None;
-    }
-    digits.as_bytes().chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
-}
-
-/// `0x` and lower-case digits.
-pub(super) fn to_hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(2 + 2 * bytes.len());
-    text.push_str("0x");
-    for byte in bytes {
-        for digit in [byte >> 4, byte & 15] {
-            text.extend(char::from_digit(u32::from(digit), 16));
-        }
-    }
-    text
-}
-
 fn capitalized(name: &str) -> String {
     let mut letters = name.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hexadecimal_goes_there_and_back() {
-        assert_eq!(from_hex("0x0102fF"), Some(vec![1, 2, 255]));
-        assert_eq!(from_hex("0x"), Some(vec![]));
-        for wrong in ["", "01", "0x1", "0x+1", "0xgg", "0x\u{e9}"] {
-            assert_eq!(from_hex(wrong), None, "{wrong}");
-        }
-        assert_eq!(to_hex(&[1, 2, 255]), "0x0102ff");
-        assert_eq!(to_hex(&[]), "0x");
-    }
 }

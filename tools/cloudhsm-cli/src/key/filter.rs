@@ -11,18 +11,18 @@ use cloudhsm_pkcs11::module::{Login, Module};
 use cloudhsm_pkcs11::object::{Object, ObjectId, Template};
 
 use super::attributes::{self, Form, Row};
-use super::view;
+use super::view::Shown;
 use crate::output::Failure;
 
 /// A filter as it was written, in parts.
 #[derive(Default)]
-pub(super) struct Filter {
+pub(crate) struct Filter {
     reference: Option<u64>,
     wanted: Vec<(&'static Row, String)>,
 }
 
 impl Filter {
-    pub(super) fn parse(items: &[String]) -> Result<Self, Failure> {
+    pub(crate) fn parse(items: &[String]) -> Result<Self, Failure> {
         let mut filter = Self::default();
         for item in items {
             let (name, value) = attributes::split(item)?;
@@ -39,6 +39,11 @@ impl Filter {
             }
         }
         Ok(filter)
+    }
+
+    /// Whether every key matches.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.reference.is_none() && self.wanted.is_empty()
     }
 
     /// The keys that match and that the user sees, in the order in which they were made.
@@ -58,7 +63,7 @@ impl Filter {
     }
 
     /// The one key that matches.
-    pub(super) fn find_one(&self, module: &Module, login: &Login) -> Result<Arc<Object>, Failure> {
+    pub(crate) fn find_one(&self, module: &Module, login: &Login) -> Result<Arc<Object>, Failure> {
         let mut found = self.find(module, login)?;
         match (found.pop(), found.len()) {
             (Some(one), 0) => Ok(one),
@@ -84,18 +89,19 @@ impl Filter {
     }
 
     fn matches(&self, module: &Module, login: &Login, object: &Object) -> Result<bool, Failure> {
-        if self.wanted.is_empty() {
-            return Ok(true);
-        }
-        let shown = view::attributes(module, login, object)?;
-        Ok(self.wanted.iter().all(|(row, wanted)| {
-            shown.get(row.name).is_some_and(|value| match value.as_str() {
+        let mut shown = Shown::new(module, login, object);
+        for (row, wanted) in &self.wanted {
+            let fits = shown.value(row)?.is_some_and(|value| match value.as_str() {
                 // Digits of hexadecimal numbers may be of either case; labels may not.
                 Some(text) if row.form == Form::Text => text == wanted,
                 Some(text) => text.eq_ignore_ascii_case(wanted),
-                None => serde_json::from_str(wanted).is_ok_and(|wanted: serde_json::Value| wanted == *value),
-            })
-        }))
+                None => serde_json::from_str(wanted).is_ok_and(|wanted: serde_json::Value| wanted == value),
+            });
+            if !fits {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 }
 

@@ -4,15 +4,18 @@
 //! that runs one command shows it and it is gone, on AWS as here.
 
 use clap::{Args, Subcommand, ValueEnum};
-use cloudhsm_pkcs11::ck::{self, CK_MECHANISM_TYPE};
+use cloudhsm_pkcs11::ck::{self, CK_MECHANISM_TYPE, CK_ULONG, vendor};
 use cloudhsm_pkcs11::mechanism::{self, Mechanism};
 use cloudhsm_pkcs11::module::Role;
 use cloudhsm_pkcs11::object::Template;
+use cloudhsm_pkcs11::object::rules::Making;
 use cloudhsm_pkcs11::object::template::Value;
 use cloudhsm_pkcs11::secret::Secret;
 use serde_json::json;
 
-use super::{attributes, view};
+use super::attributes::{self, New};
+use super::sharing::{KeySharing, PairSharing};
+use super::view;
 use crate::context::Context;
 use crate::output::{Failure, Outcome};
 
@@ -44,13 +47,7 @@ pub(crate) struct SymmetricArguments {
     #[arg(long, num_args = 1.., value_name = "ATTRIBUTE")]
     attributes: Vec<String>,
     #[command(flatten)]
-    sharing: Sharing,
-    /// How many approvals a change of the key needs
-    #[arg(long, value_name = "VALUE")]
-    manage_key_quorum_value: Option<u8>,
-    /// How many approvals a use of the key needs
-    #[arg(long, value_name = "VALUE")]
-    use_key_quorum_value: Option<u8>,
+    sharing: KeySharing,
 }
 
 #[derive(Subcommand)]
@@ -62,6 +59,13 @@ Example:
     --curve secp256r1 --public-label ec-public --private-label ec-private \\
     --public-attributes verify=true --private-attributes sign=true")]
     Ec(Ec),
+    /// Make an ML-DSA key pair
+    #[command(after_help = "\
+Example:
+  CLOUDHSM_ROLE=crypto-user CLOUDHSM_PIN=ann:password cloudhsm-cli key generate-asymmetric-pair ml-dsa \\
+    --mldsa-algorithm ML-DSA-65 --public-label pq-public --private-label pq-private \\
+    --public-attributes verify=true --private-attributes sign=true")]
+    MlDsa(MlDsa),
     /// Make an RSA key pair
     #[command(after_help = "\
 Example:
@@ -78,6 +82,26 @@ pub(crate) struct Ec {
     curve: Curve,
     #[command(flatten)]
     pair: PairArguments,
+}
+
+#[derive(Args)]
+pub(crate) struct MlDsa {
+    /// The parameter set
+    #[arg(long, value_enum)]
+    mldsa_algorithm: ParameterSet,
+    #[command(flatten)]
+    pair: PairArguments,
+}
+
+/// The parameter sets of FIPS 204, in AWS's spelling.
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum ParameterSet {
+    #[value(name = "ML-DSA-44")]
+    MlDsa44,
+    #[value(name = "ML-DSA-65")]
+    MlDsa65,
+    #[value(name = "ML-DSA-87")]
+    MlDsa87,
 }
 
 #[derive(Args)]
@@ -107,23 +131,7 @@ pub(crate) struct PairArguments {
     #[arg(long, num_args = 1.., value_name = "ATTRIBUTE")]
     private_attributes: Vec<String>,
     #[command(flatten)]
-    sharing: Sharing,
-    /// How many approvals a change of the private key needs
-    #[arg(long, value_name = "VALUE")]
-    manage_private_key_quorum_value: Option<u8>,
-    /// How many approvals a use of the private key needs
-    #[arg(long, value_name = "VALUE")]
-    use_private_key_quorum_value: Option<u8>,
-}
-
-#[derive(Args)]
-pub(crate) struct Sharing {
-    /// Make a session key: it is gone at the end of the login, and so at the end of this one command
-    #[arg(long)]
-    session: bool,
-    /// The users to share the key with; not available yet
-    #[arg(long, num_args = 1.., value_name = "USERNAME")]
-    share_crypto_users: Vec<String>,
+    sharing: PairSharing,
 }
 
 /// AWS's names of curves, two of which are one curve.
@@ -139,15 +147,25 @@ pub(crate) enum Curve {
 }
 
 impl Curve {
-    /// `CKA_EC_PARAMS`: the curve's OID in DER (RFC 5480 section 2.1.1.1, SEC 2 appendix A).
-    const fn parameters(self) -> Option<&'static [u8]> {
+    /// `CKA_EC_PARAMS`: the curve's OID in DER (RFC 5480 section 2.1.1.1, SEC 2 appendix A, RFC 8410 section 3).
+    const fn parameters(self) -> &'static [u8] {
         match self {
-            Self::Secp224r1 => Some(&[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x21]),
-            Self::Prime256v1 | Self::Secp256r1 => Some(&[0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07]),
-            Self::Secp384r1 => Some(&[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22]),
-            Self::Secp521r1 => Some(&[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x23]),
-            Self::Secp256k1 => Some(&[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x0a]),
-            Self::Ed25519 => None,
+            Self::Secp224r1 => &[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x21],
+            Self::Prime256v1 | Self::Secp256r1 => &[0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07],
+            Self::Secp384r1 => &[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22],
+            Self::Secp521r1 => &[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x23],
+            Self::Secp256k1 => &[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x0a],
+            Self::Ed25519 => &[0x06, 0x03, 0x2b, 0x65, 0x70],
+        }
+    }
+}
+
+impl ParameterSet {
+    const fn number(self) -> CK_ULONG {
+        match self {
+            Self::MlDsa44 => vendor::CKP_CLOUDHSM_ML_DSA_44,
+            Self::MlDsa65 => vendor::CKP_CLOUDHSM_ML_DSA_65,
+            Self::MlDsa87 => vendor::CKP_CLOUDHSM_ML_DSA_87,
         }
     }
 }
@@ -157,72 +175,63 @@ pub(super) fn symmetric(kind: Symmetric, context: &mut Context) -> Outcome {
         Symmetric::Aes(arguments) => (arguments, ck::CKK_AES, ck::CKM_AES_KEY_GEN),
         Symmetric::GenericSecret(arguments) => (arguments, ck::CKK_GENERIC_SECRET, ck::CKM_GENERIC_SECRET_KEY_GEN),
     };
-    let quorum = (arguments.manage_key_quorum_value, arguments.use_key_quorum_value);
-    arguments.sharing.check(quorum)?;
+    let sharing = arguments.sharing.wanted()?;
     let mut template = template(&arguments.label, arguments.sharing.session)?;
     push(&mut template, ck::CKA_VALUE_LEN, &arguments.key_length_bytes.to_ne_bytes())?;
-    let regime = context.module.regime();
-    attributes::add(&mut template, ck::CKO_SECRET_KEY, key_type, &arguments.attributes, regime)?;
     let session = context.session_reference();
     let (module, login) = context.login_as(Role::CryptoUser)?;
-    let object = module.generate_key(login, row(generator)?, &template, &Default::default())?;
-    Ok(json!({ "key": view::key(module, login, &object, session)? }))
+    let new = New { class: ck::CKO_SECRET_KEY, key_type, making: Making::Generate };
+    attributes::add(&mut template, new, &arguments.attributes, module.regime())?;
+    let key = module.generate_key(login, row(generator)?, &template, &sharing)?;
+    Ok(json!({ "key": view::key(module, login, &key, session)? }))
 }
 
 pub(super) fn pair(kind: Pair, context: &mut Context) -> Outcome {
-    let (key_type, generator, own, arguments) = match kind {
+    let (key_type, generator, of_public, of_both, arguments) = match kind {
         Pair::Ec(Ec { curve, pair }) => {
-            let parameters =
-                curve.parameters().ok_or(Failure::new("Keys on the curve ed25519 are not available yet"))?;
-            (ck::CKK_EC, ck::CKM_EC_KEY_PAIR_GEN, vec![(ck::CKA_EC_PARAMS, parameters.to_vec())], pair)
+            let parameters = vec![(ck::CKA_EC_PARAMS, curve.parameters().to_vec())];
+            (ck::CKK_EC, ck::CKM_EC_KEY_PAIR_GEN, parameters, vec![], pair)
+        }
+        Pair::MlDsa(MlDsa { mldsa_algorithm, pair }) => {
+            let set = vec![(vendor::CKA_CLOUDHSM_PARAMETER_SET, mldsa_algorithm.number().to_ne_bytes().to_vec())];
+            (vendor::CKK_CLOUDHSM_ML_DSA, vendor::CKM_CLOUDHSM_ML_DSA_KEY_PAIR_GEN, vec![], set, pair)
         }
         Pair::Rsa(Rsa { modulus_size_bits, public_exponent, pair }) => {
             let exponent: Vec<u8> = public_exponent.to_be_bytes().into_iter().skip_while(|byte| *byte == 0).collect();
-            let own = vec![
+            let size = vec![
                 (ck::CKA_MODULUS_BITS, modulus_size_bits.to_ne_bytes().to_vec()),
                 (ck::CKA_PUBLIC_EXPONENT, exponent),
             ];
-            (ck::CKK_RSA, ck::CKM_RSA_PKCS_KEY_PAIR_GEN, own, pair)
+            (ck::CKK_RSA, ck::CKM_RSA_PKCS_KEY_PAIR_GEN, size, vec![], pair)
         }
     };
-    arguments.sharing.check((arguments.manage_private_key_quorum_value, arguments.use_private_key_quorum_value))?;
+    let sharing = arguments.sharing.wanted()?;
     let mut public = template(&arguments.public_label, arguments.sharing.session)?;
     let mut private = template(&arguments.private_label, arguments.sharing.session)?;
-    for (id, value) in own {
-        push(&mut public, id, &value)?;
+    for (id, value) in of_public.iter().chain(&of_both) {
+        push(&mut public, *id, value)?;
     }
-    let regime = context.module.regime();
-    attributes::add(&mut public, ck::CKO_PUBLIC_KEY, key_type, &arguments.public_attributes, regime)?;
-    attributes::add(&mut private, ck::CKO_PRIVATE_KEY, key_type, &arguments.private_attributes, regime)?;
+    for (id, value) in &of_both {
+        push(&mut private, *id, value)?;
+    }
     let references = (context.session_reference(), context.session_reference());
     let (module, login) = context.login_as(Role::CryptoUser)?;
-    let (public, private) = module.generate_key_pair(login, row(generator)?, &public, &private, &Default::default())?;
+    let new = |class| New { class, key_type, making: Making::Generate };
+    attributes::add(&mut public, new(ck::CKO_PUBLIC_KEY), &arguments.public_attributes, module.regime())?;
+    attributes::add(&mut private, new(ck::CKO_PRIVATE_KEY), &arguments.private_attributes, module.regime())?;
+    let (public, private) = module.generate_key_pair(login, row(generator)?, &public, &private, &sharing)?;
     Ok(json!({
         "public_key": view::key(module, login, &public, references.0)?,
         "private_key": view::key(module, login, &private, references.1)?,
     }))
 }
 
-impl Sharing {
-    /// What AWS answers to quorum values of a key that has its owner alone, and that sharing is yet to come.
-    fn check(&self, quorum: (Option<u8>, Option<u8>)) -> Result<(), Failure> {
-        if !self.share_crypto_users.is_empty() {
-            return Err(Failure::new("Sharing keys is not available yet"));
-        }
-        match quorum {
-            (None, None) => Ok(()),
-            (Some(2..), Some(2..)) => Err(Failure::new("Invalid quorum value provided.")),
-            _ => Err(Failure::new("The manage key and use key quorum values must be set to a value greater than 1")),
-        }
-    }
-}
-
 /// What every new key gets; the other defaults of the CLI are those of the rules.
-fn template(label: &str, session: bool) -> Result<Template, Failure> {
+pub(super) fn template(label: &str, session: bool) -> Result<Template, Failure> {
     Ok(Template::of(&[(ck::CKA_LABEL, label.as_bytes()), (ck::CKA_TOKEN, &[u8::from(!session)])])?)
 }
 
-fn push(template: &mut Template, id: ck::CK_ATTRIBUTE_TYPE, value: &[u8]) -> Result<(), Failure> {
+pub(super) fn push(template: &mut Template, id: ck::CK_ATTRIBUTE_TYPE, value: &[u8]) -> Result<(), Failure> {
     Ok(template.push(id, Value::Plain(Secret::copy(value)))?)
 }
 

@@ -1,6 +1,9 @@
 //! `key list`.
 
-use cloudhsm_pkcs11::module::Role;
+use std::sync::Arc;
+
+use cloudhsm_pkcs11::module::{KeyPage, Role};
+use cloudhsm_pkcs11::object::Object;
 use serde_json::{Value, json};
 
 use super::filter::Filter;
@@ -27,22 +30,29 @@ pub(crate) struct Arguments {
 pub(super) fn run(arguments: &Arguments, context: &mut Context) -> Outcome {
     let filter = Filter::parse(&arguments.filter)?;
     let (module, login) = context.login()?;
-    let found = filter.find(module, login)?;
-    let start = usize::try_from(arguments.starting_token.unwrap_or(0)).unwrap_or(usize::MAX).min(found.len());
-    let end = start.saturating_add(usize::try_from(arguments.max_items).unwrap_or(usize::MAX)).min(found.len());
+    let start = usize::try_from(arguments.starting_token.unwrap_or(0)).unwrap_or(usize::MAX);
+    let most = usize::try_from(arguments.max_items).unwrap_or(usize::MAX);
+    // Without a filter nothing is opened but the page; with one, what a filter compares is in the keys.
+    let page = if filter.is_empty() {
+        module.list_keys(login, start, most)?
+    } else {
+        page_of(filter.find(module, login)?, start, most)
+    };
     let verbose = arguments.verbose && login.role == Role::CryptoUser;
-    let page = found.get(start..end).unwrap_or_default();
-    let keys = page
-        .iter()
-        .map(
-            |object| if verbose { view::key(module, login, object, 0) } else { Ok(view::short(module, login, object)) },
-        )
-        .collect::<Result<Vec<Value>, _>>()?;
-    let mut data = json!({ "matched_keys": keys, "total_key_count": found.len(), "returned_key_count": page.len() });
-    if end < found.len()
-        && let Some(data) = data.as_object_mut()
-    {
-        data.insert("next_token".to_owned(), Value::from(end.to_string()));
+    let one = |key: &Arc<Object>| {
+        if verbose { view::key(module, login, key, 0) } else { Ok(view::short(module, login, key)) }
+    };
+    let keys = page.keys.iter().map(one).collect::<Result<Vec<Value>, _>>()?;
+    let mut data = json!({ "matched_keys": keys, "total_key_count": page.total, "returned_key_count": keys.len() });
+    if let (Some(next), Some(data)) = (page.next, data.as_object_mut()) {
+        data.insert("next_token".to_owned(), Value::from(next.to_string()));
     }
     Ok(data)
+}
+
+fn page_of(found: Vec<Arc<Object>>, start: usize, most: usize) -> KeyPage {
+    let total = found.len();
+    let keys: Vec<Arc<Object>> = found.into_iter().skip(start).take(most).collect();
+    let next = Some(start.saturating_add(keys.len())).filter(|next| *next < total);
+    KeyPage { total, keys, next }
 }

@@ -1,28 +1,34 @@
 //! A key as AWS's JSON shows it.
 
-use cloudhsm_pkcs11::ck;
+use cloudhsm_pkcs11::ck::{self, vendor};
 use cloudhsm_pkcs11::error;
-use cloudhsm_pkcs11::module::{Login, Module};
+use cloudhsm_pkcs11::module::{Figures, Login, Module};
 use cloudhsm_pkcs11::object::Object;
 use serde_json::{Map, Value, json};
 
-use super::attributes::{CLASSES, Form, KEY_TYPES, ROWS, to_hex, unknown_reads};
+use super::attributes::{CLASSES, Form, KEY_TYPES, ROWS, Row, unknown_reads};
+use crate::input::to_hex;
 
 /// `0x` and 16 digits.
-pub(super) fn reference(number: u64) -> String {
+pub(crate) fn reference(number: u64) -> String {
     format!("{number:#018x}")
 }
 
 /// The whole key. `session` is the reference of a key that the store has no name for.
 pub(super) fn key(module: &Module, login: &Login, object: &Object, session: u64) -> error::Result<Value> {
-    let owner = module.owner_name(object.owner)?;
-    let owners = if owner.is_empty() { json!([]) } else { json!([ { "username": owner, "key-coverage": "full" } ]) };
+    let custody = module.custody(login, object)?;
+    let user = |name: &str| json!({ "username": name, "key-coverage": "full" });
+    let owners = if custody.owner.is_empty() { json!([]) } else { json!([user(&custody.owner)]) };
+    let shared: Vec<Value> = custody.shared.iter().map(|name| user(name)).collect();
     Ok(json!({
         "key-reference": reference(object.id.map_or(session, |id| id.0)),
         "key-info": {
             "key-owners": owners,
-            "shared-users": [],
-            "key-quorum-values": { "manage-key-quorum-value": 0, "use-key-quorum-value": 0 },
+            "shared-users": shared,
+            "key-quorum-values": {
+                "manage-key-quorum-value": custody.quorum.manage,
+                "use-key-quorum-value": custody.quorum.using,
+            },
             "cluster-coverage": "full",
         },
         "attributes": attributes(module, login, object)?,
@@ -33,46 +39,87 @@ pub(super) fn key(module: &Module, login: &Login, object: &Object, session: u64)
 pub(super) fn short(module: &Module, login: &Login, object: &Object) -> Value {
     json!({
         "key-reference": reference(object.id.map_or(0, |id| id.0)),
-        "attributes": { "label": text(module, login, object, ck::CKA_LABEL) },
+        "attributes": { "label": Shown::new(module, login, object).text(ck::CKA_LABEL) },
     })
 }
 
 /// Every attribute that the kind of key shows, in AWS's order.
-pub(super) fn attributes(module: &Module, login: &Login, object: &Object) -> error::Result<Map<String, Value>> {
-    let figures = module.figures(login, object)?;
-    let mut shown = Map::new();
+fn attributes(module: &Module, login: &Login, object: &Object) -> error::Result<Map<String, Value>> {
+    let mut all = Map::new();
+    let mut shown = Shown::new(module, login, object);
     for row in ROWS {
-        let value = match row.form {
-            Form::Flag => Some(Value::Bool(flag(module, login, object, row.id))),
-            Form::Text => Some(Value::from(text(module, login, object, row.id))),
-            Form::Hex => bytes(module, login, object, row.id).map(|bytes| Value::from(to_hex(&bytes))),
-            Form::Class => Some(word(CLASSES, object.class)),
-            Form::KeyType => Some(word(KEY_TYPES, object.key_type)),
-            Form::Figure => match row.id {
-                ck::CKA_MODULUS_BITS => figures.modulus_bits.map(Value::from),
-                ck::CKA_EC_POINT => figures.point.as_deref().map(|point| Value::from(to_hex(point))),
-                ck::CKA_EC_PARAMS => figures.curve.map(Value::from),
-                _ => Some(Value::from(figures.length)),
-            },
-        };
-        if let Some(value) = value {
-            shown.insert(row.name.to_owned(), value);
+        if let Some(value) = shown.value(row)? {
+            all.insert(row.name.to_owned(), value);
         }
     }
-    Ok(shown)
+    Ok(all)
 }
 
-fn bytes(module: &Module, login: &Login, object: &Object, id: ck::CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
-    module.read_attribute(Some(login), object, id, <[u8]>::to_vec).ok()
+/// A key whose attributes are shown. What follows from its material costs something, so it is worked out when the first
+/// attribute asks for it.
+pub(super) struct Shown<'a> {
+    module: &'a Module,
+    login: &'a Login,
+    object: &'a Object,
+    figures: Option<Figures>,
 }
 
-fn flag(module: &Module, login: &Login, object: &Object, id: ck::CK_ATTRIBUTE_TYPE) -> bool {
-    let read = module.read_attribute(Some(login), object, id, |value| value == [ck::CK_TRUE]);
-    read.unwrap_or_else(|_| unknown_reads(id, object.class))
+impl<'a> Shown<'a> {
+    pub(super) const fn new(module: &'a Module, login: &'a Login, object: &'a Object) -> Self {
+        Self { module, login, object, figures: None }
+    }
+
+    /// The value of one attribute, if the kind of key shows it.
+    pub(super) fn value(&mut self, row: &Row) -> error::Result<Option<Value>> {
+        Ok(match row.form {
+            Form::Flag => Some(Value::Bool(self.flag(row.id))),
+            Form::Text => Some(Value::from(self.text(row.id))),
+            Form::Hex => match self.bytes(row.id) {
+                Some(bytes) => Some(Value::from(to_hex(&bytes))),
+                None if row.id == ck::CKA_CHECK_VALUE && is_ml_dsa(self.object) => {
+                    self.figures()?.check_value.map(|value| Value::from(to_hex(&value)))
+                }
+                None => None,
+            },
+            Form::Class => Some(word(CLASSES, self.object.class)),
+            Form::KeyType => Some(word(KEY_TYPES, self.object.key_type)),
+            Form::Figure => {
+                let figures = self.figures()?;
+                match row.id {
+                    ck::CKA_MODULUS_BITS => figures.modulus_bits.map(Value::from),
+                    ck::CKA_EC_POINT => figures.point.as_deref().map(|point| Value::from(to_hex(point))),
+                    ck::CKA_EC_PARAMS => figures.curve.map(Value::from),
+                    vendor::CKA_CLOUDHSM_PARAMETER_SET => figures.parameter_set.map(Value::from),
+                    _ => Some(Value::from(figures.length)),
+                }
+            }
+        })
+    }
+
+    fn figures(&mut self) -> error::Result<&Figures> {
+        let figures = match self.figures.take() {
+            Some(figures) => figures,
+            None => self.module.figures(self.login, self.object)?,
+        };
+        Ok(self.figures.insert(figures))
+    }
+
+    fn bytes(&self, id: ck::CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
+        self.module.read_attribute(Some(self.login), self.object, id, <[u8]>::to_vec).ok()
+    }
+
+    /// AWS's CLI shows every flag that a key has, also those that PKCS#11 does not.
+    fn flag(&self, id: ck::CK_ATTRIBUTE_TYPE) -> bool {
+        self.object.attributes.flag(id).unwrap_or_else(|| unknown_reads(id, self.object.class))
+    }
+
+    fn text(&self, id: ck::CK_ATTRIBUTE_TYPE) -> String {
+        String::from_utf8_lossy(&self.bytes(id).unwrap_or_default()).into_owned()
+    }
 }
 
-fn text(module: &Module, login: &Login, object: &Object, id: ck::CK_ATTRIBUTE_TYPE) -> String {
-    String::from_utf8_lossy(&bytes(module, login, object, id).unwrap_or_default()).into_owned()
+const fn is_ml_dsa(object: &Object) -> bool {
+    matches!(object.key_type, vendor::CKK_CLOUDHSM_ML_DSA | ck::CKK_ML_DSA)
 }
 
 fn word(words: &[(&str, u64)], number: u64) -> Value {

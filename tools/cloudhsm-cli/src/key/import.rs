@@ -1,0 +1,87 @@
+//! `key import pem`: AWS takes public keys; an HSM that serves as a general token takes private ones, too.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+use cloudhsm_pkcs11::ck::{self, CK_KEY_TYPE, CK_OBJECT_CLASS};
+use cloudhsm_pkcs11::module::Role;
+use cloudhsm_pkcs11::object::key_file;
+use cloudhsm_pkcs11::object::rules::Making;
+use cloudhsm_pkcs11::secret::Secret;
+use serde_json::json;
+
+use super::attributes::{self, New};
+use super::generate::push;
+use super::view;
+use crate::context::Context;
+use crate::input::read_file;
+use crate::output::{Failure, Outcome};
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Import a key from a PEM file
+    #[command(after_help = "\
+Example:
+  cloudhsm-cli key import pem --path public.pem --label partner --key-type-class rsa-public \\
+    --attributes verify=true wrap=true")]
+    Pem(Arguments),
+}
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// The file; it must not be encrypted
+    #[arg(long, value_name = "FILE")]
+    path: PathBuf,
+    /// The key's label
+    #[arg(long)]
+    label: String,
+    /// What the key is; private keys only where the configuration says profile = "standard"
+    #[arg(long, value_enum)]
+    key_type_class: KeyTypeClass,
+    /// Attributes of the key, NAME=VALUE
+    #[arg(long, num_args = 1.., value_name = "ATTRIBUTE")]
+    attributes: Vec<String>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum KeyTypeClass {
+    EcPublic,
+    RsaPublic,
+    EcPrivate,
+    RsaPrivate,
+}
+
+impl KeyTypeClass {
+    const fn kind(self) -> (CK_OBJECT_CLASS, CK_KEY_TYPE) {
+        match self {
+            Self::EcPublic => (ck::CKO_PUBLIC_KEY, ck::CKK_EC),
+            Self::RsaPublic => (ck::CKO_PUBLIC_KEY, ck::CKK_RSA),
+            Self::EcPrivate => (ck::CKO_PRIVATE_KEY, ck::CKK_EC),
+            Self::RsaPrivate => (ck::CKO_PRIVATE_KEY, ck::CKK_RSA),
+        }
+    }
+}
+
+pub(super) fn run(command: &Command, context: &mut Context) -> Outcome {
+    let Command::Pem(arguments) = command;
+    let (class, key_type) = arguments.key_type_class.kind();
+    if class == ck::CKO_PRIVATE_KEY && !context.configured.dialect().everything {
+        return Err(Failure::new(
+            "A CloudHSM imports public keys only; private ones need profile = \"standard\" in the configuration",
+        ));
+    }
+    let path = &arguments.path;
+    let text = Secret::new(read_file(path)?);
+    let failed = |error: cloudhsm_pkcs11::error::Error| Failure::new(format!("{}: {}", path.display(), error.message()));
+    let mut template = key_file::read(text.expose()).map_err(failed)?;
+    if template.number(ck::CKA_CLASS) != Some(class) || template.number(ck::CKA_KEY_TYPE) != Some(key_type) {
+        return Err(Failure::new(format!("{}: the key in it is not what --key-type-class says", path.display())));
+    }
+    push(&mut template, ck::CKA_LABEL, arguments.label.as_bytes())?;
+    push(&mut template, ck::CKA_TOKEN, &[ck::CK_TRUE])?;
+    let (module, login) = context.login_as(Role::CryptoUser)?;
+    let new = New { class, key_type, making: Making::Create };
+    attributes::add(&mut template, new, &arguments.attributes, module.regime())?;
+    let key = module.create_object(Some(login), &template)?;
+    Ok(json!({ "key": view::key(module, login, &key, 0)?, "message": "Successfully imported key" }))
+}

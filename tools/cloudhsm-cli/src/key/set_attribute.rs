@@ -1,0 +1,43 @@
+//! `key set-attribute`.
+
+use cloudhsm_pkcs11::ck;
+use cloudhsm_pkcs11::module::Role;
+use serde_json::json;
+
+use super::attributes;
+use super::filter::Filter;
+use crate::arguments::Approval;
+use crate::context::Context;
+use crate::output::{Failure, Outcome};
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// The key: key-reference=0x... or attr.NAME=VALUE; exactly one must match
+    #[arg(long, num_args = 1.., required = true, value_name = "FILTER")]
+    filter: Vec<String>,
+    /// The attribute
+    #[arg(long, value_name = "ATTRIBUTE")]
+    name: String,
+    /// Its new value; of wrap-template and unwrap-template a list NAME=VALUE ..., or "" for an empty one
+    #[arg(long, num_args = 1.., required = true, value_name = "VALUE")]
+    value: Vec<String>,
+    #[command(flatten)]
+    approval: Approval,
+}
+
+pub(super) fn run(arguments: &Arguments, context: &mut Context) -> Outcome {
+    arguments.approval.check()?;
+    let filter = Filter::parse(&arguments.filter)?;
+    let change = attributes::change(&arguments.name, &arguments.value)?;
+    let (module, login) = context.login()?;
+    let key = filter.find_one(module, login)?;
+    let of_another = login.role == Role::CryptoUser && login.user != key.owner;
+    module.change_object(Some(login), &key, &change).map_err(|error| match error.rv() {
+        ck::CKR_ACTION_PROHIBITED if of_another => Failure::new("Only the owner of a key can change it"),
+        ck::CKR_ATTRIBUTE_READ_ONLY | ck::CKR_ATTRIBUTE_VALUE_INVALID | ck::CKR_ATTRIBUTE_TYPE_INVALID => {
+            attributes::refused(&arguments.name, &arguments.value.join(" "))
+        }
+        _ => error.into(),
+    })?;
+    Ok(json!({ "message": "Attribute set successfully" }))
+}
