@@ -82,6 +82,9 @@ pub(super) fn run(command: &Command, context: &mut Context) -> Outcome {
     let (module, login) = context.login_as(Role::CryptoUser)?;
     let new = New { class, key_type, making: Making::Create };
     attributes::add(&mut template, new, &arguments.attributes, module.regime())?;
+    if template.flag(ck::CKA_SENSITIVE) == Some(false) {
+        return Err(attributes::refused("sensitive", "false"));
+    }
     let key = module.create_object(Some(login), &template)?;
     Ok(json!({ "key": view::key(module, login, &key, 0)?, "message": "Successfully imported key" }))
 }
