@@ -67,7 +67,9 @@ mod tests {
     #[test]
     fn pem_comes_back() {
         let text = to_pem("PUBLIC KEY", &[7; 100]).unwrap();
-        for wrapped in [text.clone(), format!("a remark\n{text}"), text.replace('\n', "\r\n"), text.trim_end().to_owned()] {
+        for wrapped in
+            [text.clone(), format!("a remark\n{text}"), text.replace('\n', "\r\n"), text.trim_end().to_owned()]
+        {
             let (label, content) = from_pem(wrapped.as_bytes()).unwrap();
             assert_eq!((label.as_str(), content.expose()), ("PUBLIC KEY", &[7; 100][..]));
         }

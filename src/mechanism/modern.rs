@@ -29,7 +29,9 @@ pub(super) const fn eddsa() -> Serves {
                 _ => work.key.edwards_public()?.verify(variant(work), data, signature),
             },
             start: |work| match work.parameter {
-                Parameter::Eddsa(Eddsa { input: EddsaInput::Hashed, .. }) => Ok(Accumulator::Digest(Digest::new(Hash::Sha512))),
+                Parameter::Eddsa(Eddsa { input: EddsaInput::Hashed, .. }) => {
+                    Ok(Accumulator::Digest(Digest::new(Hash::Sha512)))
+                }
                 _ => Err(NO_PARTS),
             },
             sign_end: |work, state, out| {

@@ -3,9 +3,9 @@
 //! `abi` decodes the caller's structure by the [`ParameterKind`] of the row and the profile; nothing below meets a
 //! pointer.
 
+use crate::ck::CK_ULONG;
 pub use crate::crypto::counter_kdf::{Field, Prf};
 pub use crate::crypto::ctr::Counter;
-use crate::ck::CK_ULONG;
 use crate::crypto::digest::Hash;
 
 /// The form of a mechanism's parameter.

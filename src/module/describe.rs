@@ -47,14 +47,8 @@ impl Module {
     /// What the policy refuses; material that cannot be prepared.
     pub fn figures(&self, login: &Login, object: &Object) -> Result<Figures> {
         policy::may_with(login, Command::ReadKey, object)?;
-        let mut figures = Figures {
-            length: 0,
-            modulus_bits: None,
-            curve: None,
-            parameter_set: None,
-            check_value: None,
-            point: None,
-        };
+        let mut figures =
+            Figures { length: 0, modulus_bits: None, curve: None, parameter_set: None, check_value: None, point: None };
         if let Some(modulus) = object.attributes.get(ck::CKA_MODULUS) {
             let zeros = modulus.first().map_or(0, |byte| byte.leading_zeros());
             figures.modulus_bits = Some((modulus.len() as u64 * 8).saturating_sub(u64::from(zeros)));

@@ -47,9 +47,7 @@ impl Module {
         let mut found = Found::default();
         for record in hsm.candidates(login, template)? {
             let object = hsm.visible(login, &record, &shared, epoch).map(|object| {
-                object.filter(|object| {
-                    self.open_to(login, object) && find::matches(object, template, self.regime())
-                })
+                object.filter(|object| self.open_to(login, object) && find::matches(object, template, self.regime()))
             });
             found.add(object);
         }

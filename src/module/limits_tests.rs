@@ -21,7 +21,7 @@ use crate::secret::Secret;
 use crate::store::{Durability, Kind};
 
 const OFFICER: &[u8] = b"admin:officer-password";
-const ALICE: &[u8] = b"alice:alices-password";
+pub(super) const ALICE: &[u8] = b"alice:alices-password";
 /// The curve P-256.
 const P256: &[u8] = &[0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
 
@@ -38,7 +38,7 @@ fn open(home: &Path, profile: Profile) -> Module {
 }
 
 /// An activated HSM with the crypto user alice, and the officer's login.
-fn activated() -> (Temporary, Module, Login) {
+pub(super) fn activated() -> (Temporary, Module, Login) {
     let home = temporary();
     let module = open(home.path(), Profile::CloudHsm);
     module.activate(&Secret::copy(b"officer-password"), None).unwrap();

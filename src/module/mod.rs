@@ -11,6 +11,8 @@ mod commit;
 mod credentials;
 mod describe;
 mod find;
+#[cfg(test)]
+mod find_tests;
 mod hierarchy;
 mod keys;
 mod lifecycle;

@@ -5,13 +5,13 @@
 
 use std::sync::Arc;
 
+use super::Module;
 use super::audit::Opcode;
 use super::keys::{NOTHING_MADE, kind_of};
 use super::policy::{self, Command};
 use super::quorum::{Actor, Toll};
 use super::sharing::Sharing;
 use super::tool::Tool;
-use super::Module;
 use crate::ck::{self, CK_ATTRIBUTE_TYPE};
 use crate::error::{Error, Result};
 use crate::mechanism::{self, Use};

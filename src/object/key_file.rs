@@ -168,11 +168,7 @@ fn ec_private(key: &ec::PrivateKey) -> Result<Template> {
     template(ck::CKO_PRIVATE_KEY, ck::CKK_EC, &values)
 }
 
-fn template(
-    class: CK_OBJECT_CLASS,
-    key_type: CK_KEY_TYPE,
-    values: &[(CK_ATTRIBUTE_TYPE, &[u8])],
-) -> Result<Template> {
+fn template(class: CK_OBJECT_CLASS, key_type: CK_KEY_TYPE, values: &[(CK_ATTRIBUTE_TYPE, &[u8])]) -> Result<Template> {
     let mut template = Template::of(values)?;
     for (id, number) in [(ck::CKA_CLASS, class), (ck::CKA_KEY_TYPE, key_type)] {
         template.push(id, Value::Plain(Secret::copy(&number.to_ne_bytes())))?;

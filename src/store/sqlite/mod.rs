@@ -38,7 +38,9 @@ use rusqlite::Connection;
 
 use self::read::Reader;
 use self::write::Transaction;
-use super::{ATTEMPTS, Applied, Batch, Durability, Kind, Outline, Record, Selection, Store, Tag, View, check, conflict};
+use super::{
+    ATTEMPTS, Applied, Batch, Durability, Kind, Outline, Record, Selection, Store, Tag, View, check, conflict,
+};
 use crate::ck;
 use crate::error::{Error, Result};
 use crate::platform::files::{Access, Directory, check_home, check_local};

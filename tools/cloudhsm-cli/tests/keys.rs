@@ -154,7 +154,6 @@ fn ec_pairs() {
         }
         assert_eq!(data["public_key"]["attributes"]["ec-point"], data["private_key"]["attributes"]["ec-point"]);
     }
-    ec(&home, "ed25519", &[]).failure();
 }
 
 #[test]
@@ -225,6 +224,9 @@ fn quorum_values_need_users() {
     ] {
         assert_eq!(aes(&home, "k", values).failure(), text);
     }
-    aes(&home, "k", &["--share-crypto-users", "ben"]).failure();
     assert_eq!(home.run(ANN, &["key", "list"]).data()["total_key_count"], json!(0));
+    let two = ["--share-crypto-users", "ben", "--manage-key-quorum-value", "2", "--use-key-quorum-value", "2"];
+    let shared = aes(&home, "k", &two).data();
+    let values = json!({ "manage-key-quorum-value": 2, "use-key-quorum-value": 2 });
+    assert_eq!(shared["key"]["key-info"]["key-quorum-values"], values);
 }

@@ -46,7 +46,9 @@ pub(super) fn run(arguments: &Arguments, context: &mut Context) -> Outcome {
         Encoding::Pem => KeyFile::PublicKey,
         Encoding::CloudhsmReferencePem => KeyFile::CloudHsmReference,
         Encoding::KspKeyReference => {
-            return Err(Failure::new("ksp-key-reference is for the key storage provider of Windows, which is not here"));
+            return Err(Failure::new(
+                "ksp-key-reference is for the key storage provider of Windows, which is not here",
+            ));
         }
     };
     if arguments.all {

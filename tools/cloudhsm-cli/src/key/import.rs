@@ -72,7 +72,8 @@ pub(super) fn run(command: &Command, context: &mut Context) -> Outcome {
     }
     let path = &arguments.path;
     let text = Secret::new(read_file(path)?);
-    let failed = |error: cloudhsm_pkcs11::error::Error| Failure::new(format!("{}: {}", path.display(), error.message()));
+    let failed =
+        |error: cloudhsm_pkcs11::error::Error| Failure::new(format!("{}: {}", path.display(), error.message()));
     let mut template = key_file::read(text.expose()).map_err(failed)?;
     if template.number(ck::CKA_CLASS) != Some(class) || template.number(ck::CKA_KEY_TYPE) != Some(key_type) {
         return Err(Failure::new(format!("{}: the key in it is not what --key-type-class says", path.display())));

@@ -47,11 +47,7 @@ impl KeySharing {
 
 impl PairSharing {
     pub(crate) fn wanted(&self) -> Result<Sharing<'_>, Failure> {
-        wanted(
-            &self.share_crypto_users,
-            self.manage_private_key_quorum_value,
-            self.use_private_key_quorum_value,
-        )
+        wanted(&self.share_crypto_users, self.manage_private_key_quorum_value, self.use_private_key_quorum_value)
     }
 }
 
@@ -60,9 +56,7 @@ fn wanted(users: &[String], manage: Option<u8>, using: Option<u8>) -> Result<Sha
         (None, None) => KeyQuorum::default(),
         (Some(manage @ 2..), Some(using @ 2..)) => KeyQuorum { manage, using },
         _ => {
-            return Err(Failure::new(
-                "The manage key and use key quorum values must be set to a value greater than 1",
-            ));
+            return Err(Failure::new("The manage key and use key quorum values must be set to a value greater than 1"));
         }
     };
     Ok(Sharing { users, quorum })
