@@ -111,11 +111,16 @@ pub(crate) enum HashFunction {
 /// A mask generation function in AWS's words.
 #[derive(Clone, Copy, ValueEnum)]
 pub(crate) enum Mgf {
-    Mgf1Sha1,
-    Mgf1Sha224,
-    Mgf1Sha256,
-    Mgf1Sha384,
-    Mgf1Sha512,
+    #[value(name = "mgf1-sha1")]
+    Sha1,
+    #[value(name = "mgf1-sha224")]
+    Sha224,
+    #[value(name = "mgf1-sha256")]
+    Sha256,
+    #[value(name = "mgf1-sha384")]
+    Sha384,
+    #[value(name = "mgf1-sha512")]
+    Sha512,
 }
 
 impl From<HashFunction> for Hash {
@@ -133,11 +138,11 @@ impl From<HashFunction> for Hash {
 impl From<Mgf> for Hash {
     fn from(function: Mgf) -> Self {
         match function {
-            Mgf::Mgf1Sha1 => Self::Sha1,
-            Mgf::Mgf1Sha224 => Self::Sha224,
-            Mgf::Mgf1Sha256 => Self::Sha256,
-            Mgf::Mgf1Sha384 => Self::Sha384,
-            Mgf::Mgf1Sha512 => Self::Sha512,
+            Mgf::Sha1 => Self::Sha1,
+            Mgf::Sha224 => Self::Sha224,
+            Mgf::Sha256 => Self::Sha256,
+            Mgf::Sha384 => Self::Sha384,
+            Mgf::Sha512 => Self::Sha512,
         }
     }
 }
