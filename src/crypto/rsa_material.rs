@@ -16,6 +16,7 @@ use super::ec_material::encode_secret;
 use super::ffi::bignum::{BigNum, Context};
 use super::ffi::rsa::{Integers, Rsa};
 use super::ffi::{Checked, Refused};
+use super::key_file;
 use super::rsa::Components;
 use crate::ck;
 use crate::error::{Error, Result};
@@ -332,12 +333,11 @@ pub fn decode_public_pkcs1(encoded: &[u8]) -> Result<(Vec<u8>, Vec<u8>)> {
 /// # Errors
 /// As [`decode_spki`].
 pub fn decode_public_pem(pem: &str) -> Result<(Vec<u8>, Vec<u8>)> {
-    let refused = |_| Error::new(ck::CKR_ARGUMENTS_BAD, "no public key in PEM");
-    let (label, document) = der::Document::from_pem(pem.trim()).map_err(refused)?;
+    let (label, content) = key_file::from_pem(pem.as_bytes())?;
     if label != "PUBLIC KEY" {
         return Err(Error::with(ck::CKR_ARGUMENTS_BAD, format!("a PEM of {label} is no public key")));
     }
-    decode_spki(document.as_bytes())
+    decode_spki(content.expose())
 }
 
 fn unless_zero(integer: UintRef<'_>) -> Option<&[u8]> {
