@@ -25,6 +25,16 @@ pub(super) mod meta {
     pub(crate) const POLICY: u64 = 4;
 }
 
+/// Whether a record counts in the integrity sum. The audit log is a chain of its own, whose end is in the head; the head
+/// cannot weigh itself; and the root is what `device.key` opens, or there is no HSM.
+const fn weighs(kind: Kind, id: u64) -> bool {
+    match kind {
+        Kind::Audit => false,
+        Kind::Meta => !matches!(id, meta::ROOT | meta::HEAD),
+        Kind::User | Kind::Object | Kind::Share | Kind::Quorum => true,
+    }
+}
+
 /// What a commit is to do.
 #[derive(Default)]
 pub(super) struct Plan {
@@ -92,8 +102,15 @@ impl Head {
         writer.finish_secret()
     }
 
+    /// Adds a record to the sum, or takes it away.
+    fn weigh(&mut self, public: &PublicKeys, kind: Kind, id: u64, version: u64, add: bool) {
+        if version > 0 && weighs(kind, id) {
+            self.add(&public.weigh(kind, id, version), add);
+        }
+    }
+
     /// Adds `weight` to the sum, or takes it away: numbers of 256 bits, modulo 2^256.
-    fn weigh(&mut self, weight: &[u8; 32], add: bool) {
+    fn add(&mut self, weight: &[u8; 32], add: bool) {
         let mut carry = u16::from(!add);
         for (digit, other) in self.sum.iter_mut().zip(weight) {
             let other = if add { *other } else { !*other };
@@ -108,12 +125,12 @@ impl Head {
     pub(super) fn recompute(view: &dyn View, public: &PublicKeys) -> Result<[u8; 32]> {
         const PAGE: usize = 4096;
         let mut head = Self::default();
-        for kind in [Kind::User, Kind::Object, Kind::Share, Kind::Quorum] {
+        for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::Audit) {
             let mut after = 0;
             loop {
                 let page = view.versions(kind, after, PAGE)?;
                 for (id, version) in &page {
-                    head.weigh(&public.weigh(kind, *id, *version), true);
+                    head.weigh(public, kind, *id, *version, true);
                     after = *id;
                 }
                 if page.len() < PAGE {
@@ -146,16 +163,12 @@ pub(super) fn batch(mut head: Head, public: &PublicKeys, data: Option<&DataKeys>
                     (Tier::Data, Some(data)) => data.seal(&record, &plain)?,
                     (Tier::Data, None) => return Err(Error::internal("a private object without a login to seal it")),
                 };
-                if kind != Kind::Meta {
-                    if expected > 0 {
-                        head.weigh(&public.weigh(kind, id, expected), false);
-                    }
-                    head.weigh(&public.weigh(kind, id, expected + 1), true);
-                }
+                head.weigh(public, kind, id, expected, false);
+                head.weigh(public, kind, id, expected + 1, true);
                 changes.push(Change::Put { record, expected, tags });
             }
             Planned::Delete { kind, id, expected } => {
-                head.weigh(&public.weigh(kind, id, expected), false);
+                head.weigh(public, kind, id, expected, false);
                 changes.push(Change::Delete { kind, id, expected });
             }
         }

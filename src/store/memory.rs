@@ -97,6 +97,10 @@ impl View for State {
     fn count(&self, kind: Kind) -> Result<u64> {
         Ok(self.records.keys().filter(|(k, _)| *k == kind).count() as u64)
     }
+
+    fn tags(&self, kind: Kind, id: u64) -> Result<Vec<Tag>> {
+        Ok(self.records.get(&(kind, id)).map(|(_, tags)| tags.iter().copied().collect()).unwrap_or_default())
+    }
 }
 
 impl View for MemoryStore {
@@ -126,6 +130,10 @@ impl View for MemoryStore {
 
     fn count(&self, kind: Kind) -> Result<u64> {
         self.with(|state| state.count(kind))
+    }
+
+    fn tags(&self, kind: Kind, id: u64) -> Result<Vec<Tag>> {
+        self.with(|state| state.tags(kind, id))
     }
 }
 

@@ -193,7 +193,17 @@ pub trait View {
     /// # Errors
     /// As [`View::read`].
     fn count(&self, kind: Kind) -> Result<u64>;
+
+    /// What a record is found by, as it lists it itself; nothing for a record that is not there.
+    ///
+    /// # Errors
+    /// As [`View::read`].
+    fn tags(&self, kind: Kind, id: u64) -> Result<Vec<Tag>>;
 }
+
+/// Gives one batch after the other, each from the state that those before have made, and nothing at the end: what is too
+/// much for one batch.
+pub type Source<'a> = dyn FnMut(&dyn View) -> Result<Option<Batch>> + 'a;
 
 /// Whether a commit survives the loss of power.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

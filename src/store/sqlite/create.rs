@@ -9,8 +9,8 @@ use std::time::{Duration, SystemTime};
 
 use super::connection;
 use super::read::Reader;
-use super::write::{self, Transaction};
-use super::{DATABASE, DEVICE_KEY, MAX_DEVICE_KEY, Options, SqliteStore, close_inherited, schema};
+use super::write::Transaction;
+use super::{DATABASE, DEVICE_KEY, MAX_DEVICE_KEY, Options, SqliteStore, close_inherited, rewrite, schema};
 use crate::error::{Error, Result};
 use crate::platform::files::{Access, Directory, check_local, open_home, put_in_place};
 use crate::platform::flock::WriteLock;
@@ -18,7 +18,7 @@ use crate::platform::fork::{self, store_gate};
 use crate::platform::generation::GenerationMap;
 use crate::platform::process;
 use crate::secret::Secret;
-use crate::store::{Applied, Batch, check};
+use crate::store::{Batch, Source};
 
 /// The age at which an unfinished folder is one that nobody is working on.
 const ABANDONED: Duration = Duration::from_secs(3600);
@@ -44,6 +44,35 @@ impl SqliteStore {
         options: Options,
         initial: &mut dyn FnMut() -> Result<NewHsm>,
     ) -> Result<Self> {
+        Self::create_in(parent, name, access, options, &mut |folder| {
+            let new = initial()?;
+            let mut batch = Some(new.batch);
+            build(folder, access, &new.device_key, &mut |_| Ok(batch.take()))
+        })
+    }
+
+    /// The same from records that come batch by batch.
+    ///
+    /// # Errors
+    /// As [`SqliteStore::create`], with what `source` returns.
+    pub fn create_from(
+        parent: &Path,
+        name: &str,
+        access: Access,
+        options: Options,
+        device_key: &Secret,
+        source: &mut Source<'_>,
+    ) -> Result<Self> {
+        Self::create_in(parent, name, access, options, &mut |folder| build(folder, access, device_key, source))
+    }
+
+    fn create_in(
+        parent: &Path,
+        name: &str,
+        access: Access,
+        options: Options,
+        build: &mut dyn FnMut(&Directory) -> Result<()>,
+    ) -> Result<Self> {
         if name.is_empty() || name.starts_with('.') || name.contains('/') {
             return Err(Error::device(format!("{name:?}: is no name for an HSM's folder; use letters and digits")));
         }
@@ -57,11 +86,10 @@ impl SqliteStore {
             return Err(Error::device(format!("{}: already exists; use that HSM or another name", place.display())));
         }
         sweep(&home, name);
-        let new = initial()?;
         let unfinished = format!(".{name}.{:016x}", process::unique_number());
         let built = home
             .create_directory(&unfinished, access)
-            .and_then(|folder| build(&folder, access, &new))
+            .and_then(|folder| build(&folder))
             .and_then(|()| put_in_place(&home, &unfinished, name))
             .and_then(|()| home.sync());
         if let Err(error) = built {
@@ -74,26 +102,25 @@ impl SqliteStore {
 }
 
 /// Makes every file of an HSM and waits until all are on the disk.
-fn build(folder: &Directory, access: Access, new: &NewHsm) -> Result<()> {
-    if new.device_key.is_empty() || new.device_key.len() > MAX_DEVICE_KEY {
+fn build(folder: &Directory, access: Access, device_key: &Secret, source: &mut Source<'_>) -> Result<()> {
+    if device_key.is_empty() || device_key.len() > MAX_DEVICE_KEY {
         return Err(Error::internal("a device key of no possible length"));
     }
-    check(&new.batch, &folder.path().display())?;
     WriteLock::create(folder, access)?;
     GenerationMap::create(folder, access)?;
     let mut key = folder.create_file(DEVICE_KEY, access)?;
-    key.write_all(new.device_key.expose()).and_then(|()| key.sync_all()).map_err(|error| {
+    key.write_all(device_key.expose()).and_then(|()| key.sync_all()).map_err(|error| {
         Error::device(format!(
             "{}: cannot be written: {error}; free some space",
             folder.path().join(DEVICE_KEY).display()
         ))
     })?;
-    fill(folder, access, &new.batch)?;
+    fill(folder, access, source)?;
     folder.sync()
 }
 
 /// Makes the database. Closing it at the end moves everything from the log into the file and syncs that.
-fn fill(folder: &Directory, access: Access, batch: &Batch) -> Result<()> {
+fn fill(folder: &Directory, access: Access, source: &mut Source<'_>) -> Result<()> {
     let path = folder.canonical_path().join(DATABASE);
     // Made by us, with our permissions, which SQLite then gives to its other files; closed before SQLite opens it.
     drop(folder.create_file(DATABASE, access)?);
@@ -104,9 +131,7 @@ fn fill(folder: &Directory, access: Access, batch: &Batch) -> Result<()> {
     let reader = Reader { connection: &connection, path: &path };
     let transaction = Transaction::begin(reader)?;
     schema::create(&connection).map_err(|error| reader.failed(error))?;
-    let (Applied::Done, _) = write::apply(reader, batch)? else {
-        return Err(Error::internal("the first records of an HSM contradict each other"));
-    };
+    rewrite::apply_all(reader, source)?;
     transaction.commit()?;
     connection.close().map_err(|(_, error)| connection::failed(&path, error))
 }

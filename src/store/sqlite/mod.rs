@@ -18,6 +18,7 @@ mod care;
 mod connection;
 mod create;
 mod read;
+mod rewrite;
 mod schema;
 mod write;
 
@@ -81,6 +82,8 @@ struct Inner {
     lock: WriteLock,
     /// The fork epoch in which the connection was opened.
     epoch: u64,
+    /// Which of its lives the HSM was in when this was opened (`rewrite`).
+    life: u64,
     /// Taken inside the store gate only, so it is free in every child.
     connection: Lock<Option<Open>>,
 }
@@ -140,10 +143,12 @@ impl SqliteStore {
             schema::upgrade(&connection, &directory, access, &database, schema::FORMAT, schema::STEPS)?;
         }
         connection::use_wal(&connection, &database)?;
-        repair(&lock, &map, Reader { connection: &connection, path: &database })?;
+        let reader = Reader { connection: &connection, path: &database };
+        repair(&lock, &map, reader)?;
+        let life = rewrite::life_of(reader.generation()?);
         let open = Open { connection, durability: Durability::Synced };
         let connection = Lock::new(Some(open));
-        let inner = Arc::new(Inner { database, map, lock, epoch: fork::epoch(), connection });
+        let inner = Arc::new(Inner { database, map, lock, epoch: fork::epoch(), life, connection });
         let mut all = OPEN.lock();
         all.retain(|store| store.strong_count() > 0);
         all.push(Arc::downgrade(&inner));
@@ -235,6 +240,10 @@ impl Inner {
         if self.epoch != fork::epoch() {
             return Err(Error::internal("the store was opened before a fork; initialise again"));
         }
+        // While a commit is under way this says nothing; a writer asks the database.
+        if let Some(generation) = self.map.current() {
+            self.check_life(generation)?;
+        }
         f(open.as_mut().ok_or(Error::new(ck::CKR_CRYPTOKI_NOT_INITIALIZED, "C_Finalize has closed the store"))?)
     }
 
@@ -260,6 +269,7 @@ impl Inner {
         }
         for _ in 0..ATTEMPTS {
             let transaction = Transaction::begin(reader)?;
+            self.check_life(reader.generation()?)?;
             let batch = build(&reader)?;
             if batch.changes.is_empty() {
                 return reader.generation();
@@ -313,6 +323,10 @@ impl View for SqliteStore {
 
     fn count(&self, kind: Kind) -> Result<u64> {
         self.0.reading(|reader| reader.count(kind))
+    }
+
+    fn tags(&self, kind: Kind, id: u64) -> Result<Vec<Tag>> {
+        self.0.reading(|reader| reader.tags(kind, id))
     }
 }
 

@@ -94,6 +94,23 @@ impl Reader<'_> {
         Ok(all)
     }
 
+    /// The tags that a record lists as its own; nothing if `sql` finds no record.
+    pub(super) fn listed(&self, sql: &str, values: impl Params) -> Result<Option<Vec<Tag>>> {
+        let listed = self
+            .statement(sql)?
+            .query_row(values, |row| {
+                let (tags, rest) = row.get_ref(0)?.as_blob()?.as_chunks();
+                Ok((rest.is_empty() && tags.len() <= MAX_TAGS).then(|| tags.iter().copied().map(Tag).collect()))
+            })
+            .optional()
+            .map_err(|error| self.failed(error))?;
+        match listed {
+            Some(None) => Err(damaged(self.path, "a list of tags of the wrong length")),
+            Some(tags) => Ok(tags),
+            None => Ok(None),
+        }
+    }
+
     fn id(&self, row: &Row<'_>) -> Result<u64> {
         self.number(row.get(0).map_err(|error| self.failed(error))?)
     }
@@ -232,5 +249,9 @@ impl View for Reader<'_> {
 
     fn count(&self, kind: Kind) -> Result<u64> {
         self.counter(i64::from(kind as u8))
+    }
+
+    fn tags(&self, kind: Kind, id: u64) -> Result<Vec<Tag>> {
+        Ok(self.listed(statements(kind).all_tags, [bound(id)])?.unwrap_or_default())
     }
 }

@@ -133,6 +133,7 @@ pub(super) struct Statements {
     pub(super) version: &'static str,
     pub(super) versions: &'static str,
     pub(super) tags: &'static str,
+    pub(super) all_tags: &'static str,
     pub(super) insert: &'static str,
     pub(super) update: &'static str,
     pub(super) update_tags: &'static str,
@@ -157,6 +158,7 @@ macro_rules! statements {
             version: concat!("SELECT version FROM ", $table, " WHERE id = ?1"),
             versions: concat!("SELECT id, version FROM ", $table, " WHERE id > ?1 ORDER BY id LIMIT ?2"),
             tags: concat!("SELECT tags FROM ", $table, " WHERE id = ?1 AND version = ?2"),
+            all_tags: concat!("SELECT tags FROM ", $table, " WHERE id = ?1"),
             insert: concat!(
                 "INSERT INTO ",
                 $table,

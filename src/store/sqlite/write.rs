@@ -1,15 +1,12 @@
 //! Making a batch's changes in SQLite, in a transaction that is whole or not there.
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 
 use super::connection::damaged;
 use super::read::Reader;
 use super::schema::{GENERATION, statements};
 use crate::error::Result;
-use crate::store::{Applied, Batch, Change, Durability, Kind, MAX_TAGS, Record, Tag};
-
-/// The bytes of a tag.
-const TAG: usize = 16;
+use crate::store::{Applied, Batch, Change, Durability, Kind, Record, Tag};
 
 /// An open transaction; whatever way the function that has it ends, it is rolled back unless it was committed.
 pub(super) struct Transaction<'a> {
@@ -69,6 +66,15 @@ pub(super) fn apply(reader: Reader<'_>, batch: &Batch) -> Result<(Applied, u64)>
         .map_err(|error| reader.failed(error))?;
     let generation = u64::try_from(generation).map_err(|_| damaged(reader.path, "a negative generation"))?;
     Ok((Applied::Done, generation))
+}
+
+/// Sets the generation, in the transaction that is open.
+pub(super) fn set_generation(reader: Reader<'_>, generation: u64) -> Result<()> {
+    reader
+        .statement("UPDATE counters SET value = ?2 WHERE name = ?1")?
+        .execute((GENERATION, signed(generation)))
+        .map_err(|error| reader.failed(error))?;
+    Ok(())
 }
 
 /// By how many records each kind has grown.
@@ -172,20 +178,7 @@ fn delete(reader: Reader<'_>, kind: Kind, id: u64, expected: u64, growth: &mut G
 
 /// The tags that a record lists as its own, or nothing if there is no such record of that version.
 fn own_tags(reader: Reader<'_>, kind: Kind, id: u64, version: u64) -> Result<Option<Vec<Tag>>> {
-    let listed = reader
-        .statement(statements(kind).tags)?
-        .query_row((signed(id), signed(version)), |row| {
-            let bytes = row.get_ref(0)?.as_blob()?;
-            let (tags, rest) = bytes.as_chunks::<TAG>();
-            Ok((rest.is_empty() && tags.len() <= MAX_TAGS).then(|| tags.iter().copied().map(Tag).collect()))
-        })
-        .optional()
-        .map_err(|error| reader.failed(error))?;
-    match listed {
-        Some(Some(tags)) => Ok(Some(tags)),
-        Some(None) => Err(damaged(reader.path, "a list of tags of the wrong length")),
-        None => Ok(None),
-    }
+    reader.listed(statements(kind).tags, (signed(id), signed(version)))
 }
 
 fn list(reader: Reader<'_>, kind: Kind, id: u64, tags: &[Tag]) -> Result<()> {
