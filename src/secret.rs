@@ -6,6 +6,12 @@
 use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
+/// Equality in time that depends on the lengths only.
+#[must_use]
+pub fn ct_eq(one: &[u8], other: &[u8]) -> bool {
+    one.ct_eq(other).into()
+}
+
 /// A secret of any length on the heap.
 pub struct Secret(Box<[u8]>);
 
@@ -72,7 +78,7 @@ impl Secret {
     /// Equality in time that depends on the lengths only.
     #[must_use]
     pub fn ct_eq(&self, other: &[u8]) -> bool {
-        self.0.ct_eq(other).into()
+        ct_eq(&self.0, other)
     }
 }
 

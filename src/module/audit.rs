@@ -35,6 +35,10 @@ pub(super) enum Opcode {
     GetToken = 0x1_0006,
     ApproveToken = 0x1_0007,
     DeleteToken = 0x1_0008,
+    BackupBegin = 0x1_0009,
+    BackupEnd = 0x1_000a,
+    RestoreBegin = 0x1_000b,
+    RestoreEnd = 0x1_000c,
     // AWS has no public name for these at all; names and numbers are ours.
     ChangeUser = 0x1_0101,
     ChangeTrustAnchors = 0x1_0102,

@@ -12,7 +12,7 @@ use crate::crypto::hmac::HmacKey;
 use crate::crypto::{kdf, random, seal};
 use crate::error::{Error, Result};
 use crate::platform::secret_page::SecretSlot;
-use crate::secret::{Key, Secret};
+use crate::secret::{Key, Secret, ct_eq};
 use crate::store::{Kind, Record, Tag};
 
 /// The tier of a record: which key seals it.
@@ -93,6 +93,11 @@ impl PublicKeys {
         Error::with(error.rv(), format!("{}: is damaged ({error}); run `cloudhsm-cli doctor`", self.place.display()))
     }
 
+    /// The root itself, for what seals it anew.
+    pub(super) const fn root(&self) -> &[u8; 32] {
+        self.tier.root.expose()
+    }
+
     /// The blind index entry of a value; `label` keeps attributes apart.
     pub(super) fn tag(&self, label: &[u8], value: &[u8]) -> Tag {
         self.tier.tag(label, value)
@@ -136,6 +141,16 @@ impl DataKeys {
 
     pub(super) fn tag(&self, label: &[u8], value: &[u8]) -> Tag {
         self.tier.tag(label, value)
+    }
+
+    /// A key derived from the data key, for one purpose.
+    pub(super) fn derive(&self, purpose: &[u8]) -> Result<Key<32>> {
+        derive(self.tier.root.expose(), purpose)
+    }
+
+    /// Whether both are of one data key: the HSMs are clones of each other.
+    pub(super) fn is_of_one_key_with(&self, other: &Self) -> bool {
+        ct_eq(self.tier.root.expose(), other.tier.root.expose())
     }
 
     /// The data key wrapped under a user's PIN key.

@@ -89,7 +89,7 @@ impl Module {
         };
         let device_key = new_key()?;
         let root = new_root()?;
-        let wrapped = seal::seal(&derive(device_key.expose(), b"device")?, &store_id, root.expose())?;
+        let root_record = root_record(&device_key, &store_id, root.expose())?;
         let public = PublicKeys::new(store_id, root, &self.directory)?;
         let data = DataKeys::new(store_id, new_root()?)?;
         let derivation = Derivation::of(&self.settings, recorded.mode());
@@ -97,7 +97,7 @@ impl Module {
         let store = SqliteStore::create(parent, self.name, self.access(), self.options(), &mut || {
             Ok(NewHsm {
                 device_key: Secret::copy(device_key.expose()),
-                batch: first_batch(&public, &wrapped, &recorded, &officer)?,
+                batch: first_batch(&public, root_record.clone(), &recorded, &officer)?,
             })
         })?;
         *self.active.lock() = Some(Arc::new(Hsm::new(store, public, recorded)));
@@ -204,21 +204,45 @@ impl Module {
         SqliteStore::replace_lost_files(&config.home.join(name), Access { group: config.settings.group })
     }
 
-    fn access(&self) -> Access {
-        Access { group: self.settings.group }
+    pub(super) const fn access(&self) -> Access {
+        access(&self.settings)
     }
 
-    fn options(&self) -> Options {
-        Options { allow_network_file_system: self.settings.allow_network_file_system }
+    const fn options(&self) -> Options {
+        options(&self.settings)
     }
+
+    /// The HSM once more, as it is at this moment whatever is written meanwhile: for what reads all of it.
+    ///
+    /// # Errors
+    /// As [`Module::open`].
+    pub(super) fn frozen(&self) -> Result<Hsm> {
+        Hsm::open_as(&self.directory, &self.settings, SqliteStore::freeze)
+    }
+}
+
+pub(super) const fn access(settings: &Settings) -> Access {
+    Access { group: settings.group }
+}
+
+pub(super) const fn options(settings: &Settings) -> Options {
+    Options { allow_network_file_system: settings.allow_network_file_system }
 }
 
 impl Hsm {
     /// Opens an activated HSM.
     pub(super) fn open(directory: &Path, settings: &Settings) -> Result<Self> {
-        let access = Access { group: settings.group };
-        let options = Options { allow_network_file_system: settings.allow_network_file_system };
-        let store = SqliteStore::open(directory, access, options)?;
+        Self::open_as(directory, settings, |_| Ok(()))
+    }
+
+    fn open_as(
+        directory: &Path,
+        settings: &Settings,
+        prepare: impl FnOnce(&SqliteStore) -> Result<()>,
+    ) -> Result<Self> {
+        let access = access(settings);
+        let store = SqliteStore::open(directory, access, options(settings))?;
+        prepare(&store)?;
         let device_key = Key::from_slice(SqliteStore::device_key(directory, access)?.expose()).ok_or_else(|| {
             Error::device(format!(
                 "{}: is not 32 bytes long; put the right file back from a backup",
@@ -266,12 +290,10 @@ impl Hsm {
     }
 }
 
-/// The records that a new HSM starts with.
-fn first_batch(public: &PublicKeys, wrapped_root: &[u8], recorded: &HsmSettings, officer: &User) -> Result<Batch> {
-    let mut sealed = Vec::with_capacity(16 + wrapped_root.len());
-    sealed.extend_from_slice(&public.store);
-    sealed.extend_from_slice(wrapped_root);
-    let root = Record {
+/// The record that `device.key` opens: the store's id in clear, and the root of the public tier.
+pub(super) fn root_record(device_key: &Key<32>, store: &StoreId, root: &[u8; 32]) -> Result<Record> {
+    let wrapped = seal::seal(&derive(device_key.expose(), b"device")?, store, root)?;
+    Ok(Record {
         kind: Kind::Meta,
         id: meta::ROOT,
         version: 1,
@@ -279,8 +301,12 @@ fn first_batch(public: &PublicKeys, wrapped_root: &[u8], recorded: &HsmSettings,
         key_type: 0,
         owner: 0,
         tier: Tier::Public as u8,
-        sealed,
-    };
+        sealed: [store.as_slice(), &wrapped].concat(),
+    })
+}
+
+/// The records that a new HSM starts with.
+fn first_batch(public: &PublicKeys, root: Record, recorded: &HsmSettings, officer: &User) -> Result<Batch> {
     let id = UserId(fresh_id()?);
     let plan = Plan {
         changes: vec![
@@ -312,7 +338,7 @@ fn first_batch(public: &PublicKeys, wrapped_root: &[u8], recorded: &HsmSettings,
     Ok(batch)
 }
 
-fn put_settings(recorded: &HsmSettings, expected: u64) -> Planned {
+pub(super) fn put_settings(recorded: &HsmSettings, expected: u64) -> Planned {
     let mut writer = Writer::new(256);
     writer.byte(1).byte(recorded.fips.into()).byte(recorded.secure.into()).long(recorded.created_ms);
     writer.part(recorded.label.as_bytes()).part(recorded.serial.as_bytes());
@@ -329,7 +355,7 @@ fn put_settings(recorded: &HsmSettings, expected: u64) -> Planned {
     }
 }
 
-fn decode_settings(bytes: &[u8]) -> Result<HsmSettings> {
+pub(super) fn decode_settings(bytes: &[u8]) -> Result<HsmSettings> {
     let mut reader = Reader::new(bytes);
     if reader.byte()? != 1 {
         return Err(MALFORMED);

@@ -6,6 +6,7 @@
 
 mod admission;
 mod audit;
+mod backup;
 mod cluster_policy;
 mod commit;
 mod credentials;
@@ -37,6 +38,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 pub use audit::Entry;
+pub use backup::{BackupInformation, Restored};
 pub use cluster_policy::{ClusterPolicy, SERVICES_WITH_VALUES, TrustAnchor};
 pub use credentials::{Challenge, Deregister, SecondFactor};
 pub use describe::Figures;

@@ -47,6 +47,8 @@ pub enum Command {
     Trust,
     /// Destroying all keys and crypto users.
     Zeroize,
+    /// Copying the whole HSM, sealed, into a file.
+    Backup,
 }
 
 /// What a user is to a key.
@@ -95,6 +97,7 @@ const fn row(command: Command) -> (Wanted, Wanted, Option<Service>) {
         Command::DeleteTokens => (Any, Never, None),
         Command::Trust => (Any, Never, None),
         Command::Zeroize => (Any, Never, None),
+        Command::Backup => (Any, Never, None),
     }
 }
 
@@ -236,6 +239,7 @@ mod tests {
             Command::DeleteTokens,
             Command::Trust,
             Command::Zeroize,
+            Command::Backup,
         ];
         for command in officers {
             assert_eq!(decide(Role::CryptoUser, Standing::Owner, command), Err(ck::CKR_USER_NOT_LOGGED_IN));

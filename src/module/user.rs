@@ -99,6 +99,21 @@ impl Derivation {
         }
     }
 
+    pub(super) fn write(self, writer: &mut Writer) {
+        match self {
+            Self::Argon2id { memory_kib, passes } => writer.byte(1).number(memory_kib).number(passes),
+            Self::Pbkdf2 { rounds } => writer.byte(2).number(rounds).number(0),
+        };
+    }
+
+    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self> {
+        match (reader.byte()?, reader.number()?, reader.number()?) {
+            (1, memory_kib, passes) => Ok(Self::Argon2id { memory_kib, passes }),
+            (2, rounds, _) => Ok(Self::Pbkdf2 { rounds }),
+            _ => Err(MALFORMED),
+        }
+    }
+
     /// The key of a PIN. Tens of milliseconds: never under a lock.
     pub(super) fn key(self, pin: &Secret, salt: &[u8; 16]) -> Result<Key<32>> {
         match self {
@@ -191,21 +206,15 @@ impl User {
         }
     }
 
-    /// A wrapped key belongs to one user in one role.
     fn binding(&self) -> Vec<u8> {
-        let mut writer = Writer::new(64);
-        writer.raw(b"user").byte(self.role.code()).part(self.name.as_bytes());
-        writer.finish()
+        binding(&self.name, self.role)
     }
 
     pub(super) fn encode(&self) -> Secret {
         let mut writer = Writer::new(256);
         writer.byte(FORMAT).part(self.name.as_bytes()).byte(self.role.code()).long(self.credential).number(self.failed);
         writer.raw(&self.salt);
-        match self.derivation {
-            Derivation::Argon2id { memory_kib, passes } => writer.byte(1).number(memory_kib).number(passes),
-            Derivation::Pbkdf2 { rounds } => writer.byte(2).number(rounds).number(0),
-        };
+        self.derivation.write(&mut writer);
         writer.part(&self.wrapped);
         for key in [&self.factor, &self.quorum_key] {
             writer.part(key.as_ref().map_or(&[], RegisteredKey::encoded));
@@ -225,11 +234,7 @@ impl User {
         let credential = reader.long()?;
         let failed = reader.number()?;
         let salt = reader.array()?;
-        let derivation = match (reader.byte()?, reader.number()?, reader.number()?) {
-            (1, memory_kib, passes) => Derivation::Argon2id { memory_kib, passes },
-            (2, rounds, _) => Derivation::Pbkdf2 { rounds },
-            _ => return Err(MALFORMED),
-        };
+        let derivation = Derivation::read(&mut reader)?;
         let wrapped = reader.part()?.to_vec();
         let mut key = || -> Result<Option<RegisteredKey>> {
             let encoded = if format < 2 { &[] } else { reader.part()? };
@@ -239,6 +244,13 @@ impl User {
         reader.end()?;
         Ok(Self { name, role, credential, failed, salt, derivation, wrapped, factor, quorum_key })
     }
+}
+
+/// A wrapped key belongs to one user in one role.
+pub(super) fn binding(name: &str, role: Role) -> Vec<u8> {
+    let mut writer = Writer::new(64);
+    writer.raw(b"user").byte(role.code()).part(name.as_bytes());
+    writer.finish()
 }
 
 /// A user's name as it is kept: lower case, at most 31 letters, digits and underscores.

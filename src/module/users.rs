@@ -165,7 +165,7 @@ impl Hsm {
     }
 
     /// Every user, in the order in which they were made.
-    fn users_in(&self, view: &dyn View) -> Result<Vec<(UserId, User)>> {
+    pub(super) fn users_in(&self, view: &dyn View) -> Result<Vec<(UserId, User)>> {
         view.scan(&Selection::all(Kind::User))?
             .iter()
             .map(|record| Ok((UserId(record.id), User::decode(self.public.open(record)?.expose())?)))

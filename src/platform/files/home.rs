@@ -2,7 +2,7 @@
 
 #![allow(unsafe_code)]
 
-use std::ffi::OsStr;
+use std::ffi::{CStr, OsStr};
 use std::fs::DirBuilder;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
@@ -80,6 +80,15 @@ fn adopt_new_home(path: &Path, above: &Path, access: Access) -> Result<Directory
     open_folder(path, false)
 }
 
+pub(super) fn rename_without_replacing(directory: &Directory, from: &CStr, to: &CStr) -> io::Result<()> {
+    let at = directory.descriptor();
+    // SAFETY: two C strings that outlive the call and a descriptor that is open as long as `directory`.
+    if unsafe { libc::renameat2(at, from.as_ptr(), at, to.as_ptr(), libc::RENAME_NOREPLACE) } == 0 {
+        return Ok(());
+    }
+    Err(io::Error::last_os_error())
+}
+
 /// Gives the entry `from` of a folder the name `to`, which nothing may have.
 ///
 /// # Errors
@@ -87,15 +96,11 @@ fn adopt_new_home(path: &Path, above: &Path, access: Access) -> Result<Directory
 pub fn put_in_place(directory: &Directory, from: &str, to: &str) -> Result<()> {
     let path = directory.path().join(to);
     let (from, to) = (c_string(OsStr::new(from))?, c_string(OsStr::new(to))?);
-    let at = directory.descriptor();
-    // SAFETY: two C strings that outlive the call and a descriptor that is open as long as `directory`.
-    if unsafe { libc::renameat2(at, from.as_ptr(), at, to.as_ptr(), libc::RENAME_NOREPLACE) } == 0 {
-        return Ok(());
-    }
-    let mut error = io::Error::last_os_error();
+    let Err(mut error) = rename_without_replacing(directory, &from, &to) else { return Ok(()) };
     if matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOSYS)) {
         // A file system without that flag; a folder replaces no folder that has anything in it all the same.
-        // SAFETY: as above.
+        let at = directory.descriptor();
+        // SAFETY: two C strings that outlive the call and a descriptor that is open as long as `directory`.
         if unsafe { libc::renameat(at, from.as_ptr(), at, to.as_ptr()) } == 0 {
             return Ok(());
         }

@@ -10,6 +10,7 @@
 mod check;
 mod home;
 mod network;
+mod new_file;
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -22,6 +23,7 @@ pub use check::above_standard;
 use check::{c_string, check_group, check_mode, failed, raised, read_capped, status};
 pub use home::{check_home, open_home, put_in_place};
 pub use network::check_local;
+pub use new_file::NewFile;
 
 use crate::error::{Error, Result};
 use crate::platform::process;

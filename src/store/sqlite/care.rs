@@ -43,7 +43,10 @@ impl SqliteStore {
                 );
                 for (what, sql) in [
                     ("entries of the index lead nowhere", format!("SELECT count(*) FROM tags WHERE kind = {number}")),
-                    ("listed tags are not in the index", format!("SELECT coalesce(sum((length(tags) + 15) / 16), 0) FROM {table}")),
+                    (
+                        "listed tags are not in the index",
+                        format!("SELECT coalesce(sum((length(tags) + 15) / 16), 0) FROM {table}"),
+                    ),
                 ] {
                     let sql = format!("SELECT CAST(({sql}) - ({sound}) AS TEXT)");
                     let count = strings(reader, &sql)?.into_iter().next().unwrap_or_default();
