@@ -43,22 +43,6 @@ pub struct HsmSettings {
     pub created_ms: u64,
 }
 
-/// What an examination of the store found.
-pub struct Health {
-    /// Records of users and of objects.
-    pub users: u64,
-    /// See `users`.
-    pub objects: u64,
-    /// Whether a record was cut out, put back or swapped.
-    pub sum_is_right: bool,
-    /// Objects of the public tier whose record does not open, or whose form is not known.
-    pub unreadable: Vec<u64>,
-    /// The place at which the audit log is broken, if it is.
-    pub audit_broken_at: Option<u64>,
-    /// Records in the audit log.
-    pub audit_entries: u64,
-}
-
 impl HsmSettings {
     /// What FIPS mode changes for this HSM, whatever the process says.
     #[must_use]
@@ -150,43 +134,6 @@ impl Module {
         Ok(())
     }
 
-    /// Examines the whole store, as `doctor` does.
-    ///
-    /// # Errors
-    /// If the store cannot be read at all.
-    pub fn examine(&self) -> Result<Option<Health>> {
-        let Some(hsm) = self.hsm_if_active()? else { return Ok(None) };
-        let mut unreadable = Vec::new();
-        for record in hsm.store.scan(&Selection { tier: Some(Tier::Public as u8), ..Selection::all(Kind::Object) })? {
-            if hsm.open_object(None, &record).is_err() {
-                unreadable.push(record.id);
-            }
-        }
-        let (entries, audit_broken_at) = hsm.read_audit()?;
-        let head = Head::read(&*hsm.store, &hsm.public)?;
-        Ok(Some(Health {
-            users: hsm.store.count(Kind::User)?,
-            objects: hsm.store.count(Kind::Object)?,
-            sum_is_right: Head::recompute(&*hsm.store, &hsm.public)? == head.sum,
-            unreadable,
-            audit_broken_at,
-            audit_entries: entries.len() as u64,
-        }))
-    }
-
-    /// What SQLite and the schema find wrong with the store, one line each: the half of an examination that needs no key.
-    ///
-    /// # Errors
-    /// If the store cannot be read at all.
-    pub fn complaints(&self) -> Result<Vec<String>> {
-        if !self.is_active()? {
-            return Ok(Vec::new());
-        }
-        // A connection of its own: the trait that the HSM works through has no such call, because a store in memory
-        // has nothing to complain about.
-        SqliteStore::open(&self.directory, self.access(), self.options())?.examine()
-    }
-
     /// The audit log, and the place at which it is broken, if it is.
     ///
     /// # Errors
@@ -208,7 +155,7 @@ impl Module {
         access(&self.settings)
     }
 
-    const fn options(&self) -> Options {
+    pub(super) const fn options(&self) -> Options {
         options(&self.settings)
     }
 
@@ -293,7 +240,12 @@ impl Hsm {
 /// The record that `device.key` opens: the store's id in clear, and the root of the public tier.
 pub(super) fn root_record(device_key: &Key<32>, store: &StoreId, root: &[u8; 32]) -> Result<Record> {
     let wrapped = seal::seal(&derive(device_key.expose(), b"device")?, store, root)?;
-    Ok(Record {
+    Ok(Record { sealed: [store.as_slice(), &wrapped].concat(), ..bare_root() })
+}
+
+/// The same without its content: `device.key` comes before everything that a seal could bind.
+pub(super) const fn bare_root() -> Record {
+    Record {
         kind: Kind::Meta,
         id: meta::ROOT,
         version: 1,
@@ -301,8 +253,8 @@ pub(super) fn root_record(device_key: &Key<32>, store: &StoreId, root: &[u8; 32]
         key_type: 0,
         owner: 0,
         tier: Tier::Public as u8,
-        sealed: [store.as_slice(), &wrapped].concat(),
-    })
+        sealed: Vec::new(),
+    }
 }
 
 /// The records that a new HSM starts with.

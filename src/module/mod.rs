@@ -11,6 +11,7 @@ mod cluster_policy;
 mod commit;
 mod credentials;
 mod describe;
+mod examination;
 mod find;
 #[cfg(test)]
 mod find_tests;
@@ -29,6 +30,8 @@ mod sharing;
 mod signing;
 mod stored;
 mod tool;
+#[cfg(test)]
+mod testing;
 mod transport;
 mod user;
 mod users;
@@ -43,8 +46,9 @@ pub use cluster_policy::{ClusterPolicy, SERVICES_WITH_VALUES, TrustAnchor};
 pub use credentials::{Challenge, Deregister, SecondFactor};
 pub use describe::Figures;
 pub use find::KeyPage;
+pub use examination::{Health, Verification};
 pub use keys::NewKey;
-pub use lifecycle::{Health, HsmSettings};
+pub use lifecycle::HsmSettings;
 pub use login::{Authentication, Pending, Pin};
 pub use policy::Command;
 pub use quorum::{

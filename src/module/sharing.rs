@@ -166,6 +166,12 @@ impl Hsm {
         [self.public.tag(b"shared key", &key.0.to_le_bytes()), self.public.tag(b"shared with", &user.0.to_le_bytes())]
     }
 
+    /// What a share is found by.
+    pub(super) fn tags_of_share(&self, record: &Record) -> Result<[Tag; 2]> {
+        let share = self.share(record)?;
+        Ok(self.share_tags(share.key, share.user))
+    }
+
     fn share(&self, record: &Record) -> Result<Share> {
         let plain = self.public.open(record)?;
         let mut reader = Reader::new(plain.expose());

@@ -11,7 +11,7 @@ use super::quorum::{Actor, Toll};
 use super::sharing::Sharing;
 use super::users::fresh_id;
 use super::{Hsm, Login};
-use crate::ck::{self, CK_ATTRIBUTE_TYPE};
+use crate::ck::{self, CK_ATTRIBUTE_TYPE, CK_OBJECT_CLASS};
 use crate::config::Dialect;
 use crate::error::{Error, Result};
 use crate::object::{Object, ObjectId, UserId, attribute, record};
@@ -101,7 +101,7 @@ impl Hsm {
         })
     }
 
-    fn object_tags(&self, login: Option<&Login>, tier: Tier, object: &Object) -> Vec<Tag> {
+    pub(super) fn object_tags(&self, login: Option<&Login>, tier: Tier, object: &Object) -> Vec<Tag> {
         attribute::ATTRIBUTES
             .iter()
             .filter(|row| row.indexed)
@@ -156,7 +156,11 @@ impl Hsm {
 }
 
 pub(super) const fn is_asymmetric(object: &Object) -> bool {
-    matches!(object.class, ck::CKO_PRIVATE_KEY | ck::CKO_PUBLIC_KEY)
+    is_asymmetric_class(object.class)
+}
+
+pub(super) const fn is_asymmetric_class(class: CK_OBJECT_CLASS) -> bool {
+    matches!(class, ck::CKO_PRIVATE_KEY | ck::CKO_PUBLIC_KEY)
 }
 
 /// The limits on token keys (User Guide, limits: hsm2m.medium).

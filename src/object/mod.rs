@@ -65,6 +65,12 @@ pub struct Object {
     superseded: AtomicBool,
 }
 
+/// Whether objects of a class are keys.
+#[must_use]
+pub const fn is_key_class(class: CK_OBJECT_CLASS) -> bool {
+    matches!(class, ck::CKO_SECRET_KEY | ck::CKO_PRIVATE_KEY | ck::CKO_PUBLIC_KEY)
+}
+
 impl Object {
     /// An object that nobody has been admitted to yet.
     #[must_use]
@@ -110,7 +116,7 @@ impl Object {
     /// Whether the object is a key.
     #[must_use]
     pub const fn is_key(&self) -> bool {
-        matches!(self.class, ck::CKO_SECRET_KEY | ck::CKO_PRIVATE_KEY | ck::CKO_PUBLIC_KEY)
+        is_key_class(self.class)
     }
 
     /// Whether the object is a secret or a private key.

@@ -8,51 +8,14 @@ use super::chunks::Opening;
 use super::format::{Found, finish};
 use super::{BackupInformation, record};
 use crate::ck;
-use crate::config::{Config, Settings};
+use crate::config::Settings;
 use crate::error::Result;
-use crate::mechanism;
 use crate::module::commit::meta;
-use crate::module::{Deregister, Login, Module, Pin, Restored, Role, Sharing};
-use crate::object::Template;
-use crate::platform::process::{Temporary, temporary};
+use crate::module::testing::{ANN, OFFICER, config, key, open, records, sample};
+use crate::module::{Deregister, Module, Pin, Restored, Role, Sharing};
+use crate::platform::process::temporary;
 use crate::secret::{Key, Secret};
-use crate::store::{Kind, Record, Selection, SqliteStore, Tag, View};
-
-const OFFICER: &[u8] = b"admin:officer-password";
-const ANN: &[u8] = b"ann:anns-password";
-
-fn config(home: &Path, settings: Settings) -> Config {
-    Config { home: home.to_owned(), file: PathBuf::new(), settings, cluster_ids: Vec::new(), remarks: Vec::new() }
-}
-
-fn open(home: &Path) -> Module {
-    Module::open(&config(home, Settings::default()), "hsm1").unwrap()
-}
-
-fn key(module: &Module, login: &Login, label: &str, sharing: &Sharing<'_>) {
-    let length = 32_u64.to_ne_bytes();
-    let values = [(ck::CKA_VALUE_LEN, length.as_slice()), (ck::CKA_TOKEN, &[1]), (ck::CKA_LABEL, label.as_bytes())];
-    let template = Template::of(&values).unwrap();
-    module.generate_key(login, mechanism::find(ck::CKM_AES_KEY_GEN).unwrap(), &template, sharing).unwrap();
-}
-
-/// An HSM with two officers, two crypto users and a key that they share.
-fn sample() -> (Temporary, Module) {
-    let home = temporary();
-    let module = open(home.path());
-    module.activate(&Secret::copy(b"officer-password"), None).unwrap();
-    let officer = module.login(Role::CryptoOfficer, OFFICER).unwrap();
-    for (name, role, password) in [
-        ("olga", Role::CryptoOfficer, "olgas-password"),
-        ("ann", Role::CryptoUser, "anns-password"),
-        ("ben", Role::CryptoUser, "bens-password"),
-    ] {
-        module.create_user(&officer, name, role, &Secret::copy(password.as_bytes()), false).unwrap();
-    }
-    let ann = module.login(Role::CryptoUser, ANN).unwrap();
-    key(&module, &ann, "shared", &Sharing { users: &["ben".to_owned()], ..Sharing::default() });
-    (home, module)
-}
+use crate::store::{Kind, Record};
 
 fn backup(module: &Module) -> (BackupInformation, PathBuf) {
     let officer = module.login(Role::CryptoOfficer, OFFICER).unwrap();
@@ -73,22 +36,6 @@ fn restore_as(
 
 fn restore(home: &Path, path: &Path) -> Result<Restored> {
     restore_as(home, "hsm1", Settings::default(), path, OFFICER, false)
-}
-
-/// Every record of a store with its tags.
-fn records(home: &Path, name: &str) -> Vec<(Record, Vec<Tag>)> {
-    let settings = Settings::default();
-    let store = SqliteStore::open(
-        &home.join(name),
-        crate::module::lifecycle::access(&settings),
-        crate::module::lifecycle::options(&settings),
-    )
-    .unwrap();
-    assert_eq!(store.examine().unwrap(), [""; 0]);
-    let all = Kind::ALL.into_iter().flat_map(|kind| store.scan(&Selection::all(kind)).unwrap());
-    all.map(|record| (store.tags(record.kind, record.id).unwrap(), record))
-        .map(|(tags, record)| (record, tags))
-        .collect()
 }
 
 fn is_head_or_root(record: &Record) -> bool {

@@ -57,7 +57,7 @@ pub(super) struct Approver {
 }
 
 /// A token as it is kept.
-pub(super) struct Token {
+pub(in crate::module) struct Token {
     pub(super) id: u64,
     pub(super) version: u64,
     pub(super) service: Service,
@@ -318,7 +318,7 @@ impl Module {
 }
 
 impl Hsm {
-    fn token(&self, record: &Record) -> Result<Token> {
+    pub(in crate::module) fn token(&self, record: &Record) -> Result<Token> {
         Token::decode(record, self.public.open(record)?.expose())
     }
 

@@ -30,10 +30,12 @@ pub(super) fn open(home: &Temporary) -> Result<SqliteStore> {
 }
 
 /// Runs SQL on a closed store's file, as an attacker could.
-pub(super) fn tamper(home: &Temporary, sql: &str) {
+pub(crate) fn tamper(home: &Temporary, sql: &str) {
     let _gate = store_gate();
     let connection = Connection::open(home.path().join("hsm1/hsm.db")).unwrap();
-    connection.execute_batch("PRAGMA writable_schema = ON; PRAGMA ignore_check_constraints = ON").unwrap();
+    connection
+        .execute_batch("PRAGMA writable_schema = ON; PRAGMA ignore_check_constraints = ON; PRAGMA synchronous = OFF")
+        .unwrap();
     connection.execute_batch(sql).unwrap();
 }
 
