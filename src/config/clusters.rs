@@ -8,6 +8,12 @@ const NAMES: [&str; 8] = ["hsm1", "hsm2", "hsm3", "hsm4", "hsm5", "hsm6", "hsm7"
 pub(super) const MOST: u32 = 8;
 
 impl Config {
+    /// The cluster of that name, whether there is one or not.
+    #[must_use]
+    pub fn cluster_named(name: &str) -> Option<&'static str> {
+        NAMES.into_iter().find(|known| *known == name)
+    }
+
     /// The clusters that there are: the first always, those that the settings count, and those whose folder is there.
     /// Each as its number, which begins at 0, and its name.
     pub fn clusters(&self) -> impl Iterator<Item = (u32, &'static str)> {
@@ -46,5 +52,6 @@ mod tests {
         std::fs::create_dir(home.path().join("hsm9")).unwrap();
         assert_eq!(clusters(1), [(0, "hsm1"), (3, "hsm4")]);
         assert_eq!(clusters(MOST).len(), 8);
+        assert_eq!((Config::cluster_named("hsm8"), Config::cluster_named("hsm9")), (Some("hsm8"), None));
     }
 }

@@ -84,6 +84,11 @@ const LOCKED: Error = Error::new(
     ck::CKR_PIN_LOCKED,
     "the user is locked after five wrong PINs; a crypto officer unlocks it with `cloudhsm-cli user change-password`",
 );
+const ALL_LOCKED: Error = Error::new(
+    ck::CKR_PIN_LOCKED,
+    "every crypto officer is locked after five wrong PINs, and nobody is left to unlock one; what remains is a backup: \
+     `cloudhsm-cli backup restore` takes the password that any officer had when it was made",
+);
 
 /// Tells the logins of one process apart; 0 means nobody.
 static STAMPS: AtomicU32 = AtomicU32::new(1);
@@ -207,14 +212,14 @@ impl Hsm {
     /// Checks a password, counting wrong ones; says whether there are any to be forgotten once the user is logged in.
     fn authenticate(&self, id: UserId, user: &User, password: &Secret) -> Result<(DataKeys, bool)> {
         if user.locked() {
-            return Err(LOCKED);
+            return Err(self.locked_out(user.role));
         }
         let key = user.derivation.key(password, &user.salt)?;
         let data = user.unlock(self.public.store, &key);
         // Others may have guessed meanwhile: their count holds.
         let Some((_, current)) = self.read_user(id)? else { return Err(WRONG) };
         if current.locked() {
-            return Err(LOCKED);
+            return Err(self.locked_out(user.role));
         }
         match data {
             Some(data) if current.credential == user.credential => Ok((data, current.failed > 0)),
@@ -222,6 +227,15 @@ impl Hsm {
                 self.count_attempt(id, None)?;
                 Err(WRONG)
             }
+        }
+    }
+
+    /// The error for a locked user, which names the cure that there is.
+    fn locked_out(&self, role: Role) -> Error {
+        let helper = |user: &User| user.role == Role::CryptoOfficer && !user.locked();
+        match self.users_in(&*self.store) {
+            Ok(users) if role == Role::CryptoOfficer && !users.iter().any(|(_, user)| helper(user)) => ALL_LOCKED,
+            _ => LOCKED,
         }
     }
 

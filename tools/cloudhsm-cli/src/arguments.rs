@@ -4,7 +4,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use cloudhsm_pkcs11::module;
 
 use crate::credentials::Password;
-use crate::{cluster, crypto, key, user};
+use crate::{backup, cluster, crypto, doctor, key, user};
 
 /// AWS CloudHSM's command line for the HSM of libcloudhsm_pkcs11.so.
 #[derive(Parser)]
@@ -51,13 +51,16 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: key::Command,
     },
-    /// Check the set-up: one line for each check, with the cure; status 1 if something is wrong
-    #[command(after_help = "Example:\n  cloudhsm-cli doctor")]
-    Doctor {
-        /// Make write.lock and gen.map anew if they are lost; only while no process uses the HSM
-        #[arg(long)]
-        replace_lost_files: bool,
+    /// Back the HSM up, and put it back
+    Backup {
+        #[command(subcommand)]
+        command: backup::Command,
     },
+    /// Check the set-up: one line for each check, with the cure; status 1 if something is wrong
+    #[command(
+        after_help = "Examples:\n  cloudhsm-cli doctor\n  CLOUDHSM_ROLE=admin CLOUDHSM_PIN=admin:password cloudhsm-cli doctor --verify"
+    )]
+    Doctor(doctor::Arguments),
 }
 
 /// A user's role in AWS's words.

@@ -55,6 +55,14 @@ impl Password {
         Ok(Self(Arc::new(Secret::copy(text.as_bytes()))))
     }
 
+    /// The password that was given, or the one that is typed.
+    pub(crate) fn or_ask_once(given: Option<Self>) -> Result<Arc<Secret>, Failure> {
+        match given {
+            Some(Self(secret)) => Ok(secret),
+            None => ask("Enter password:").map(Arc::new),
+        }
+    }
+
     /// The password that was given, or the one that is typed twice.
     pub(crate) fn or_ask(given: Option<Self>) -> Result<Arc<Secret>, Failure> {
         if let Some(Self(secret)) = given {

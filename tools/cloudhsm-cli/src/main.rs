@@ -9,6 +9,7 @@
 //! do is decided by the HSM; a check here is there for its text.
 
 mod arguments;
+mod backup;
 mod cluster;
 mod context;
 mod credentials;
@@ -29,8 +30,16 @@ use output::Outcome;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    if let Command::Doctor { replace_lost_files } = arguments.command {
-        return doctor::run(arguments.cluster_id.as_deref(), replace_lost_files);
+    let cluster = arguments.cluster_id.as_deref();
+    match arguments.command {
+        Command::Doctor(asked) => return doctor::run(cluster, &asked),
+        Command::Backup { command } if !command.needs_hsm() => {
+            return match context::read_config() {
+                Ok(config) => output::print(&backup::alone(command, &config, cluster)),
+                Err(error) => output::cannot_start(&error),
+            };
+        }
+        _ => {}
     }
     let mut context = match Context::open() {
         Ok(context) => context,
@@ -49,6 +58,7 @@ fn run(arguments: Arguments, context: &mut Context) -> Outcome {
         Command::Crypto { command } => crypto::run(&command, context),
         Command::User { command } => user::run(command, context),
         Command::Key { command } => key::run(command, context),
-        Command::Doctor { .. } => Err(output::Failure::new("doctor runs before the HSM is opened")),
+        Command::Backup { command } => backup::run(command, context),
+        Command::Doctor(_) => Err(output::Failure::new("doctor runs before the HSM is opened")),
     }
 }

@@ -180,3 +180,31 @@ fn configuration() {
     let answer = home.run_with(None, &["doctor"], "", &[("CLOUDHSM_PKCS11_CONFIG", "/var/nowhere/c.toml")]);
     assert!(answer.status == 1 && answer.stdout.contains("/var/nowhere/c.toml"), "{}", answer.stdout);
 }
+
+/// `--verify` opens what the login at hand opens, and says what it did not.
+#[test]
+fn every_record() {
+    let home = Home::activated();
+    common::aes(&home, "k1", &[]).data();
+    let verify = |login| home.run(login, &["doctor", "--verify"]);
+    let sound = verify(None);
+    assert!(sound.status == 0 && sound.stdout.contains("note records: 1 were not opened"), "{}", sound.stdout);
+    assert!(home.run(None, &["doctor"]).stdout.contains("--verify also opens each"));
+    for login in [common::ANN, common::OFFICER] {
+        let sound = verify(login);
+        assert!(sound.status == 0 && sound.stdout.contains("ok   records: "), "{}", sound.stdout);
+        assert!(!sound.stdout.contains("not opened"), "{}", sound.stdout);
+    }
+    let wrong = verify(Some(("crypto-user", "ann:wrong-password")));
+    assert!(wrong.status == 1 && wrong.stdout.contains("FAIL records: nobody is logged in"), "{}", wrong.stdout);
+    // A byte of a key that only a user's password opens.
+    let script = "import sqlite3, sys; db = sqlite3.connect(sys.argv[1]); \
+        [(i, s)] = db.execute('SELECT id, sealed FROM objects'); s = bytearray(s); s[40] ^= 1; \
+        db.execute('UPDATE objects SET sealed = ? WHERE id = ?', (bytes(s), i)); db.commit()";
+    let changed = std::process::Command::new("python3").args(["-c", script]).arg(home.hsm().join("hsm.db")).status();
+    assert!(changed.unwrap().success());
+    assert!(failures(&home).is_empty() && verify(None).status == 0, "without a password nobody can tell");
+    let found = verify(common::ANN);
+    assert!(found.status == 1 && found.stdout.contains("FAIL records: Object record"), "{}", found.stdout);
+    assert!(found.stdout.contains("backup restore"), "{}", found.stdout);
+}

@@ -16,6 +16,17 @@ use crate::context::HSM;
 use crate::credentials::Credentials;
 use crate::output;
 
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Make write.lock and gen.map anew if they are lost; only while no process uses the HSM
+    #[arg(long)]
+    replace_lost_files: bool,
+    /// Also open every record and compare all that stands beside it; with CLOUDHSM_ROLE and CLOUDHSM_PIN those too that
+    /// only a user's password opens
+    #[arg(long)]
+    verify: bool,
+}
+
 /// What has been said so far.
 #[derive(Default)]
 struct Report {
@@ -44,14 +55,14 @@ impl Report {
 }
 
 /// Runs every check; the status is 1 if one found something wrong.
-pub(crate) fn run(cluster: Option<&str>, replace_lost_files: bool) -> ExitCode {
+pub(crate) fn run(cluster: Option<&str>, asked: &Arguments) -> ExitCode {
     let mut report = Report::default();
     program(&report);
-    credentials(&mut report);
+    let credentials = credentials(&mut report).filter(|_| asked.verify);
     match Config::read() {
         Ok(config) => {
             configuration(&mut report, &config);
-            if replace_lost_files {
+            if asked.replace_lost_files {
                 match Module::replace_lost_files(&config, HSM) {
                     Ok(true) => report.note("folder", "lost files were made anew"),
                     Ok(false) => report.note("folder", "no file was lost that can be made anew"),
@@ -60,7 +71,7 @@ pub(crate) fn run(cluster: Option<&str>, replace_lost_files: bool) -> ExitCode {
             }
             files::home(&mut report, &config);
             files::folder(&mut report, &config);
-            store::check(&mut report, &config, cluster);
+            store::check(&mut report, &config, cluster, asked.verify, credentials.as_ref());
         }
         Err(error) => {
             let text = error.message();
@@ -84,16 +95,22 @@ fn program(report: &Report) {
     }
 }
 
-/// The form of what commands log in with. No login is tried: a wrong one would count.
-fn credentials(report: &mut Report) {
+/// The form of what commands log in with. No login is tried unless everything is to be verified: a wrong one would count.
+fn credentials(report: &mut Report) -> Option<Credentials> {
     if std::env::var_os("CLOUDHSM_ROLE").is_none() && std::env::var_os("CLOUDHSM_PIN").is_none() {
         report
             .note("credentials", "CLOUDHSM_ROLE and CLOUDHSM_PIN are not set; set them for commands that need a login");
-        return;
+        return None;
     }
     match Credentials::from_environment() {
-        Ok(credentials) => report.ok("credentials", &format!("CLOUDHSM_PIN is that of a {}", credentials.role.name())),
-        Err(failure) => report.wrong("credentials", failure.text()),
+        Ok(credentials) => {
+            report.ok("credentials", &format!("CLOUDHSM_PIN is that of a {}", credentials.role.name()));
+            Some(credentials)
+        }
+        Err(failure) => {
+            report.wrong("credentials", failure.text());
+            None
+        }
     }
 }
 

@@ -5,10 +5,18 @@ use cloudhsm_pkcs11::module::{HsmSettings, Module, UserInformation};
 
 use super::Report;
 use crate::context::HSM;
+use crate::credentials::Credentials;
 
-const RESTORE: &str = "put the whole folder back from a backup, and keep this one to find out what happened";
+const RESTORE: &str =
+    "move the folder away, run `cloudhsm-cli backup restore`, and keep this one to find out what happened";
 
-pub(super) fn check(report: &mut Report, config: &Config, cluster: Option<&str>) {
+pub(super) fn check(
+    report: &mut Report,
+    config: &Config,
+    cluster: Option<&str>,
+    verify: bool,
+    credentials: Option<&Credentials>,
+) {
     let module = match Module::open(config, HSM) {
         Ok(module) => module,
         Err(error) => return report.wrong("hsm", error.message()),
@@ -26,6 +34,9 @@ pub(super) fn check(report: &mut Report, config: &Config, cluster: Option<&str>)
             hsm(report, &recorded);
             users(report, &module);
             database(report, &module);
+            if verify {
+                records(report, &module, credentials);
+            }
         }
     }
     module.close();
@@ -94,11 +105,41 @@ fn database(report: &mut Report, module: &Module) {
         report.wrong("database", &format!("the record of object {id:#018x} is not what was written; {RESTORE}"));
     }
     if sound {
-        report
-            .ok("database", &format!("{} objects, {} users, every record in its place", health.objects, health.users));
+        report.ok(
+            "database",
+            &format!(
+                "{} objects, {} users, every record in its place; --verify also opens each",
+                health.objects, health.users
+            ),
+        );
     }
     match health.audit_broken_at {
         Some(place) => report.wrong("audit log", &format!("is broken at record {place}; {RESTORE}")),
         None => report.ok("audit log", &format!("{} records, unbroken", health.audit_entries)),
+    }
+}
+
+/// Opens every record that can be opened.
+fn records(report: &mut Report, module: &Module, credentials: Option<&Credentials>) {
+    let login = match credentials.map(|given| module.login(given.role, given.pin.expose())).transpose() {
+        Ok(login) => login,
+        Err(error) => return report.wrong("records", &format!("nobody is logged in: {error}; correct CLOUDHSM_PIN")),
+    };
+    match module.verify(login.as_ref()) {
+        Ok(None) => {}
+        Err(error) => report.wrong("records", &format!("{error}; {RESTORE}")),
+        Ok(Some(found)) => {
+            for text in &found.wrong {
+                report.wrong("records", &format!("{text}; {RESTORE}"));
+            }
+            if found.wrong.is_empty() {
+                report
+                    .ok("records", &format!("{} opened, all as they were written, index and counts too", found.opened));
+            }
+            if found.unopened > 0 {
+                let text = "were not opened, which takes a user's password: set CLOUDHSM_ROLE and CLOUDHSM_PIN";
+                report.note("records", &format!("{} {text}", found.unopened));
+            }
+        }
     }
 }

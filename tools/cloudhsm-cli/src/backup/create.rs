@@ -1,0 +1,32 @@
+//! `backup create`, with the retention that AWS gives backups.
+
+use std::path::PathBuf;
+
+use clap::value_parser;
+use cloudhsm_pkcs11::module::Role;
+use serde_json::json;
+
+use super::{folder, progress, view};
+use crate::context::Context;
+use crate::output::Outcome;
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// The file to write, which must not be there; without it a new one in the home's folder of backups
+    #[arg(long, value_name = "FILE")]
+    path: Option<PathBuf>,
+    /// Then delete this HSM's backups in the home's folder that are older than this; the newest is always kept
+    #[arg(long, value_name = "DAYS", default_value_t = 90, value_parser = value_parser!(u64).range(7..=379), conflicts_with = "path")]
+    retention_days: u64,
+}
+
+pub(super) fn run(arguments: &Arguments, context: &mut Context) -> Outcome {
+    let (module, login) = context.login_as(Role::CryptoOfficer)?;
+    let (backup, path) = module.backup(login, arguments.path.as_deref(), &mut progress("Backup"))?;
+    let deleted = match arguments.path {
+        // Files elsewhere are kept by whoever put them there.
+        Some(_) => Vec::new(),
+        None => folder::prune(&context.config, &backup, arguments.retention_days),
+    };
+    Ok(json!({ "backup": view(&backup, &path), "deleted": deleted }))
+}
