@@ -86,3 +86,40 @@ pub(super) fn prune(config: &Config, newest: &BackupInformation, days: u64) -> V
     }
     deleted
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests {
+    use cloudhsm_pkcs11::config::Settings;
+    use cloudhsm_pkcs11::module::{Module, Role};
+    use cloudhsm_pkcs11::secret::Secret;
+
+    use super::*;
+
+    /// The age at which a backup goes is counted from the newest, which stays, as do those of other HSMs.
+    #[test]
+    fn old_ones_go() {
+        let home = std::env::temp_dir().join(format!("cloudhsm-cli-prune-{}", std::process::id()));
+        drop(fs::remove_dir_all(&home));
+        let settings = Settings::default();
+        let config =
+            Config { home: home.clone(), file: PathBuf::new(), settings, cluster_ids: Vec::new(), remarks: Vec::new() };
+        let module = Module::open(&config, "hsm1").unwrap();
+        module.activate(&Secret::copy(b"officer-password"), None).unwrap();
+        let officer = module.login(Role::CryptoOfficer, b"admin:officer-password").unwrap();
+        let (first, _) = module.backup(&officer, None, &mut |_, _| {}).unwrap();
+        let (second, _) = module.backup(&officer, None, &mut |_, _| {}).unwrap();
+        let at = |days: u64, serial: &str| BackupInformation {
+            created_ms: second.created_ms + days * DAY_MS,
+            serial: serial.to_owned(),
+            ..second.clone()
+        };
+        assert!(prune(&config, &at(7, &second.serial), 7).is_empty());
+        assert!(prune(&config, &at(100, "another"), 7).is_empty());
+        assert_eq!(prune(&config, &at(8, &second.serial), 7), [first.id]);
+        let listed = list(&config).unwrap_or_default();
+        assert_eq!(listed["backups"].as_array().map(Vec::len), Some(1), "the newest stays however old it is");
+        module.close();
+        fs::remove_dir_all(&home).unwrap();
+    }
+}
