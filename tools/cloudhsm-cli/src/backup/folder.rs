@@ -110,7 +110,7 @@ mod tests {
         let (first, _) = module.backup(&officer, None, &mut |_, _| {}).unwrap();
         let (second, _) = module.backup(&officer, None, &mut |_, _| {}).unwrap();
         let at = |days: u64, serial: &str| BackupInformation {
-            created_ms: second.created_ms + days * DAY_MS,
+            created_ms: first.created_ms + days * DAY_MS,
             serial: serial.to_owned(),
             ..second.clone()
         };
