@@ -1,13 +1,15 @@
 //! AWS's configuration file, `cloudhsm-pkcs11.cfg`: JSON, turned into settings of ours.
 //!
-//! What has a meaning here is honoured: how many clusters there are and their ids, the log, and three switches. The
+//! What has a meaning here is honoured: how many clusters there are and their ids, the log, and four switches. The
 //! rest speaks of a network that is not there; it is ignored and listed in one line of the log.
 
 use std::collections::BTreeSet;
+use std::fs::OpenOptions;
 use std::path::Path;
 
 use serde_json::Value;
 
+use super::clusters::{MOST, number_of};
 use crate::ck;
 use crate::error::{Error, Result};
 
@@ -16,7 +18,7 @@ use crate::error::{Error, Result};
 pub(super) struct Translated {
     /// The settings that it makes.
     pub(super) settings: toml::Table,
-    /// The id of each cluster, where it has one.
+    /// The id of each cluster, where it has one, in the order of the slots.
     pub(super) cluster_ids: Vec<Option<String>>,
     /// The keys without a meaning here, with `[]` for any place in a list.
     pub(super) ignored: BTreeSet<String>,
@@ -24,15 +26,17 @@ pub(super) struct Translated {
 
 /// A switch: its name with AWS, the setting, and the value that holds when two clusters differ, which is the one that
 /// refuses less, since we have one value for all clusters.
-const SWITCHES: [(&str, &str, bool); 4] = [
+const SWITCHES: [(&str, &str, bool); 5] = [
     ("key_availability_check", "key_availability_check", false),
     ("certificate_storage", "certificate_storage", true),
     ("ecdsa_with_weak_hash_function", "ecdsa_with_weak_hash", true),
     ("ecdsa_with_weak_hash", "ecdsa_with_weak_hash", true),
+    ("ecdh_without_kdf", "ecdh_without_kdf", true),
 ];
 /// Keys that are read by their place.
-const PLACES: [&str; 5] = [
+const PLACES: [&str; 6] = [
     "clusters[].cluster.cluster_id",
+    "clusters[].cluster.local_hsm",
     "clusters[].cluster_id",
     "logging.log_type",
     "logging.log_file",
@@ -63,17 +67,38 @@ impl Translated {
     fn clusters(&mut self, root: &Value) -> Reason {
         let Some(clusters) = member(root, "", "clusters")? else { return Ok(()) };
         let list = clusters.as_array().ok_or_else(|| wrong("clusters", "a list", clusters))?;
-        for entry in list {
+        let mut taken = BTreeSet::new();
+        for (at, entry) in list.iter().enumerate() {
             let inner = member(entry, "clusters[]", "cluster")?;
-            let place = "clusters[].cluster";
-            let id = match inner.map(|inner| member(inner, place, "cluster_id")).transpose()?.flatten() {
+            let within = |key| inner.map(|inner| member(inner, "clusters[].cluster", key)).transpose();
+            let id = match within("cluster_id")?.flatten() {
                 Some(id) => Some((id, "clusters[].cluster.cluster_id")),
                 None => member(entry, "clusters[]", "cluster_id")?.map(|id| (id, "clusters[].cluster_id")),
             };
-            self.cluster_ids.push(id.map(|(id, place)| text(id, place)).transpose()?.map(str::to_owned));
+            let id = id.map(|(id, place)| text(id, place)).transpose()?.map(str::to_owned);
+            // A member of ours: without it the cluster that is left when an earlier one is taken out of the list would become the
+            // other one, with the other one's keys.
+            let place = match within("local_hsm")?.flatten() {
+                Some(name) => {
+                    let name = text(name, "clusters[].cluster.local_hsm")?;
+                    number_of(name).ok_or_else(|| {
+                        format!("clusters[].cluster.local_hsm is \"{name}\", it must be hsm1 to hsm{MOST}")
+                    })?
+                }
+                None => at,
+            };
+            if !taken.insert(place) {
+                return Err(format!("clusters: two of them are hsm{}; correct their local_hsm", place + 1));
+            }
+            if self.cluster_ids.len() <= place {
+                self.cluster_ids.resize(place + 1, None);
+            }
+            if let Some(slot) = self.cluster_ids.get_mut(place) {
+                *slot = id;
+            }
         }
         // A list without a cluster is what AWS's tool has not filled in yet.
-        let count = i64::try_from(list.len().max(1)).map_err(|_| "clusters: too many".to_owned())?;
+        let count = i64::try_from(self.cluster_ids.len().max(1)).map_err(|_| "clusters: too many".to_owned())?;
         self.settings.insert("clusters".to_owned(), toml::Value::Integer(count));
         Ok(())
     }
@@ -91,11 +116,9 @@ impl Translated {
             Some(kind) => return Err(format!("logging.log_type is \"{kind}\", it must be term or file")),
         };
         if let Some(file) = read("log_file")?.filter(|_| to_file) {
-            // AWS's default lies in a folder of AWS's package, which need not be here.
-            if Path::new(file).parent().is_some_and(Path::is_dir) {
-                self.settings.insert("log_file".to_owned(), file.into());
-            } else {
-                self.ignored.insert("logging.log_file (there is no such folder; the log goes to stderr)".to_owned());
+            match unusable_log(Path::new(file)) {
+                None => drop(self.settings.insert("log_file".to_owned(), file.into())),
+                Some(why) => drop(self.ignored.insert(format!("logging.log_file ({why}; the log goes to stderr)"))),
             }
         }
         if let Some(level) = read("log_level")? {
@@ -161,6 +184,16 @@ fn switch(key: &str) -> Option<(&'static str, bool, bool)> {
         None => (key.strip_prefix("enable_").unwrap_or(key), false),
     };
     SWITCHES.iter().find(|(known, ..)| *known == name).map(|(_, setting, lenient)| (*setting, inverted, *lenient))
+}
+
+/// Why a log cannot be in this file. AWS's default lies in a folder of AWS's package, which need not be here, and one
+/// file serves the programs of every account, so neither may keep the library from working.
+fn unusable_log(file: &Path) -> Option<&'static str> {
+    if !file.parent().is_some_and(Path::is_dir) {
+        return Some("there is no such folder");
+    }
+    let closed = file.exists() && OpenOptions::new().append(true).open(file).is_err();
+    closed.then_some("this account cannot write it")
 }
 
 /// A member of what must be an object; `null` is as good as none.
@@ -240,6 +273,7 @@ mod tests {
             (r#"{"disable_certificate_storage": true}"#, "certificate_storage", false),
             (r#"{"enable_ecdsa_with_weak_hash_function": true}"#, "ecdsa_with_weak_hash", true),
             (r#"{"clusters": [{"options": {"ecdsa_with_weak_hash": false}}]}"#, "ecdsa_with_weak_hash", false),
+            (r#"{"enable_ecdh_without_kdf": true}"#, "ecdh_without_kdf", true),
             (r#"{"disable_key_availability_check": false}"#, "key_availability_check", true),
             // Two clusters, one value: the one that refuses less.
             (r#"[{"disable_key_availability_check": V}, {"disable_key_availability_check": W}]"#, "", false),
@@ -271,6 +305,18 @@ mod tests {
         assert!(!term.settings.contains_key("log_file"));
     }
 
+    /// A cluster keeps its HSM when another is taken out of the list.
+    #[test]
+    fn a_cluster_may_name_its_hsm() {
+        let made = translated(
+            r#"{"clusters": [{"cluster": {"cluster_id": "b", "local_hsm": "hsm3"}}, {"cluster": {"cluster_id": "a"}}]}"#,
+        )
+        .unwrap();
+        assert_eq!(made.cluster_ids, [None, Some("a".to_owned()), Some("b".to_owned())]);
+        assert_eq!(made.settings.get("clusters"), Some(&3.into()));
+        assert!(made.ignored.is_empty());
+    }
+
     #[test]
     fn a_wrong_type_is_one_line_with_path_and_reason() {
         for (text, words) in [
@@ -280,6 +326,8 @@ mod tests {
             (r#"{"clusters": ["x"]}"#, "clusters[] is a text, it must be an object"),
             (r#"{"clusters": [{"cluster": []}]}"#, "clusters[].cluster is a list"),
             (r#"{"clusters": [{"cluster": {"cluster_id": 1}}]}"#, "clusters[].cluster.cluster_id is a number"),
+            (r#"{"clusters": [{"cluster": {"local_hsm": "hsm9"}}]}"#, "hsm9"),
+            (r#"{"clusters": [{"cluster": {"local_hsm": "hsm2"}}, {}]}"#, "two of them are hsm2"),
             (r#"{"logging": []}"#, "logging is a list, it must be an object"),
             (r#"{"logging": {"log_file": true}}"#, "logging.log_file is true or false, it must be a text"),
             (r#"{"logging": {"log_type": "syslog"}}"#, "syslog"),

@@ -7,11 +7,22 @@ const NAMES: [&str; 8] = ["hsm1", "hsm2", "hsm3", "hsm4", "hsm5", "hsm6", "hsm7"
 /// The most clusters that can be set.
 pub(super) const MOST: u32 = 8;
 
+/// The place of the cluster with this name, from 0.
+pub(super) fn number_of(name: &str) -> Option<usize> {
+    NAMES.iter().position(|known| *known == name)
+}
+
 impl Config {
     /// The cluster of that name, whether there is one or not.
     #[must_use]
     pub fn cluster_named(name: &str) -> Option<&'static str> {
         NAMES.into_iter().find(|known| *known == name)
+    }
+
+    /// The names that a cluster can have, in the order of the slots.
+    #[must_use]
+    pub const fn cluster_names() -> &'static [&'static str] {
+        &NAMES
     }
 
     /// The clusters that there are: the first always, those that the settings count, and those whose folder is there.

@@ -1,7 +1,7 @@
 //! The file that holds the configuration: which one it is, and its text.
 //!
 //! Ours is `config.toml`. AWS's `cloudhsm-pkcs11.cfg` is read where there is none, so that an installation made for
-//! CloudHSM needs nothing new.
+//! CloudHSM needs nothing new. The programs that write AWS's files ask here where they are read.
 
 use std::ffi::OsString;
 use std::fmt::Display;
@@ -17,19 +17,85 @@ use crate::platform::process;
 const SYSTEM_FOLDER: &str = "/etc/cloudhsm-pkcs11";
 /// Our file.
 const OWN: &str = "config.toml";
-/// The file that AWS's configure tool writes.
-const OF_AWS: &str = "cloudhsm-pkcs11.cfg";
+/// The folder of AWS's files with AWS, unless `CLOUDHSM_PKCS11_ETC` names another.
+const FOLDER_OF_AWS: &str = "/opt/cloudhsm/etc";
 /// The longest configuration file that is read, in bytes.
 const LONGEST: u64 = 64 * 1024;
+
+/// A file that one of AWS's configure tools writes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum AwsFile {
+    /// `configure-pkcs11`, for the library.
+    Library,
+    /// `configure-cli`, for `cloudhsm-cli`.
+    Program,
+}
+
+/// Where a file of AWS's is read, and so has to be written.
+pub struct AwsPlace {
+    /// The file, which need not be there.
+    pub path: PathBuf,
+    /// A `config.toml` that holds instead.
+    pub covered_by: Option<PathBuf>,
+}
+
+/// What a configuration file is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Not there.
+    Absent,
+    /// Ours.
+    Own,
+    /// AWS's.
+    OfAws,
+}
 
 /// A configuration file; an absent one has no text.
 pub(super) struct File {
     pub(super) path: PathBuf,
     pub(super) text: String,
-    /// Whether it is one of AWS's.
-    pub(super) of_aws: bool,
+    pub(super) form: Form,
     /// A file that is not read because this one is there.
     pub(super) passed_over: Option<PathBuf>,
+}
+
+impl AwsFile {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Library => "cloudhsm-pkcs11.cfg",
+            Self::Program => "cloudhsm-cli.cfg",
+        }
+    }
+
+    /// The file of this name that is read: in the home if it is there, else in AWS's folder if there is one.
+    fn path(self, home: &Path, environment: &dyn Fn(&str) -> Option<OsString>) -> PathBuf {
+        if process::is_setuid() {
+            return Path::new(SYSTEM_FOLDER).join(self.name());
+        }
+        let in_home = home.join(self.name());
+        let folder = environment("CLOUDHSM_PKCS11_ETC").map_or_else(|| FOLDER_OF_AWS.into(), PathBuf::from);
+        if in_home.exists() || !folder.is_dir() { in_home } else { folder.join(self.name()) }
+    }
+
+    /// Where the file is read and written.
+    pub(super) fn place(self, home: &Path, environment: &dyn Fn(&str) -> Option<OsString>) -> Result<AwsPlace> {
+        let path = self.path(home, environment);
+        let Some(named) = environment("CLOUDHSM_PKCS11_CONFIG").map(PathBuf::from) else {
+            let own = home.join(OWN);
+            return Ok(AwsPlace { path, covered_by: own.exists().then_some(own) });
+        };
+        Ok(match (read(&named, false)?, self) {
+            (Some(text), _) if !aws::is_json(&text) => AwsPlace { path, covered_by: Some(named) },
+            (_, Self::Library) => AwsPlace { path: named, covered_by: None },
+            (_, Self::Program) => AwsPlace { path, covered_by: None },
+        })
+    }
+
+    /// The file, if it is there.
+    pub(super) fn find(self, home: &Path, environment: &dyn Fn(&str) -> Option<OsString>) -> Result<Option<File>> {
+        let path = self.path(home, environment);
+        Ok(read(&path, false)?.map(|text| File { path, text, form: Form::OfAws, passed_over: None }))
+    }
 }
 
 /// The file that holds for this process.
@@ -41,18 +107,17 @@ pub(super) fn find(home: &Path, environment: &dyn Fn(&str) -> Option<OsString>) 
     if !setuid && let Some(path) = environment("CLOUDHSM_PKCS11_CONFIG") {
         let path = PathBuf::from(path);
         let text = read(&path, true)?.unwrap_or_default();
-        return Ok(File { of_aws: aws::is_json(&text), path, text, passed_over: None });
+        let form = if aws::is_json(&text) { Form::OfAws } else { Form::Own };
+        return Ok(File { form, path, text, passed_over: None });
     }
-    let folder = if setuid { Path::new(SYSTEM_FOLDER) } else { home };
-    let (own, of_aws) = (folder.join(OWN), folder.join(OF_AWS));
+    let own = if setuid { Path::new(SYSTEM_FOLDER).join(OWN) } else { home.join(OWN) };
     if let Some(text) = read(&own, false)? {
+        let of_aws = AwsFile::Library.path(home, environment);
         let passed_over = of_aws.exists().then_some(of_aws);
-        return Ok(File { path: own, text, of_aws: false, passed_over });
+        return Ok(File { path: own, text, form: Form::Own, passed_over });
     }
-    Ok(match read(&of_aws, false)? {
-        Some(text) => File { path: of_aws, text, of_aws: true, passed_over: None },
-        None => File { path: own, text: String::new(), of_aws: false, passed_over: None },
-    })
+    let absent = File { path: own, text: String::new(), form: Form::Absent, passed_over: None };
+    Ok(AwsFile::Library.find(home, environment)?.unwrap_or(absent))
 }
 
 /// The text of the file, or nothing if it need not be there and is not.
@@ -72,8 +137,16 @@ fn read(path: &Path, demanded: bool) -> Result<Option<String>> {
             )));
         }
     };
-    if length > LONGEST {
-        return Err(failed(&format!("has {length} bytes, the most is {LONGEST}")));
-    }
+    check_length(length, path)?;
     std::fs::read_to_string(path).map(Some).map_err(|error| failed(&error))
+}
+
+/// # Errors
+/// CKR_FUNCTION_FAILED with one line for a file that is too long.
+pub(super) fn check_length(length: u64, path: &Path) -> Result<()> {
+    if length <= LONGEST {
+        return Ok(());
+    }
+    let text = format!("configuration {}: has {length} bytes, the most is {LONGEST}", path.display());
+    Err(Error::with(ck::CKR_FUNCTION_FAILED, text))
 }

@@ -10,12 +10,15 @@ mod profile;
 mod regime;
 mod settings;
 
+pub use file::{AwsFile, AwsPlace};
 pub use profile::{Dialect, Profile};
 pub use regime::{Mode, Regime};
 pub use settings::{Audit, LogLevel, Settings};
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use file::{File, Form};
 
 use crate::ck;
 use crate::error::{Error, Result};
@@ -41,32 +44,84 @@ impl Config {
     /// # Errors
     /// CKR_FUNCTION_FAILED with one line: an unreadable file, an unknown setting, a value of the wrong type.
     pub fn read() -> Result<Self> {
-        let environment = |name: &str| if process::is_setuid() { None } else { std::env::var_os(name) };
-        Self::from(&environment)
+        Self::from(&environment, None)
     }
 
-    /// Reads the configuration from `environment` and the file that it leads to.
-    fn from(environment: &dyn Fn(&str) -> Option<OsString>) -> Result<Self> {
-        let home = home(environment)?;
-        let file = file::find(&home, environment)?;
-        let place = file.path.display();
-        let mut remarks = Vec::new();
-        if let Some(other) = &file.passed_over {
-            remarks.push(format!("configuration {place}: is there, so {} is not read", other.display()));
-        }
-        let (table, cluster_ids) = if file.of_aws {
-            let aws::Translated { settings, cluster_ids, ignored } = aws::translate(&file.text, &file.path)?;
-            if !ignored.is_empty() {
-                let ignored = Vec::from_iter(ignored).join(", ");
-                remarks.push(format!("configuration {place}: ignored, because it has no meaning here: {ignored}"));
-            }
-            (settings, cluster_ids)
-        } else {
-            (Settings::parse(&file.text, &file.path)?, Vec::new())
-        };
-        let settings = Settings::of(table, &file.path, environment)?;
-        Ok(Self { home, file: file.path, settings, cluster_ids, remarks })
+    /// Reads the configuration of `cloudhsm-cli`, for which AWS has a file of its own: what it says comes before what AWS's file
+    /// of the library says.
+    ///
+    /// # Errors
+    /// As [`Config::read`].
+    pub fn read_of_program() -> Result<Self> {
+        Self::from(&environment, Some(AwsFile::Program))
     }
+
+    /// Where a file of AWS's is read, and so has to be written.
+    ///
+    /// # Errors
+    /// CKR_FUNCTION_FAILED: there is no home directory, or `CLOUDHSM_PKCS11_CONFIG` names what cannot be read.
+    pub fn place_of_aws(file: AwsFile) -> Result<AwsPlace> {
+        file.place(&home(&environment)?, &environment)
+    }
+
+    /// Whether the text of a file of AWS's is one that [`Config::read`] takes; the variables of the environment are left out.
+    ///
+    /// # Errors
+    /// As [`Config::read`].
+    pub fn check_aws(text: &str, path: &Path) -> Result<()> {
+        file::check_length(text.len() as u64, path)?;
+        Settings::of(aws::translate(text, path)?.settings, path, &|_| None).map(drop)
+    }
+
+    /// Reads the configuration from `environment` and the files that it leads to; `over` is one whose settings come first.
+    fn from(environment: &dyn Fn(&str) -> Option<OsString>, over: Option<AwsFile>) -> Result<Self> {
+        let home = home(environment)?;
+        let File { path, text, form, passed_over } = file::find(&home, environment)?;
+        let mut remarks = Vec::new();
+        let mut pass_over = |other: &Path| {
+            remarks.push(format!("configuration {}: is there, so {} is not read", path.display(), other.display()));
+        };
+        passed_over.as_deref().map(&mut pass_over);
+        let over = over.map(|file| file.find(&home, environment)).transpose()?.flatten();
+        let over = over.filter(|over| match form {
+            Form::Own => {
+                pass_over(&over.path);
+                false
+            }
+            Form::Absent | Form::OfAws => true,
+        });
+        let (mut table, mut cluster_ids) = match form {
+            Form::OfAws => of_aws(&text, &path, &mut remarks)?,
+            Form::Own | Form::Absent => (Settings::parse(&text, &path)?, Vec::new()),
+        };
+        if let Some(over) = over {
+            let (settings, ids) = of_aws(&over.text, &over.path, &mut remarks)?;
+            // By itself first, so that each file is blamed for its own mistakes.
+            Settings::of(settings.clone(), &over.path, &|_| None)?;
+            if settings.contains_key("clusters") {
+                cluster_ids = ids;
+            }
+            table.extend(settings);
+        }
+        let settings = Settings::of(table, &path, environment)?;
+        Ok(Self { home, file: path, settings, cluster_ids, remarks })
+    }
+}
+
+/// The environment, which a setuid program does not trust.
+fn environment(name: &str) -> Option<OsString> {
+    if process::is_setuid() { None } else { std::env::var_os(name) }
+}
+
+/// What a file of AWS's sets, and the ids of its clusters; a remark tells what has no meaning here.
+fn of_aws(text: &str, path: &Path, remarks: &mut Vec<String>) -> Result<(toml::Table, Vec<Option<String>>)> {
+    let aws::Translated { settings, cluster_ids, ignored } = aws::translate(text, path)?;
+    if !ignored.is_empty() {
+        let ignored = Vec::from_iter(ignored).join(", ");
+        let place = path.display();
+        remarks.push(format!("configuration {place}: ignored, because it has no meaning here: {ignored}"));
+    }
+    Ok((settings, cluster_ids))
 }
 
 /// The home directory: `CLOUDHSM_PKCS11_HOME`, else `$XDG_DATA_HOME/cloudhsm-pkcs11`, else under `$HOME`.
@@ -90,14 +145,14 @@ fn home(environment: &dyn Fn(&str) -> Option<OsString>) -> Result<PathBuf> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
 
     fn read(pairs: &[(&str, &str)]) -> Result<Config> {
-        let pairs: Vec<(String, OsString)> =
-            pairs.iter().map(|(name, value)| ((*name).to_owned(), OsString::from(value))).collect();
-        Config::from(&move |name| pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone()))
+        Config::from(&|name| value_of(pairs, name), None)
+    }
+
+    fn value_of(pairs: &[(&str, &str)], name: &str) -> Option<OsString> {
+        pairs.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into())
     }
 
     #[test]
@@ -154,6 +209,43 @@ mod tests {
         assert!(read(&pairs).err().unwrap().message().contains("clusters is 9, it must be 1 to 8"));
         std::fs::write(&other, format!("{{\"clusters\": [{}]}}", ["{}"; 9].join(","))).unwrap();
         assert!(read(&pairs).err().unwrap().message().contains("clusters is 9, it must be 1 to 8"));
+    }
+
+    /// A file of AWS's is written where it is read: in the home if it is there, else in AWS's folder if there is one.
+    #[test]
+    fn where_aws_files_are() {
+        let (home, etc) = (process::temporary(), process::temporary());
+        let place = home.path().to_str().unwrap();
+        let mut pairs = vec![("CLOUDHSM_PKCS11_HOME", place), ("CLOUDHSM_PKCS11_ETC", "nowhere")];
+        let path = |pairs: &[(&str, &str)], file: AwsFile| {
+            let place = file.place(home.path(), &|name| value_of(pairs, name)).unwrap();
+            (place.path, place.covered_by)
+        };
+        let (in_home, in_etc) = (home.path().join("cloudhsm-pkcs11.cfg"), etc.path().join("cloudhsm-pkcs11.cfg"));
+        assert_eq!(path(&pairs, AwsFile::Library), (in_home.clone(), None));
+        pairs[1].1 = etc.path().to_str().unwrap();
+        assert_eq!(path(&pairs, AwsFile::Library), (in_etc.clone(), None));
+        assert_eq!(path(&pairs, AwsFile::Program), (etc.path().join("cloudhsm-cli.cfg"), None));
+        std::fs::write(&in_etc, r#"{"clusters": [{}, {}]}"#).unwrap();
+        assert_eq!(read(&pairs).unwrap().settings.clusters, 2);
+        // That of the program comes before that of the library, setting by setting.
+        std::fs::write(etc.path().join("cloudhsm-cli.cfg"), r#"{"logging": {"log_level": "debug"}}"#).unwrap();
+        let of_program = |pairs: &[(&str, &str)]| Config::from(&|name| value_of(pairs, name), Some(AwsFile::Program));
+        let settings = of_program(&pairs).unwrap().settings;
+        assert_eq!((settings.clusters, settings.log_level), (2, LogLevel::Debug));
+        assert_eq!(read(&pairs).unwrap().settings.log_level, LogLevel::Warn);
+        std::fs::write(&in_home, r#"{"clusters": [{}, {}, {}]}"#).unwrap();
+        assert_eq!((path(&pairs, AwsFile::Library).0, read(&pairs).unwrap().settings.clusters), (in_home, 3));
+        // A file of ours covers both.
+        let own = home.path().join("config.toml");
+        std::fs::write(&own, "clusters = 4\n").unwrap();
+        assert_eq!(path(&pairs, AwsFile::Program).1, Some(own.clone()));
+        let config = of_program(&pairs).unwrap();
+        assert_eq!((config.settings.clusters, config.settings.log_level, config.remarks.len()), (4, LogLevel::Warn, 2));
+        pairs.push(("CLOUDHSM_PKCS11_CONFIG", own.to_str().unwrap()));
+        assert_eq!(path(&pairs, AwsFile::Library).1, Some(own.clone()));
+        std::fs::write(&own, "{}").unwrap();
+        assert_eq!(path(&pairs, AwsFile::Library), (own, None));
     }
 
     #[test]

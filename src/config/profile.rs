@@ -66,6 +66,8 @@ pub struct Dialect {
     pub certificate_storage: bool,
     /// In FIPS mode, ECDSA signs with a digest weaker than its curve.
     pub ecdsa_with_weak_hash: bool,
+    /// In FIPS mode, ECDH gives out the shared secret itself (CKD_NULL).
+    pub ecdh_without_kdf: bool,
     /// Quirk: the most operations of one second that the HSM does before it says that it is busy.
     pub throttle: Option<u32>,
 }
@@ -98,6 +100,7 @@ static DIALECTS: [Dialect; 3] = [
         private_template_bug: false,
         certificate_storage: false,
         ecdsa_with_weak_hash: false,
+        ecdh_without_kdf: false,
         throttle: None,
     },
     Dialect {
@@ -123,6 +126,7 @@ static DIALECTS: [Dialect; 3] = [
         private_template_bug: true,
         certificate_storage: false,
         ecdsa_with_weak_hash: false,
+        ecdh_without_kdf: false,
         throttle: None,
     },
     Dialect {
@@ -148,6 +152,7 @@ static DIALECTS: [Dialect; 3] = [
         private_template_bug: false,
         certificate_storage: true,
         ecdsa_with_weak_hash: false,
+        ecdh_without_kdf: false,
         throttle: None,
     },
 ];

@@ -81,4 +81,10 @@ impl Regime<'_> {
     pub const fn weak_digests(self) -> bool {
         self.mode.weak_digests || self.dialect.ecdsa_with_weak_hash
     }
+
+    /// Whether ECDH gives out the shared secret itself (CKD_NULL).
+    #[must_use]
+    pub const fn plain_agreement(self) -> bool {
+        self.mode.plain_agreement || self.dialect.ecdh_without_kdf
+    }
 }

@@ -75,6 +75,8 @@ pub struct Settings {
     pub certificate_storage: Option<bool>,
     /// See [`Dialect::ecdsa_with_weak_hash`].
     pub ecdsa_with_weak_hash: Option<bool>,
+    /// See [`Dialect::ecdh_without_kdf`].
+    pub ecdh_without_kdf: Option<bool>,
     /// See [`Dialect::throttle`].
     pub throttle: Option<u32>,
 }
@@ -99,6 +101,7 @@ impl Default for Settings {
             private_template_bug: None,
             certificate_storage: None,
             ecdsa_with_weak_hash: None,
+            ecdh_without_kdf: None,
             throttle: None,
         }
     }
@@ -123,6 +126,7 @@ const NAMES: &[&str] = &[
     "private_template_bug",
     "certificate_storage",
     "ecdsa_with_weak_hash",
+    "ecdh_without_kdf",
     "throttle",
 ];
 
@@ -137,6 +141,7 @@ impl Settings {
             private_template_bug: self.private_template_bug.unwrap_or(profile.private_template_bug),
             certificate_storage: self.certificate_storage.unwrap_or(profile.certificate_storage),
             ecdsa_with_weak_hash: self.ecdsa_with_weak_hash.unwrap_or(profile.ecdsa_with_weak_hash),
+            ecdh_without_kdf: self.ecdh_without_kdf.unwrap_or(profile.ecdh_without_kdf),
             // 0 takes a limit away that a file sets.
             throttle: self.throttle.or(profile.throttle).filter(|most| *most > 0),
             ..profile.clone()

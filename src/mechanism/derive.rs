@@ -79,7 +79,7 @@ pub(super) fn prf_takes_key(work: &Work<'_>, _: Use, _: Regime<'_>) -> Result<()
 
 /// In FIPS mode the shared secret itself is nobody's key (SP 800-56A section 5.8).
 pub(super) fn no_plain_agreement(work: &Work<'_>, _: Use, regime: Regime<'_>) -> Result<()> {
-    if agreement_parameter(work)?.hash.is_none() && !regime.mode.plain_agreement {
+    if agreement_parameter(work)?.hash.is_none() && !regime.plain_agreement() {
         return Err(Error::new(ck::CKR_MECHANISM_PARAM_INVALID, "CKD_NULL is not allowed in FIPS mode"));
     }
     Ok(())

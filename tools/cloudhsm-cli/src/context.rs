@@ -32,6 +32,7 @@ impl Context {
     pub(crate) fn check_cluster(&self, id: Option<&str>) -> Result<(), Failure> {
         match id {
             None | Some(HSM) => Ok(()),
+            Some(id) if self.config.cluster_ids.first().is_some_and(|known| known.as_deref() == Some(id)) => Ok(()),
             Some(id) if self.module.recorded().is_some_and(|recorded| recorded.serial == id) => Ok(()),
             Some(id) => Err(Failure::new(format!("cluster {id} is not configured; the one here is {HSM}"))),
         }
@@ -80,7 +81,7 @@ impl Context {
 /// The configuration of this program, and the profile that it names. The program always speaks CloudHSM's dialect, whatever
 /// the applications beside it speak: its options and its JSON are CloudHSM's.
 pub(crate) fn read_config() -> error::Result<(Config, Profile)> {
-    let mut config = Config::read()?;
+    let mut config = Config::read_of_program()?;
     let configured = std::mem::take(&mut config.settings.profile);
     log::configure(config.settings.log_level, config.settings.log_file.as_deref())?;
     Ok((config, configured))
