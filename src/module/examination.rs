@@ -92,7 +92,7 @@ impl Module {
     ///
     /// # Errors
     /// If the store cannot be read at all.
-    pub fn verify(&self, login: Option<&Login>) -> Result<Option<Verification>> {
+    pub fn verify_store(&self, login: Option<&Login>) -> Result<Option<Verification>> {
         const PAGE: usize = 256;
         if !self.is_active()? {
             return Ok(None);

@@ -56,7 +56,7 @@ fn everything() -> (Temporary, Module, Login, Login) {
 
 fn is_noticed(module: &Module, login: &Login) -> bool {
     let sound = |found: Option<Verification>| found.is_some_and(|found| found.wrong.is_empty() && found.unopened == 0);
-    !(module.verify(Some(login)).is_ok_and(sound) && module.complaints().is_ok_and(|found| found.is_empty()))
+    !(module.verify_store(Some(login)).is_ok_and(sound) && module.complaints().is_ok_and(|found| found.is_empty()))
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -110,7 +110,7 @@ fn flipped_bytes(bytes: &[u8]) -> impl Iterator<Item = String> {
 #[test]
 fn every_byte_of_every_field() {
     let (home, module, _officer, ann) = everything();
-    assert!(!is_noticed(&module, &ann), "sound as it is: {:?}", module.verify(Some(&ann)).unwrap().unwrap().wrong);
+    assert!(!is_noticed(&module, &ann), "sound as it is: {:?}", module.verify_store(Some(&ann)).unwrap().unwrap().wrong);
     let mut count = 0;
     let mut attempt = |change: &str, back: &str| {
         count += 1;
@@ -243,7 +243,7 @@ fn cut_out_exchanged_repeated_put_back() {
 #[test]
 fn without_a_login() {
     let (home, module, _officer, _ann) = everything();
-    let found = module.verify(None).unwrap().unwrap();
+    let found = module.verify_store(None).unwrap().unwrap();
     assert!(found.wrong.is_empty() && found.unopened == 3, "{} {:?}", found.unopened, found.wrong);
     tamper(&home, "UPDATE counters SET value = value + 1 WHERE name = 2");
     assert_eq!(module.complaints().unwrap().len(), 1);

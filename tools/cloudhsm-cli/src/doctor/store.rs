@@ -125,7 +125,7 @@ fn records(report: &mut Report, module: &Module, credentials: Option<&Credential
         Ok(login) => login,
         Err(error) => return report.wrong("records", &format!("nobody is logged in: {error}; correct CLOUDHSM_PIN")),
     };
-    match module.verify(login.as_ref()) {
+    match module.verify_store(login.as_ref()) {
         Ok(None) => {}
         Err(error) => report.wrong("records", &format!("{error}; {RESTORE}")),
         Ok(Some(found)) => {
