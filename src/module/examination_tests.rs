@@ -110,7 +110,11 @@ fn flipped_bytes(bytes: &[u8]) -> impl Iterator<Item = String> {
 #[test]
 fn every_byte_of_every_field() {
     let (home, module, _officer, ann) = everything();
-    assert!(!is_noticed(&module, &ann), "sound as it is: {:?}", module.verify_store(Some(&ann)).unwrap().unwrap().wrong);
+    assert!(
+        !is_noticed(&module, &ann),
+        "sound as it is: {:?}",
+        module.verify_store(Some(&ann)).unwrap().unwrap().wrong
+    );
     let mut count = 0;
     let mut attempt = |change: &str, back: &str| {
         count += 1;

@@ -1,18 +1,33 @@
 //! The grammar of the command line: the top level, and what several commands share.
 
+use std::path::{Path, PathBuf};
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use cloudhsm_pkcs11::module;
 
+use crate::context::Session;
 use crate::credentials::Password;
-use crate::{backup, cluster, crypto, doctor, key, user};
+use crate::output::Failure;
+use crate::{backup, cluster, crypto, doctor, key, quorum, session, token_file, user};
 
 /// AWS CloudHSM's command line for the HSM of libcloudhsm_pkcs11.so.
 #[derive(Parser)]
 #[command(name = "cloudhsm-cli", version, propagate_version = true, after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
+    pub(crate) program: Program,
+    /// The cluster to talk to: the name of its folder (hsm1), the serial number of its HSM, or its id in AWS's configuration file
+    #[arg(long, global = true, value_name = "CLUSTER_ID")]
+    pub(crate) cluster_id: Option<String>,
+}
+
+/// A line of interactive mode.
+#[derive(Parser)]
+#[command(name = "", no_binary_name = true, disable_version_flag = true)]
+pub(crate) struct Line {
+    #[command(subcommand)]
     pub(crate) command: Command,
-    /// The cluster to talk to; here there is one, hsm1
+    /// The cluster to talk to
     #[arg(long, global = true, value_name = "CLUSTER_ID")]
     pub(crate) cluster_id: Option<String>,
 }
@@ -29,6 +44,38 @@ From nothing to a key:
 
 The HSM lives in CLOUDHSM_PKCS11_HOME; `cloudhsm-cli doctor` says what is wrong with it.";
 
+/// What the program is started for.
+#[derive(Subcommand)]
+pub(crate) enum Program {
+    #[command(flatten)]
+    Command(Command),
+    /// Back the HSM up, and put it back
+    Backup {
+        #[command(subcommand)]
+        command: backup::Command,
+    },
+    /// Print what completes this program's commands in a shell
+    #[command(after_help = "Example:\n  source <(cloudhsm-cli completions bash)")]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Check the set-up: one line for each check, with the cure; status 1 if something is wrong
+    #[command(
+        after_help = "Examples:\n  cloudhsm-cli doctor\n  CLOUDHSM_ROLE=admin CLOUDHSM_PIN=admin:password cloudhsm-cli doctor --verify"
+    )]
+    Doctor(doctor::Arguments),
+    /// Run commands one after the other, in one login
+    #[command(after_help = "\
+Example:
+  cloudhsm-cli interactive
+  aws-cloudhsm > login --username admin --role admin
+  aws-cloudhsm > user list
+  aws-cloudhsm > quit")]
+    Interactive,
+}
+
+/// What a program of one command and a line of interactive mode have in common.
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Activate the HSM, show what it is
@@ -41,26 +88,32 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: crypto::Command,
     },
-    /// Manage users
-    User {
-        #[command(subcommand)]
-        command: user::Command,
-    },
     /// Manage keys
     Key {
         #[command(subcommand)]
         command: key::Command,
     },
-    /// Back the HSM up, and put it back
-    Backup {
+    /// Log in; for interactive mode, where the login lasts until logout or quit
+    #[command(after_help = "\
+Example:
+  login --username ann --role crypto-user")]
+    Login(session::LogIn),
+    /// Log out; session keys and quorum tokens of the login end
+    #[command(after_help = "Example:\n  logout")]
+    Logout,
+    /// Approvals of several users
+    Quorum {
         #[command(subcommand)]
-        command: backup::Command,
+        command: quorum::Command,
     },
-    /// Check the set-up: one line for each check, with the cure; status 1 if something is wrong
-    #[command(
-        after_help = "Examples:\n  cloudhsm-cli doctor\n  CLOUDHSM_ROLE=admin CLOUDHSM_PIN=admin:password cloudhsm-cli doctor --verify"
-    )]
-    Doctor(doctor::Arguments),
+    /// End interactive mode
+    #[command(after_help = "Example:\n  quit")]
+    Quit,
+    /// Manage users
+    User {
+        #[command(subcommand)]
+        command: user::Command,
+    },
 }
 
 /// A user's role in AWS's words.
@@ -103,24 +156,20 @@ pub(crate) struct NewPassword {
 /// A signed quorum token file.
 #[derive(Args)]
 pub(crate) struct Approval {
-    /// A signed quorum token file; needed only where a quorum value is above 1, and none can be set yet
+    /// A signed quorum token file; needed only where the quorum value is above 1
     #[arg(long, value_name = "FILE")]
-    pub(crate) approval: Option<std::path::PathBuf>,
+    approval: Option<PathBuf>,
 }
 
 impl Approval {
-    /// An approval that was given must at least be there; nothing here needs one.
-    pub(crate) fn check(&self) -> Result<(), crate::output::Failure> {
-        check_approval(self.approval.as_deref())
+    /// Brings the file before the HSM, if one was given.
+    pub(crate) fn present(&self, session: Session<'_>) -> Result<Option<module::Approval>, Failure> {
+        present(self.approval.as_deref(), session)
     }
 }
 
-/// The same for a command that takes several.
-pub(crate) fn check_approval(file: Option<&std::path::Path>) -> Result<(), crate::output::Failure> {
-    match file {
-        Some(path) if !path.is_file() => {
-            Err(crate::output::Failure::new(format!("{}: there is no such token file", path.display())))
-        }
-        _ => Ok(()),
-    }
+/// Brings a signed quorum token file before the HSM, if one was given.
+pub(crate) fn present(file: Option<&Path>, session: Session<'_>) -> Result<Option<module::Approval>, Failure> {
+    let Some(path) = file else { return Ok(None) };
+    Ok(Some(session.module.approve(session.login, &token_file::read_token(path)?)?))
 }

@@ -1,12 +1,13 @@
-//! `cluster activate` and `cluster hsm-info`.
+//! `cluster activate`, `cluster hsm-info` and, in a file of its own, `cluster mtls`.
 
 use clap::{Args, Subcommand};
 use cloudhsm_pkcs11::module::Module;
 use serde_json::{Value, json};
 
 use crate::arguments::NewPassword;
-use crate::context::{Context, HSM};
+use crate::context::Context;
 use crate::credentials::Password;
+use crate::mtls;
 use crate::output::Outcome;
 
 #[derive(Subcommand)]
@@ -19,6 +20,11 @@ Examples:
 
 --fips is not AWS's; it is recorded in the HSM and cannot be changed later.")]
     Activate(Activate),
+    /// Trust anchors; stored and listed, without effect here
+    Mtls {
+        #[command(subcommand)]
+        command: mtls::Command,
+    },
     /// Show what the HSM is
     #[command(after_help = "Example:\n  cloudhsm-cli cluster hsm-info")]
     HsmInfo,
@@ -36,13 +42,14 @@ pub(crate) struct Activate {
 pub(crate) fn run(command: Command, context: &mut Context) -> Outcome {
     match command {
         Command::Activate(arguments) => activate(arguments, context),
-        Command::HsmInfo => Ok(hsm_info(context)),
+        Command::HsmInfo => Ok(hsm_info(context.module()?)),
+        Command::Mtls { command } => mtls::run(command, context),
     }
 }
 
 fn activate(arguments: Activate, context: &mut Context) -> Outcome {
     // Nobody is asked for a password that cannot be used.
-    if context.module.is_active()? {
+    if context.module()?.is_active()? {
         return Err(crate::output::Failure::new("The HSM is activated already"));
     }
     let password = Password::or_ask(arguments.new.password)?;
@@ -51,23 +58,22 @@ fn activate(arguments: Activate, context: &mut Context) -> Outcome {
     if arguments.fips {
         settings.fips = Some(true);
     }
-    context.module = Module::open(&context.config, HSM)?;
-    context.module.activate(&password, None)?;
+    context.reopen()?.activate(&password, None)?;
     Ok(Value::from("Cluster activation successful"))
 }
 
-fn hsm_info(context: &Context) -> Value {
+fn hsm_info(module: &Module) -> Value {
     // AWS has not published what an hsm2m.medium says of itself; vendor and model are those of C_GetTokenInfo.
     json!({ "hsms": [ {
         "vendor": "CloudHSM",
         "model": "hsm2m.medium",
-        "serial-number": context.module.recorded().map_or_else(String::new, |recorded| recorded.serial),
+        "serial-number": module.recorded().map_or_else(String::new, |recorded| recorded.serial),
         "hardware-version-major": "0",
         "hardware-version-minor": "0",
         "firmware-version-major": "0",
         "firmware-version-minor": "0",
         "firmware-build-number": "0",
         "firmware-id": format!("cloudhsm-pkcs11-{}", env!("CARGO_PKG_VERSION")),
-        "fips-state": context.module.mode().fips_state,
+        "fips-state": module.mode().fips_state,
     } ] })
 }

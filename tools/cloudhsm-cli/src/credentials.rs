@@ -4,6 +4,7 @@
 //! the operating system keeps; a prompt leaves no such copy.
 
 use std::io::{self, BufRead, IsTerminal, Write};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cloudhsm_pkcs11::module::Role;
@@ -19,21 +20,22 @@ pub(crate) struct Credentials {
 }
 
 impl Credentials {
-    /// Reads CLOUDHSM_ROLE and CLOUDHSM_PIN.
-    pub(crate) fn from_environment() -> Result<Self, Failure> {
+    /// Reads CLOUDHSM_ROLE and CLOUDHSM_PIN, with something in front of their names for a second cluster.
+    pub(crate) fn from_environment(prefix: &str) -> Result<Self, Failure> {
         let read = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-        let (Some(role), Some(pin)) = (read("CLOUDHSM_ROLE"), read("CLOUDHSM_PIN")) else {
-            return Err(Failure::new(
-                "This command needs a login: set CLOUDHSM_ROLE to admin or crypto-user and CLOUDHSM_PIN to username:password",
-            ));
+        let (role_name, pin_name) = (format!("{prefix}CLOUDHSM_ROLE"), format!("{prefix}CLOUDHSM_PIN"));
+        let (Some(role), Some(pin)) = (read(&role_name), read(&pin_name)) else {
+            return Err(Failure::new(format!(
+                "This command needs a login: set {role_name} to admin or crypto-user and {pin_name} to username:password"
+            )));
         };
         let pin = Secret::new(pin.into_encoded_bytes());
         let role = role
             .to_str()
             .and_then(Role::from_name)
-            .ok_or(Failure::new("CLOUDHSM_ROLE is neither admin nor crypto-user"))?;
+            .ok_or_else(|| Failure::new(format!("{role_name} is neither admin nor crypto-user")))?;
         if !pin.expose().contains(&b':') {
-            return Err(Failure::new("CLOUDHSM_PIN is not of the form username:password"));
+            return Err(Failure::new(format!("{pin_name} is not of the form username:password")));
         }
         Ok(Self { role, pin })
     }
@@ -75,6 +77,23 @@ impl Password {
         }
         Ok(Arc::new(first))
     }
+}
+
+/// Asks for the file of a signed token; an empty answer means the file that was written.
+pub(crate) fn ask_signed_file(written: &Path) -> Result<PathBuf, Failure> {
+    let answer = ask_text("Enter signed token file path (press enter if same as the unsigned token file):")?;
+    Ok(if answer.is_empty() { written.to_owned() } else { answer.into() })
+}
+
+/// Asks for the file of a public key.
+pub(crate) fn ask_public_key_file() -> Result<PathBuf, Failure> {
+    Ok(ask_text("Enter public key PEM file path:")?.into())
+}
+
+/// Asks for what may be seen. The question is not on stdout, which is for the answer.
+fn ask_text(prompt: &str) -> Result<String, Failure> {
+    drop(writeln!(io::stderr(), "{prompt}"));
+    read_line().map_err(|error| Failure::new(format!("The path cannot be read: {error}")))
 }
 
 /// Asks on the terminal without echo; reads a line from stdin where there is no terminal.

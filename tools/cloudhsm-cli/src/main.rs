@@ -1,64 +1,88 @@
 //! `cloudhsm-cli`: AWS CloudHSM's command line for the HSM of `libcloudhsm_pkcs11.so`.
 //!
-//! Options, JSON and exit status are AWS's, so that scripts written for a cluster run here; `doctor` and two options
-//! of `cluster activate` are ours. A command runs from its parsed arguments and a [`context::Context`], and knows
-//! neither where those came from nor where its answer goes.
+//! Options, JSON and exit status are AWS's, so that scripts written for a cluster run here; what is ours is marked so in
+//! docs/cloudhsm-cli.md. A command runs from its parsed arguments and a [`context::Context`], and knows neither where those
+//! came from nor where its answer goes: it is the same on the command line and in interactive mode.
 //!
 //! Adding a command: a variant with its example in the `Command` of its group, a function from its arguments and the
-//! context to an [`output::Outcome`], a test that drives the program, a row in docs/cloudhsm-cli.md. What the command may
-//! do is decided by the HSM; a check here is there for its text.
+//! context to an [`output::Outcome`], a case in tests/cases, a row in docs/cloudhsm-cli.md. What the command may do is decided
+//! by the HSM; a check here is there for its text.
 
 mod arguments;
 mod backup;
 mod cluster;
+mod complete;
 mod context;
 mod credentials;
 mod crypto;
 mod doctor;
 mod input;
+mod interactive;
 mod key;
+mod mtls;
 mod output;
+mod quorum;
+mod session;
+mod token_file;
 mod user;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
-use arguments::{Arguments, Command};
-use context::Context;
+use arguments::{Arguments, Command, Program};
+use context::{Context, Mode};
 use output::Outcome;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let cluster = arguments.cluster_id.as_deref();
-    match arguments.command {
-        Command::Doctor(asked) => return doctor::run(cluster, &asked),
-        Command::Backup { command } if !command.needs_hsm() => {
-            return match context::read_config() {
-                Ok(config) => output::print(&backup::alone(command, &config, cluster)),
-                Err(error) => output::cannot_start(&error),
-            };
+    let Arguments { program, cluster_id } = Arguments::parse();
+    match program {
+        Program::Backup { command } if command.needs_hsm() => with_context(Mode::Single, None, |context| {
+            output::print(&context.select(cluster_id.as_deref()).and_then(|()| backup::run(command, context)))
+        }),
+        Program::Backup { command } => match context::read_config() {
+            Ok((config, _)) => output::print(&backup::alone(command, &config, cluster_id.as_deref())),
+            Err(error) => output::cannot_start(error.message()),
+        },
+        Program::Doctor(asked) => doctor::run(cluster_id.as_deref(), &asked),
+        Program::Completions { shell } => {
+            clap_complete::generate(shell, &mut Arguments::command(), "cloudhsm-cli", &mut std::io::stdout());
+            ExitCode::SUCCESS
         }
-        _ => {}
+        Program::Interactive => with_context(Mode::Interactive, cluster_id.clone(), |context| {
+            // A cluster that is not there is said before the first line.
+            match context.select(cluster_id.as_deref()) {
+                Ok(()) => interactive::run(context),
+                Err(failure) => output::cannot_start(failure.text()),
+            }
+        }),
+        Program::Command(command) => {
+            with_context(Mode::Single, None, |context| output::print(&run(command, cluster_id.as_deref(), context)))
+        }
     }
-    let mut context = match Context::open() {
+}
+
+fn with_context(mode: Mode, cluster: Option<String>, work: impl FnOnce(&mut Context) -> ExitCode) -> ExitCode {
+    let mut context = match Context::open(mode, cluster) {
         Ok(context) => context,
-        Err(error) => return output::cannot_start(&error),
+        Err(error) => return output::cannot_start(error.message()),
     };
-    let outcome = run(arguments, &mut context);
+    let status = work(&mut context);
     context.close();
-    output::print(&outcome)
+    status
 }
 
 /// Runs one command.
-fn run(arguments: Arguments, context: &mut Context) -> Outcome {
-    context.check_cluster(arguments.cluster_id.as_deref())?;
-    match arguments.command {
+fn run(command: Command, cluster: Option<&str>, context: &mut Context) -> Outcome {
+    context.select(cluster)?;
+    match command {
         Command::Cluster { command } => cluster::run(command, context),
         Command::Crypto { command } => crypto::run(&command, context),
-        Command::User { command } => user::run(command, context),
         Command::Key { command } => key::run(command, context),
-        Command::Backup { command } => backup::run(command, context),
-        Command::Doctor(_) => Err(output::Failure::new("doctor runs before the HSM is opened")),
+        Command::Login(arguments) => session::log_in(arguments, context),
+        Command::Logout => session::log_out(context),
+        Command::Quorum { command } => quorum::run(command, context),
+        Command::User { command } => user::run(command, context),
+        Command::Quit => Ok(serde_json::Value::Null),
     }
 }

@@ -50,8 +50,8 @@ pub(crate) fn print(outcome: &Outcome) -> ExitCode {
 }
 
 /// What comes before any command: one line on stderr, in the form in which AWS's program fails.
-pub(crate) fn cannot_start(error: &Error) -> ExitCode {
-    drop(writeln!(std::io::stderr(), "Error: {:?}", error.message()));
+pub(crate) fn cannot_start(why: &str) -> ExitCode {
+    drop(writeln!(std::io::stderr(), "Error: {why:?}"));
     ExitCode::FAILURE
 }
 

@@ -1,22 +1,36 @@
-//! `user create`, `user delete`, `user list`, `user change-password`.
+//! The `user` commands: create, delete, list, change-password, change-mfa, change-quorum.
+
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use cloudhsm_pkcs11::module::{Role, UserInformation};
+use cloudhsm_pkcs11::module::{Actor, Deregister, Module, Role, SecondFactor, UserInformation};
 use serde_json::{Value, json};
 
 use crate::arguments::{Approval, NewPassword, User};
-use crate::context::Context;
-use crate::credentials::Password;
+use crate::context::{Context, Session};
+use crate::credentials::{self, Password};
+use crate::input::read_file;
 use crate::output::{Failure, Outcome};
+use crate::token_file;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
+    /// Change a second factor
+    ChangeMfa {
+        #[command(subcommand)]
+        command: ChangeMfa,
+    },
     /// Change a password: an admin anyone's, a crypto user its own; unlocks the user
     #[command(after_help = "\
 Example:
   CLOUDHSM_ROLE=admin CLOUDHSM_PIN=admin:password \\
     cloudhsm-cli user change-password --username ann --role crypto-user --password new-password")]
     ChangePassword(ChangePassword),
+    /// Change the key that approves quorum tokens
+    ChangeQuorum {
+        #[command(subcommand)]
+        command: ChangeQuorum,
+    },
     /// Make a user
     #[command(after_help = "\
 Example:
@@ -51,10 +65,10 @@ pub(crate) struct ChangePassword {
     new: NewPassword,
     #[command(flatten)]
     approval: Approval,
-    /// Also end the user's multi-factor authentication; nobody has one yet
+    /// Also end the user's second factor
     #[arg(long)]
     deregister_mfa: bool,
-    /// Also end the user's registration for quorum; nobody has one yet
+    /// Also forget the key with which the user approves quorum tokens
     #[arg(long)]
     deregister_quorum: bool,
 }
@@ -67,68 +81,185 @@ pub(crate) struct Delete {
     approval: Approval,
 }
 
+/// `user change-mfa`.
+#[derive(Subcommand)]
+pub(crate) enum ChangeMfa {
+    /// A second factor that signs a token: an admin anyone's, a crypto user its own
+    #[command(after_help = "\
+Example:
+  CLOUDHSM_ROLE=crypto-user CLOUDHSM_PIN=ann:password \\
+    cloudhsm-cli user change-mfa token-sign --username ann --role crypto-user --token token.json
+
+The program writes the file, and asks for the signed one and for the public key (RSA of 2048 bits, PEM). To sign:
+  jq -r .tokens[0].unsigned token.json | base64 -d >digest
+  openssl pkeyutl -sign -inkey ann.key -pkeyopt digest:sha256 -in digest | base64 -w0")]
+    TokenSign(ChangeFactor),
+}
+
+#[derive(Args)]
+pub(crate) struct ChangeFactor {
+    #[command(flatten)]
+    user: User,
+    /// The user's new password, which the command sets; asked for if absent
+    #[arg(long, value_parser = Password::parse, value_name = "PASSWORD")]
+    change_password: Option<Password>,
+    /// The file that is written with what the new key is to sign
+    #[arg(long, value_name = "FILE", conflicts_with = "deregister", required_unless_present = "deregister")]
+    token: Option<PathBuf>,
+    /// End the second factor
+    #[arg(long, alias = "disable")]
+    deregister: bool,
+    /// Let the same key approve quorum tokens
+    #[arg(long)]
+    change_quorum: bool,
+    #[command(flatten)]
+    approval: Approval,
+}
+
+/// `user change-quorum`.
+#[derive(Subcommand)]
+pub(crate) enum ChangeQuorum {
+    /// A key that signs quorum tokens
+    TokenSign {
+        #[command(subcommand)]
+        command: ChangeQuorumKey,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum ChangeQuorumKey {
+    /// Register one's public key for approving quorum tokens
+    #[command(after_help = "\
+Example:
+  export CLOUDHSM_ROLE=admin CLOUDHSM_PIN=admin:password
+  cloudhsm-cli quorum token-sign generate --service registration --token token.json
+  cloudhsm-cli user change-quorum token-sign register --public-key admin.pem --signed-token token.json")]
+    Register {
+        /// The public key: RSA of 2048 bits, PEM
+        #[arg(long, value_name = "FILE")]
+        public_key: PathBuf,
+        /// A token of the service registration, signed by that key
+        #[arg(long, value_name = "FILE")]
+        signed_token: PathBuf,
+    },
+}
+
 pub(crate) fn run(command: Command, context: &mut Context) -> Outcome {
     match command {
-        Command::Create(arguments) => create(arguments, context),
+        Command::ChangeMfa { command: ChangeMfa::TokenSign(arguments) } => change_factor(arguments, context),
         Command::ChangePassword(arguments) => change_password(arguments, context),
+        Command::ChangeQuorum { command } => {
+            let ChangeQuorum::TokenSign { command: ChangeQuorumKey::Register { public_key, signed_token } } = command;
+            let Session { module, login, .. } = context.session()?;
+            let (approval_data, signature) = token_file::read_registration(&signed_token)?;
+            module.register_for_quorum(login, &read_pem(&public_key)?, &approval_data, &signature)?;
+            Ok(json!({ "username": login.name, "role": login.role.name() }))
+        }
+        Command::Create(arguments) => create(arguments, context),
         Command::Delete(arguments) => delete(&arguments, context),
-        Command::List => list(context),
+        Command::List => list(context.module()?),
     }
 }
 
 fn create(arguments: Create, context: &mut Context) -> Outcome {
-    arguments.approval.check()?;
-    let (module, login) = context.login_as(Role::CryptoOfficer)?;
+    let session = context.session_as(Role::CryptoOfficer)?;
     let password = Password::or_ask(arguments.new.password)?;
-    module.create_user(login, &arguments.user.username, arguments.user.role.into(), &password, false)?;
+    let approval = arguments.approval.present(session)?;
+    let actor = Actor::new(session.login, approval.as_ref());
+    session.module.create_user(actor, &arguments.user.username, arguments.user.role.into(), &password, false)?;
     Ok(who(&arguments.user))
 }
 
 fn change_password(arguments: ChangePassword, context: &mut Context) -> Outcome {
-    // With nothing registered there is nothing to end, and the switches ask for what already is.
-    let _ = (arguments.deregister_mfa, arguments.deregister_quorum);
-    arguments.approval.check()?;
-    let (module, login) = context.login()?;
-    let role = arguments.user.role.into();
-    if login.role == Role::CryptoUser
-        && (login.name != arguments.user.username.to_ascii_lowercase() || role != login.role)
-    {
-        return Err(Failure::new("A crypto user changes its own password only; an admin changes those of others"));
-    }
+    let session = context.session()?;
+    check_own(session, &arguments.user)?;
     let password = Password::or_ask(arguments.new.password)?;
-    module.change_password(login, &arguments.user.username, role, &password, Default::default())?;
+    let approval = arguments.approval.present(session)?;
+    let actor = Actor::new(session.login, approval.as_ref());
+    let deregister = Deregister { second_factor: arguments.deregister_mfa, quorum: arguments.deregister_quorum };
+    let role = arguments.user.role.into();
+    session.module.change_password(actor, &arguments.user.username, role, &password, deregister)?;
     Ok(who(&arguments.user))
+}
+
+fn change_factor(arguments: ChangeFactor, context: &mut Context) -> Outcome {
+    let session = context.session()?;
+    check_own(session, &arguments.user)?;
+    let password = Password::or_ask(arguments.change_password)?;
+    let approval = arguments.approval.present(session)?;
+    let actor = Actor::new(session.login, approval.as_ref());
+    let (name, role) = (&arguments.user.username, arguments.user.role.into());
+    let Some(token) = arguments.token else {
+        session.module.change_second_factor(actor, name, role, &password, None)?;
+        return Ok(who(&arguments.user));
+    };
+    let challenge = session.module.challenge(session.login)?;
+    token_file::write_challenge(&token, challenge.digest())?;
+    let signed = credentials::ask_signed_file(&token)?;
+    let public_key = read_pem(&credentials::ask_public_key_file()?)?;
+    let signature = token_file::read_answer(&signed)?;
+    let factor =
+        SecondFactor { public_key: &public_key, answer: (challenge, &signature), for_quorum: arguments.change_quorum };
+    session.module.change_second_factor(actor, name, role, &password, Some(factor))?;
+    Ok(who(&arguments.user))
+}
+
+/// The HSM would refuse too, in words about its policy.
+fn check_own(session: Session<'_>, user: &User) -> Result<(), Failure> {
+    let login = session.login;
+    let own = login.name == user.username.to_ascii_lowercase() && login.role == user.role.into();
+    if login.role == Role::CryptoUser && !own {
+        return Err(Failure::new("A crypto user changes itself only; an admin changes others"));
+    }
+    Ok(())
+}
+
+fn read_pem(path: &Path) -> Result<String, Failure> {
+    let bytes = read_file(path)?;
+    String::from_utf8(bytes).map_err(|_| Failure::new(format!("{}: is not PEM", path.display())))
 }
 
 fn delete(arguments: &Delete, context: &mut Context) -> Outcome {
-    arguments.approval.check()?;
-    let (module, login) = context.login_as(Role::CryptoOfficer)?;
-    module.delete_user(login, &arguments.user.username, arguments.user.role.into())?;
+    let session = context.session_as(Role::CryptoOfficer)?;
+    let approval = arguments.approval.present(session)?;
+    let actor = Actor::new(session.login, approval.as_ref());
+    session.module.delete_user(actor, &arguments.user.username, arguments.user.role.into())?;
     Ok(who(&arguments.user))
 }
 
-fn list(context: &Context) -> Outcome {
-    if !context.module.is_active()? {
-        return Ok(json!({ "users": [ user("admin", "unactivated-admin", false), appliance_user() ] }));
+fn list(module: &Module) -> Outcome {
+    if !module.is_active()? {
+        return Ok(json!({ "users": [ user("admin", "unactivated-admin"), appliance_user() ] }));
     }
-    let shown = |known: &UserInformation| user(&known.name, known.role.name(), known.locked);
-    let users: Vec<Value> =
-        context.module.list_users()?.iter().map(shown).chain(std::iter::once(appliance_user())).collect();
-    Ok(json!({ "users": users }))
+    let users = module.list_users()?;
+    let all: Vec<Value> = users.iter().map(view).chain(std::iter::once(appliance_user())).collect();
+    Ok(json!({ "users": all }))
 }
 
 /// The user with which AWS's machines keep an HSM in step with its cluster. It exists nowhere but in this list.
 fn appliance_user() -> Value {
-    user("app_user", "internal(APPLIANCE_USER)", false)
+    user("app_user", "internal(APPLIANCE_USER)")
 }
 
-fn user(name: &str, role: &str, locked: bool) -> Value {
+fn user(name: &str, role: &str) -> Value {
+    shown(name, role, false, false, false)
+}
+
+/// A user as AWS's JSON shows it.
+pub(crate) fn view(known: &UserInformation) -> Value {
+    shown(&known.name, known.role.name(), known.locked, known.second_factor, known.quorum)
+}
+
+fn shown(name: &str, role: &str, locked: bool, factor: bool, quorum: bool) -> Value {
+    let registered = |is: bool| {
+        if is { json!([ { "strategy": "token-sign", "status": "enabled" } ]) } else { json!([]) }
+    };
     json!({
         "username": name,
         "role": role,
         "locked": locked.to_string(),
-        "mfa": [],
-        "quorum": [],
+        "mfa": registered(factor),
+        "quorum": registered(quorum),
         "cluster-coverage": "full",
     })
 }

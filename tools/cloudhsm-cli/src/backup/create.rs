@@ -21,8 +21,8 @@ pub(crate) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, context: &mut Context) -> Outcome {
-    let (module, login) = context.login_as(Role::CryptoOfficer)?;
-    let (backup, path) = module.backup(login, arguments.path.as_deref(), &mut progress("Backup"))?;
+    let session = context.session_as(Role::CryptoOfficer)?;
+    let (backup, path) = session.module.backup(session.login, arguments.path.as_deref(), &mut progress("Backup"))?;
     let deleted = match arguments.path {
         // Files elsewhere are kept by whoever put them there.
         Some(_) => Vec::new(),

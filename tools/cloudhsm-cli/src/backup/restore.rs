@@ -54,7 +54,7 @@ pub(super) fn run(arguments: Arguments, config: &Config, cluster: Option<&str>) 
             Pin::named(username.as_bytes(), password.expose())
         }
         None => {
-            let credentials = Credentials::from_environment()?;
+            let credentials = Credentials::from_environment("")?;
             if credentials.role != Role::CryptoOfficer {
                 return Err(Failure::new("A backup is restored with the password of an admin"));
             }

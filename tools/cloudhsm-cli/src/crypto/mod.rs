@@ -5,7 +5,7 @@ mod method;
 use clap::{Args, Subcommand};
 use cloudhsm_pkcs11::ck;
 use cloudhsm_pkcs11::mechanism::Use;
-use cloudhsm_pkcs11::module::{Login, Module, Role, Tool};
+use cloudhsm_pkcs11::module::{Actor, Role};
 use serde_json::json;
 
 use crate::arguments::Approval;
@@ -155,14 +155,14 @@ pub(crate) fn run(command: &Command, context: &mut Context) -> Outcome {
 
 impl<M: Args> Signing<M> {
     fn run(&self, method: Method, context: &mut Context) -> Outcome {
-        self.approval.check()?;
         let filter = Filter::parse(&self.key_filter)?;
         let data = self.data.read()?;
-        let (module, login) = context.login_as(Role::CryptoUser)?;
-        let key = filter.find_one(module, login)?;
-        let name = reference(key.id.map_or(0, |id| id.0));
-        let tool: Tool<'_> = method.tool(Use::Sign, module, login, key)?;
-        let signature = module.sign(tool, &data)?;
+        let session = context.session_as(Role::CryptoUser)?;
+        let key = filter.find_one(session)?;
+        let name = reference(session.reference(&key));
+        let approval = self.approval.present(session)?;
+        let tool = method.tool(Use::Sign, session.module, Actor::new(session.login, approval.as_ref()), key)?;
+        let signature = session.module.sign(tool, &data)?;
         Ok(json!({ "key-reference": name, "signature": to_base64(&signature) }))
     }
 }
@@ -171,10 +171,10 @@ impl<M: Args> Verifying<M> {
     fn run(&self, method: Method, context: &mut Context) -> Outcome {
         let filter = Filter::parse(&self.key_filter)?;
         let (data, signature) = (self.data.read()?, self.signature.read()?);
-        let (module, login): (&Module, &Login) = context.login_as(Role::CryptoUser)?;
-        let key = filter.find_one(module, login)?;
-        let tool = method.tool(Use::Verify, module, login, key)?;
-        module.verify(tool, &data, &signature).map_err(|error| match error.rv() {
+        let session = context.session_as(Role::CryptoUser)?;
+        let key = filter.find_one(session)?;
+        let tool = method.tool(Use::Verify, session.module, session.login, key)?;
+        session.module.verify(tool, &data, &signature).map_err(|error| match error.rv() {
             ck::CKR_SIGNATURE_INVALID | ck::CKR_SIGNATURE_LEN_RANGE => Failure::new("Signature verification failed"),
             _ => error.into(),
         })?;

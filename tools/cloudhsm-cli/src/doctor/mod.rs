@@ -102,7 +102,7 @@ fn credentials(report: &mut Report) -> Option<Credentials> {
             .note("credentials", "CLOUDHSM_ROLE and CLOUDHSM_PIN are not set; set them for commands that need a login");
         return None;
     }
-    match Credentials::from_environment() {
+    match Credentials::from_environment("") {
         Ok(credentials) => {
             report.ok("credentials", &format!("CLOUDHSM_PIN is that of a {}", credentials.role.name()));
             Some(credentials)

@@ -17,13 +17,15 @@ pub(crate) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, context: &mut Context) -> Outcome {
     let filter = Filter::parse(&arguments.filter)?;
-    let (module, login) = context.login_as(Role::CryptoUser)?;
-    let object = filter.find_one(module, login)?;
-    module.destroy_object(Some(login), &object).map_err(|error| match error.rv() {
-        ck::CKR_ACTION_PROHIBITED if object.owner != login.user => {
+    let session = context.session_as(Role::CryptoUser)?;
+    let object = filter.find_one(session)?;
+    let reference = session.reference(&object);
+    session.module.destroy_object(Some(session.login), &object).map_err(|error| match error.rv() {
+        ck::CKR_ACTION_PROHIBITED if object.owner != session.login.user => {
             Failure::new("Only the owner of a key can delete it")
         }
         _ => error.into(),
     })?;
+    context.replace(reference, None)?;
     Ok(json!({ "message": "Key deleted successfully" }))
 }

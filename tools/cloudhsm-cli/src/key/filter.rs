@@ -7,11 +7,11 @@
 use std::sync::Arc;
 
 use cloudhsm_pkcs11::ck;
-use cloudhsm_pkcs11::module::{Login, Module};
 use cloudhsm_pkcs11::object::{Object, ObjectId, Template};
 
 use super::attributes::{self, Form, Row};
 use super::view::Shown;
+use crate::context::{Session, SessionKey};
 use crate::output::Failure;
 
 /// A filter as it was written, in parts.
@@ -47,15 +47,18 @@ impl Filter {
     }
 
     /// The keys that match and that the user sees, in the order in which they were made.
-    pub(super) fn find(&self, module: &Module, login: &Login) -> Result<Vec<Arc<Object>>, Failure> {
+    pub(super) fn find(&self, session: Session<'_>) -> Result<Vec<Arc<Object>>, Failure> {
+        let Session { module, login, .. } = session;
         let mut found = match self.reference {
             Some(reference) => Vec::from_iter(module.load(Some(login), ObjectId(reference))?),
             None => module.find(Some(login), &self.narrow()?)?,
         };
         found.retain(|object| object.is_key());
+        let named = |known: &&SessionKey| self.reference.is_none_or(|reference| reference == known.reference);
+        found.extend(session.keys.iter().filter(named).map(|known| Arc::clone(&known.key)));
         let mut matching = Vec::with_capacity(found.len());
         for object in found {
-            if self.matches(module, login, &object)? {
+            if self.matches(session, &object)? {
                 matching.push(object);
             }
         }
@@ -63,8 +66,8 @@ impl Filter {
     }
 
     /// The one key that matches.
-    pub(crate) fn find_one(&self, module: &Module, login: &Login) -> Result<Arc<Object>, Failure> {
-        let mut found = self.find(module, login)?;
+    pub(crate) fn find_one(&self, session: Session<'_>) -> Result<Arc<Object>, Failure> {
+        let mut found = self.find(session)?;
         match (found.pop(), found.len()) {
             (Some(one), 0) => Ok(one),
             (last, rest) => Err(Failure::new(format!(
@@ -88,8 +91,8 @@ impl Filter {
         Ok(Template::of(&entries)?)
     }
 
-    fn matches(&self, module: &Module, login: &Login, object: &Object) -> Result<bool, Failure> {
-        let mut shown = Shown::new(module, login, object);
+    fn matches(&self, session: Session<'_>, object: &Object) -> Result<bool, Failure> {
+        let mut shown = Shown::new(session, object);
         for (row, wanted) in &self.wanted {
             let fits = shown.value(row)?.is_some_and(|value| match value.as_str() {
                 // Digits of hexadecimal numbers may be of either case; labels may not.

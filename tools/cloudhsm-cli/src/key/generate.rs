@@ -16,7 +16,7 @@ use serde_json::json;
 use super::attributes::{self, New};
 use super::sharing::{KeySharing, PairSharing};
 use super::view;
-use crate::context::Context;
+use crate::context::{Context, Session};
 use crate::output::{Failure, Outcome};
 
 #[derive(Subcommand)]
@@ -178,12 +178,12 @@ pub(super) fn symmetric(kind: Symmetric, context: &mut Context) -> Outcome {
     let sharing = arguments.sharing.wanted()?;
     let mut template = template(&arguments.label, arguments.sharing.session)?;
     push(&mut template, ck::CKA_VALUE_LEN, &arguments.key_length_bytes.to_ne_bytes())?;
-    let session = context.session_reference();
-    let (module, login) = context.login_as(Role::CryptoUser)?;
+    let Session { module, login, .. } = context.session_as(Role::CryptoUser)?;
     let new = New { class: ck::CKO_SECRET_KEY, key_type, making: Making::Generate };
     attributes::add(&mut template, new, &arguments.attributes, module.regime())?;
     let key = module.generate_key(login, row(generator)?, &template, &sharing)?;
-    Ok(json!({ "key": view::key(module, login, &key, session)? }))
+    context.keep(&key)?;
+    Ok(json!({ "key": view::key(context.session()?, &key)? }))
 }
 
 pub(super) fn pair(kind: Pair, context: &mut Context) -> Outcome {
@@ -214,16 +214,15 @@ pub(super) fn pair(kind: Pair, context: &mut Context) -> Outcome {
     for (id, value) in &of_both {
         push(&mut private, *id, value)?;
     }
-    let references = (context.session_reference(), context.session_reference());
-    let (module, login) = context.login_as(Role::CryptoUser)?;
+    let Session { module, login, .. } = context.session_as(Role::CryptoUser)?;
     let new = |class| New { class, key_type, making: Making::Generate };
     attributes::add(&mut public, new(ck::CKO_PUBLIC_KEY), &arguments.public_attributes, module.regime())?;
     attributes::add(&mut private, new(ck::CKO_PRIVATE_KEY), &arguments.private_attributes, module.regime())?;
     let (public, private) = module.generate_key_pair(login, row(generator)?, &public, &private, &sharing)?;
-    Ok(json!({
-        "public_key": view::key(module, login, &public, references.0)?,
-        "private_key": view::key(module, login, &private, references.1)?,
-    }))
+    context.keep(&public)?;
+    context.keep(&private)?;
+    let session = context.session()?;
+    Ok(json!({ "public_key": view::key(session, &public)?, "private_key": view::key(session, &private)? }))
 }
 
 /// What every new key gets; the other defaults of the CLI are those of the rules.

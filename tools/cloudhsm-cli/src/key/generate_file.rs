@@ -55,8 +55,8 @@ pub(super) fn run(arguments: &Arguments, context: &mut Context) -> Outcome {
         return Err(Failure::new("--all is for the encoding ksp-key-reference only"));
     }
     let filter = Filter::parse(&arguments.filter)?;
-    let (module, login) = context.login_as(Role::CryptoUser)?;
-    let key = filter.find_one(module, login)?;
-    write_file(&arguments.path, module.key_file(login, &key, file)?.as_bytes())?;
+    let session = context.session_as(Role::CryptoUser)?;
+    let key = filter.find_one(session)?;
+    write_file(&arguments.path, session.module.key_file(session.login, &key, file)?.as_bytes())?;
     Ok(json!({ "message": "Successfully generated key file" }))
 }

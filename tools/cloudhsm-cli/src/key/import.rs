@@ -13,7 +13,7 @@ use serde_json::json;
 use super::attributes::{self, New};
 use super::generate::push;
 use super::view;
-use crate::context::Context;
+use crate::context::{Context, Session};
 use crate::input::read_file;
 use crate::output::{Failure, Outcome};
 
@@ -80,12 +80,13 @@ pub(super) fn run(command: &Command, context: &mut Context) -> Outcome {
     }
     push(&mut template, ck::CKA_LABEL, arguments.label.as_bytes())?;
     push(&mut template, ck::CKA_TOKEN, &[ck::CK_TRUE])?;
-    let (module, login) = context.login_as(Role::CryptoUser)?;
+    let session = context.session_as(Role::CryptoUser)?;
+    let Session { module, login, .. } = session;
     let new = New { class, key_type, making: Making::Create };
     attributes::add(&mut template, new, &arguments.attributes, module.regime())?;
     if template.flag(ck::CKA_SENSITIVE) == Some(false) {
         return Err(attributes::refused("sensitive", "false"));
     }
     let key = module.create_object(Some(login), &template)?;
-    Ok(json!({ "key": view::key(module, login, &key, 0)?, "message": "Successfully imported key" }))
+    Ok(json!({ "key": view::key(session, &key)?, "message": "Successfully imported key" }))
 }

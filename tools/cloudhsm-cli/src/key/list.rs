@@ -29,18 +29,18 @@ pub(crate) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, context: &mut Context) -> Outcome {
     let filter = Filter::parse(&arguments.filter)?;
-    let (module, login) = context.login()?;
+    let session = context.session()?;
     let start = usize::try_from(arguments.starting_token.unwrap_or(0)).unwrap_or(usize::MAX);
     let most = usize::try_from(arguments.max_items).unwrap_or(usize::MAX);
     // Without a filter nothing is opened but the page; with one, what a filter compares is in the keys.
-    let page = if filter.is_empty() {
-        module.list_keys(login, start, most)?
+    let page = if filter.is_empty() && session.keys.is_empty() {
+        session.module.list_keys(session.login, start, most)?
     } else {
-        page_of(filter.find(module, login)?, start, most)
+        page_of(filter.find(session)?, start, most)
     };
-    let verbose = arguments.verbose && login.role == Role::CryptoUser;
+    let verbose = arguments.verbose && session.login.role == Role::CryptoUser;
     let one = |key: &Arc<Object>| {
-        if verbose { view::key(module, login, key, 0) } else { Ok(view::short(module, login, key)) }
+        if verbose { view::key(session, key) } else { Ok(view::short(session, key)) }
     };
     let keys = page.keys.iter().map(one).collect::<Result<Vec<Value>, _>>()?;
     let mut data = json!({ "matched_keys": keys, "total_key_count": page.total, "returned_key_count": keys.len() });

@@ -9,6 +9,7 @@ mod generate_file;
 mod import;
 mod list;
 mod set_attribute;
+mod share;
 mod sharing;
 mod unwrap;
 pub(crate) mod view;
@@ -65,6 +66,18 @@ Examples:
   CLOUDHSM_ROLE=admin CLOUDHSM_PIN=admin:password \\
     cloudhsm-cli key set-attribute --filter key-reference=0x00000000000a11ce --name trusted --value true")]
     SetAttribute(set_attribute::Arguments),
+    /// Let another crypto user use a key
+    #[command(after_help = "\
+Example:
+  CLOUDHSM_ROLE=crypto-user CLOUDHSM_PIN=ann:password \\
+    cloudhsm-cli key share --filter attr.label=k1 --username ben --role crypto-user")]
+    Share(share::Arguments),
+    /// Take a shared key back from a user
+    #[command(after_help = "\
+Example:
+  CLOUDHSM_ROLE=crypto-user CLOUDHSM_PIN=ann:password \\
+    cloudhsm-cli key unshare --filter attr.label=k1 --username ben --role crypto-user")]
+    Unshare(share::Arguments),
     /// Bring a wrapped key in
     Unwrap {
         #[command(subcommand)]
@@ -86,6 +99,8 @@ pub(crate) fn run(command: Command, context: &mut Context) -> Outcome {
         Command::Import { command } => import::run(&command, context),
         Command::List(arguments) => list::run(&arguments, context),
         Command::SetAttribute(arguments) => set_attribute::run(&arguments, context),
+        Command::Share(arguments) => share::run(&arguments, true, context),
+        Command::Unshare(arguments) => share::run(&arguments, false, context),
         Command::Unwrap { form } => unwrap::run(&form, context),
         Command::Wrap { form } => wrap::run(&form, context),
     }

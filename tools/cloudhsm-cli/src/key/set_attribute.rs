@@ -1,13 +1,13 @@
 //! `key set-attribute`.
 
 use cloudhsm_pkcs11::ck;
-use cloudhsm_pkcs11::module::Role;
+use cloudhsm_pkcs11::module::{Actor, Role};
 use serde_json::json;
 
 use super::attributes;
 use super::filter::Filter;
 use crate::arguments::Approval;
-use crate::context::Context;
+use crate::context::{Context, Session};
 use crate::output::{Failure, Outcome};
 
 #[derive(clap::Args)]
@@ -26,18 +26,24 @@ pub(crate) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, context: &mut Context) -> Outcome {
-    arguments.approval.check()?;
     let filter = Filter::parse(&arguments.filter)?;
     let change = attributes::change(&arguments.name, &arguments.value)?;
-    let (module, login) = context.login()?;
-    let key = filter.find_one(module, login)?;
+    let session = context.session()?;
+    let Session { module, login, .. } = session;
+    let key = filter.find_one(session)?;
+    let approval = arguments.approval.present(session)?;
+    let actor = Actor::new(login, approval.as_ref());
     let of_another = login.role == Role::CryptoUser && login.user != key.owner;
-    module.change_object(Some(login), &key, &change).map_err(|error| match error.rv() {
+    let reference = session.reference(&key);
+    let changed = module.change_object_approved(Some(actor), &key, &change).map_err(|error| match error.rv() {
         ck::CKR_ACTION_PROHIBITED if of_another => Failure::new("Only the owner of a key can change it"),
         ck::CKR_ATTRIBUTE_READ_ONLY | ck::CKR_ATTRIBUTE_VALUE_INVALID | ck::CKR_ATTRIBUTE_TYPE_INVALID => {
             attributes::refused(&arguments.name, &arguments.value.join(" "))
         }
         _ => error.into(),
     })?;
+    if key.id.is_none() {
+        context.replace(reference, Some(changed))?;
+    }
     Ok(json!({ "message": "Attribute set successfully" }))
 }

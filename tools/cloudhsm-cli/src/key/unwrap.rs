@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand, ValueEnum};
 use cloudhsm_pkcs11::ck::{self, CK_KEY_TYPE, CK_OBJECT_CLASS};
 use cloudhsm_pkcs11::mechanism::Use;
-use cloudhsm_pkcs11::module::Role;
+use cloudhsm_pkcs11::module::{Actor, Role};
 use cloudhsm_pkcs11::object::rules::Making;
 use serde_json::json;
 
@@ -14,7 +14,7 @@ use super::generate::{push, template};
 use super::sharing::KeySharing;
 use super::view;
 use crate::arguments::Approval;
-use crate::context::Context;
+use crate::context::{Context, Session};
 use crate::input::{Data, HashAndMask, Hex};
 use crate::output::Outcome;
 
@@ -147,7 +147,6 @@ pub(super) fn run(command: &Command, context: &mut Context) -> Outcome {
         Command::RsaOaep(with) => (Form::RsaOaep(&with.hashes), &with.arguments),
         Command::RsaPkcs(arguments) => (Form::RsaPkcs, arguments),
     };
-    arguments.approval.check()?;
     let sharing = arguments.sharing.wanted()?;
     let filter = Filter::parse(&arguments.filter)?;
     let wrapped = arguments.data.read()?;
@@ -155,13 +154,15 @@ pub(super) fn run(command: &Command, context: &mut Context) -> Outcome {
     let mut template = template(&arguments.label, arguments.sharing.session)?;
     push(&mut template, ck::CKA_CLASS, &class.to_ne_bytes())?;
     push(&mut template, ck::CKA_KEY_TYPE, &key_type.to_ne_bytes())?;
-    let session = context.session_reference();
-    let (module, login) = context.login_as(Role::CryptoUser)?;
+    let session = context.session_as(Role::CryptoUser)?;
+    let Session { module, login, .. } = session;
+    let approval = arguments.approval.present(session)?;
     let new = New { class, key_type, making: Making::Unwrap };
     attributes::add(&mut template, new, &arguments.attributes, module.regime())?;
     let (served, parameter) = form.mechanism(Use::Unwrap, module)?;
-    let unwrapping_key = filter.find_one(module, login)?;
-    let tool = module.tool(login, Use::Unwrap, served, unwrapping_key, |_| Ok(parameter))?;
+    let unwrapping_key = filter.find_one(session)?;
+    let tool =
+        module.tool(Actor::new(login, approval.as_ref()), Use::Unwrap, served, unwrapping_key, |_| Ok(parameter))?;
     let mut template = module.with_unwrap_template(&tool, template)?;
     // An AES key that comes in signs and verifies, unlike one that C_UnwrapKey makes (User Guide, cloudhsm_cli-key-unwrap).
     for id in [ck::CKA_SIGN, ck::CKA_VERIFY] {
@@ -170,5 +171,6 @@ pub(super) fn run(command: &Command, context: &mut Context) -> Outcome {
         }
     }
     let key = module.unwrap_key(tool, &wrapped, &template, &sharing)?;
-    Ok(json!({ "key": view::key(module, login, &key, session)? }))
+    context.keep(&key)?;
+    Ok(json!({ "key": view::key(context.session()?, &key)? }))
 }

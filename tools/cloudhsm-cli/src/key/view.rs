@@ -2,11 +2,12 @@
 
 use cloudhsm_pkcs11::ck::{self, vendor};
 use cloudhsm_pkcs11::error;
-use cloudhsm_pkcs11::module::{Figures, Login, Module};
+use cloudhsm_pkcs11::module::Figures;
 use cloudhsm_pkcs11::object::Object;
 use serde_json::{Map, Value, json};
 
 use super::attributes::{CLASSES, Form, KEY_TYPES, ROWS, Row, unknown_reads};
+use crate::context::Session;
 use crate::input::to_hex;
 
 /// `0x` and 16 digits.
@@ -14,14 +15,14 @@ pub(crate) fn reference(number: u64) -> String {
     format!("{number:#018x}")
 }
 
-/// The whole key. `session` is the reference of a key that the store has no name for.
-pub(super) fn key(module: &Module, login: &Login, object: &Object, session: u64) -> error::Result<Value> {
-    let custody = module.custody(login, object)?;
+/// The whole key.
+pub(super) fn key(session: Session<'_>, object: &Object) -> error::Result<Value> {
+    let custody = session.module.custody(session.login, object)?;
     let user = |name: &str| json!({ "username": name, "key-coverage": "full" });
     let owners = if custody.owner.is_empty() { json!([]) } else { json!([user(&custody.owner)]) };
     let shared: Vec<Value> = custody.shared.iter().map(|name| user(name)).collect();
     Ok(json!({
-        "key-reference": reference(object.id.map_or(session, |id| id.0)),
+        "key-reference": reference(session.reference(object)),
         "key-info": {
             "key-owners": owners,
             "shared-users": shared,
@@ -31,22 +32,22 @@ pub(super) fn key(module: &Module, login: &Login, object: &Object, session: u64)
             },
             "cluster-coverage": "full",
         },
-        "attributes": attributes(module, login, object)?,
+        "attributes": attributes(session, object)?,
     }))
 }
 
 /// Reference and label alone.
-pub(super) fn short(module: &Module, login: &Login, object: &Object) -> Value {
+pub(super) fn short(session: Session<'_>, object: &Object) -> Value {
     json!({
-        "key-reference": reference(object.id.map_or(0, |id| id.0)),
-        "attributes": { "label": Shown::new(module, login, object).text(ck::CKA_LABEL) },
+        "key-reference": reference(session.reference(object)),
+        "attributes": { "label": Shown::new(session, object).text(ck::CKA_LABEL) },
     })
 }
 
 /// Every attribute that the kind of key shows, in AWS's order.
-fn attributes(module: &Module, login: &Login, object: &Object) -> error::Result<Map<String, Value>> {
+fn attributes(session: Session<'_>, object: &Object) -> error::Result<Map<String, Value>> {
     let mut all = Map::new();
-    let mut shown = Shown::new(module, login, object);
+    let mut shown = Shown::new(session, object);
     for row in ROWS {
         if let Some(value) = shown.value(row)? {
             all.insert(row.name.to_owned(), value);
@@ -58,15 +59,14 @@ fn attributes(module: &Module, login: &Login, object: &Object) -> error::Result<
 /// A key whose attributes are shown. What follows from its material costs something, so it is worked out when the first
 /// attribute asks for it.
 pub(super) struct Shown<'a> {
-    module: &'a Module,
-    login: &'a Login,
+    session: Session<'a>,
     object: &'a Object,
     figures: Option<Figures>,
 }
 
 impl<'a> Shown<'a> {
-    pub(super) const fn new(module: &'a Module, login: &'a Login, object: &'a Object) -> Self {
-        Self { module, login, object, figures: None }
+    pub(super) const fn new(session: Session<'a>, object: &'a Object) -> Self {
+        Self { session, object, figures: None }
     }
 
     /// The value of one attribute, if the kind of key shows it.
@@ -99,13 +99,13 @@ impl<'a> Shown<'a> {
     fn figures(&mut self) -> error::Result<&Figures> {
         let figures = match self.figures.take() {
             Some(figures) => figures,
-            None => self.module.figures(self.login, self.object)?,
+            None => self.session.module.figures(self.session.login, self.object)?,
         };
         Ok(self.figures.insert(figures))
     }
 
     fn bytes(&self, id: ck::CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
-        self.module.read_attribute(Some(self.login), self.object, id, <[u8]>::to_vec).ok()
+        self.session.module.read_attribute(Some(self.session.login), self.object, id, <[u8]>::to_vec).ok()
     }
 
     /// AWS's CLI shows every flag that a key has, also those that PKCS#11 does not.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use cloudhsm_pkcs11::ck;
 use cloudhsm_pkcs11::mechanism::Use;
-use cloudhsm_pkcs11::module::Role;
+use cloudhsm_pkcs11::module::{Actor, Role};
 use cloudhsm_pkcs11::object::Object;
 use serde_json::{Map, Value};
 
@@ -13,7 +13,7 @@ use super::filter::Filter;
 use super::forms::{Form, GcmOptions};
 use super::view::reference;
 use crate::arguments;
-use crate::context::Context;
+use crate::context::{Context, Session};
 use crate::input::{HashAndMask, to_base64, to_hex, write_file};
 use crate::output::{Failure, Outcome};
 
@@ -111,17 +111,21 @@ pub(super) fn run(command: &Command, context: &mut Context) -> Outcome {
         Command::RsaOaep(with) => (Form::RsaOaep(&with.hashes), &with.arguments),
         Command::RsaPkcs(arguments) => (Form::RsaPkcs, arguments),
     };
-    for approval in [&arguments.payload_approval, &arguments.wrapping_approval] {
-        arguments::check_approval(approval.as_deref())?;
-    }
     let payload_filter = Filter::parse(&arguments.payload_filter)?;
     let wrapping_filter = Filter::parse(&arguments.wrapping_filter)?;
-    let (module, login) = context.login_as(Role::CryptoUser)?;
+    let session = context.session_as(Role::CryptoUser)?;
+    let Session { module, login, .. } = session;
     let (served, parameter) = form.mechanism(Use::Wrap, module)?;
-    let payload = payload_filter.find_one(module, login)?;
-    let wrapping_key = wrapping_filter.find_one(module, login)?;
-    let tool = module.tool(login, Use::Wrap, served, wrapping_key.clone(), |_| Ok(parameter))?;
-    let wrapped = module.wrap_key(tool, login, &payload, |_| Ok(true)).map_err(|error| match error.rv() {
+    let payload = payload_filter.find_one(session)?;
+    let wrapping_key = wrapping_filter.find_one(session)?;
+    let payload_approval = arguments::present(arguments.payload_approval.as_deref(), session)?;
+    let wrapping_approval = arguments::present(arguments.wrapping_approval.as_deref(), session)?;
+    let owner = Actor::new(login, payload_approval.as_ref());
+    let tool =
+        module.tool(Actor::new(login, wrapping_approval.as_ref()), Use::Wrap, served, wrapping_key.clone(), |_| {
+            Ok(parameter)
+        })?;
+    let wrapped = module.wrap_key(tool, owner, &payload, |_| Ok(true)).map_err(|error| match error.rv() {
         ck::CKR_ACTION_PROHIBITED => Failure::new("Only the owner of a key can wrap it"),
         _ => error.into(),
     })?;
@@ -135,7 +139,7 @@ pub(super) fn run(command: &Command, context: &mut Context) -> Outcome {
     let mut put = |name: &str, value: String| {
         data.insert(if hyphens { name.replace('_', "-") } else { name.to_owned() }, Value::from(value));
     };
-    let name = |key: &Object| reference(key.id.map_or(0, |id| id.0));
+    let name = |key: &Object| reference(session.reference(key));
     put("payload_key_reference", name(&payload));
     put("wrapping_key_reference", name(&wrapping_key));
     if let Some(iv) = wrapped.iv {
