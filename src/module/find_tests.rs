@@ -64,6 +64,9 @@ impl View for Watching {
     fn count(&self, kind: Kind) -> Result<u64> {
         self.store.count(kind)
     }
+    fn tags(&self, kind: Kind, id: u64) -> Result<Vec<Tag>> {
+        self.store.tags(kind, id)
+    }
 }
 
 impl Store for Watching {
