@@ -26,6 +26,8 @@ pub(super) enum Opcode {
     GenerateKeyPair = 0x19,
     UnwrapKey = 0x1b,
     DeleteUser = 0xa1,
+    ExtractMaskedObject = 0xf0,
+    InsertMaskedObject = 0xf1,
     // AWS names these without a number; the numbers are ours.
     CreateObject = 0x1_0001,
     ModifyObject = 0x1_0002,

@@ -54,7 +54,7 @@ impl ClusterPolicy {
         self.values.iter().copied().max().unwrap_or(1)
     }
 
-    fn set(&mut self, service: Service, value: u8) {
+    pub(super) fn set(&mut self, service: Service, value: u8) {
         for (known, held) in SERVICES_WITH_VALUES.iter().zip(&mut self.values) {
             if *known == service {
                 *held = value;
@@ -62,7 +62,7 @@ impl ClusterPolicy {
         }
     }
 
-    fn put(&self, expected: u64) -> Planned {
+    pub(super) fn put(&self, expected: u64) -> Planned {
         let mut writer = Writer::new(64);
         writer.byte(1).raw(&self.values).byte(self.mtls_enforced.into());
         writer.number(u32::try_from(self.trust_anchors.len()).unwrap_or(u32::MAX));

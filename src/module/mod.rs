@@ -26,6 +26,7 @@ mod policy;
 mod quirks;
 mod quorum;
 mod registered_key;
+mod replication;
 mod sharing;
 mod signing;
 mod stored;
@@ -54,6 +55,7 @@ pub use policy::Command;
 pub use quorum::{
     Actor, Approval, KeyQuorum, MOST_APPROVALS, QuorumToken, Service, Signature, SignedToken, TokenInformation,
 };
+pub use replication::Side;
 pub use sharing::{Custody, Sharing};
 pub use tool::Tool;
 pub use transport::Wrapped;

@@ -49,6 +49,10 @@ pub enum Command {
     Zeroize,
     /// Copying the whole HSM, sealed, into a file.
     Backup,
+    /// Putting a user into a clone of the HSM.
+    ReplicateUser,
+    /// Putting a key into a clone of the HSM.
+    ReplicateKey,
 }
 
 /// What a user is to a key.
@@ -98,6 +102,8 @@ const fn row(command: Command) -> (Wanted, Wanted, Option<Service>) {
         Command::Trust => (Any, Never, None),
         Command::Zeroize => (Any, Never, None),
         Command::Backup => (Any, Never, None),
+        Command::ReplicateUser => (Any, Never, Some(Service::User)),
+        Command::ReplicateKey => (Any, AtLeast(Owner), None),
     }
 }
 
@@ -240,6 +246,7 @@ mod tests {
             Command::Trust,
             Command::Zeroize,
             Command::Backup,
+            Command::ReplicateUser,
         ];
         for command in officers {
             assert_eq!(decide(Role::CryptoUser, Standing::Owner, command), Err(ck::CKR_USER_NOT_LOGGED_IN));

@@ -188,7 +188,7 @@ impl Hsm {
         Ok(share)
     }
 
-    fn put_share(&self, key: ObjectId, user: UserId) -> Result<Planned> {
+    pub(super) fn put_share(&self, key: ObjectId, user: UserId) -> Result<Planned> {
         let mut writer = Writer::new(17);
         writer.byte(1).long(key.0).long(user.0);
         Ok(Planned::Put {

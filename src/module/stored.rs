@@ -164,7 +164,7 @@ pub(super) const fn is_asymmetric_class(class: CK_OBJECT_CLASS) -> bool {
 }
 
 /// The limits on token keys (User Guide, limits: hsm2m.medium).
-fn check_room(head: &Head, plan: &Plan, limit: Option<(u64, u64)>) -> Result<()> {
+pub(super) fn check_room(head: &Head, plan: &Plan, limit: Option<(u64, u64)>) -> Result<()> {
     let Some((keys, asymmetric)) = limit else { return Ok(()) };
     if head.keys.saturating_add_signed(plan.keys) > keys
         || (plan.asymmetric > 0 && head.asymmetric.saturating_add_signed(plan.asymmetric) > asymmetric)

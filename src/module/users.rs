@@ -15,7 +15,7 @@ use crate::secret::Secret;
 use crate::store::{Durability, Kind, Selection, Tag, View};
 
 /// The most users of an hsm2m.medium cluster (User Guide, limits).
-const MOST_USERS: u64 = 1024;
+pub(super) const MOST_USERS: u64 = 1024;
 
 impl Module {
     /// Every user. Needs no login, as on AWS.

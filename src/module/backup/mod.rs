@@ -168,8 +168,14 @@ impl Module {
 impl Hsm {
     /// Leaves a record in the audit log.
     fn note(&self, login: &Login, opcode: Opcode) -> Result<()> {
+        self.note_about(login, opcode, &login.name, [0, 0])
+    }
+
+    /// The same about a user or a key.
+    pub(super) fn note_about(&self, login: &Login, opcode: Opcode, name: &str, objects: [u64; 2]) -> Result<()> {
         self.commit(Some(login), Durability::Synced, &mut |_, _| {
-            Ok(Plan { events: vec![Event::by(login, opcode, [0, 0])], ..Plan::default() })
+            let event = Event { objects, ..Event::about(login, opcode, name) };
+            Ok(Plan { events: vec![event], ..Plan::default() })
         })
     }
 
