@@ -33,6 +33,9 @@ const END: usize = 40;
 /// No header is longer; one officer takes some 150 bytes.
 const LONGEST_HEADER: usize = 1 << 20;
 
+/// SHA-256 of everything in front of the payload.
+type HeaderHash = [u8; 32];
+
 /// What may be told of a backup without any password. It is believed only once a password has opened the payload.
 #[derive(Clone, Debug)]
 pub struct BackupInformation {
@@ -117,7 +120,7 @@ impl Header {
     }
 
     /// Everything in front of the payload, and its hash.
-    pub(super) fn encode(&self) -> (Vec<u8>, [u8; 32]) {
+    pub(super) fn encode(&self) -> (Vec<u8>, HeaderHash) {
         let told = &self.information;
         let mut header = Writer::new(4096);
         header.part(told.id.as_bytes()).part(told.cluster.as_bytes()).part(told.serial.as_bytes());
