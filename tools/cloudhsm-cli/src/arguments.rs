@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use cloudhsm_pkcs11::module;
 
-use crate::context::Session;
+use crate::context::{Context, Session};
 use crate::credentials::Password;
 use crate::output::Failure;
 use crate::{backup, cluster, crypto, doctor, key, quorum, session, token_file, user};
@@ -114,6 +114,34 @@ Example:
         #[command(subcommand)]
         command: user::Command,
     },
+}
+
+impl Command {
+    /// Whether the command names its clusters itself, and not with `--cluster-id`.
+    pub(crate) const fn names_clusters(&self) -> bool {
+        matches!(
+            self,
+            Self::Key { command: key::Command::Replicate(_) } | Self::User { command: user::Command::Replicate(_) }
+        )
+    }
+}
+
+/// From where to where something is replicated.
+#[derive(Args)]
+pub(crate) struct Clusters {
+    /// The cluster that has it: the name of its folder or its serial number
+    #[arg(long, value_name = "CLUSTER_ID")]
+    source_cluster_id: String,
+    /// The cluster that gets it: a clone, made by `backup restore`
+    #[arg(long, value_name = "CLUSTER_ID")]
+    destination_cluster_id: String,
+}
+
+impl Clusters {
+    /// The users at work on both.
+    pub(crate) fn sessions<'a>(&self, context: &'a mut Context) -> Result<(Session<'a>, Session<'a>), Failure> {
+        context.sessions(&self.source_cluster_id, &self.destination_cluster_id)
+    }
 }
 
 /// A user's role in AWS's words.

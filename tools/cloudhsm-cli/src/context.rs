@@ -5,7 +5,7 @@ use std::sync::Arc;
 use cloudhsm_pkcs11::config::{Config, Profile};
 use cloudhsm_pkcs11::error;
 use cloudhsm_pkcs11::log;
-use cloudhsm_pkcs11::module::{Login, Module, Role};
+use cloudhsm_pkcs11::module::{Login, Module, Role, Side};
 use cloudhsm_pkcs11::object::Object;
 
 use crate::credentials::Credentials;
@@ -55,6 +55,12 @@ pub(crate) struct Session<'a> {
     pub(crate) module: &'a Module,
     pub(crate) login: &'a Login,
     pub(crate) keys: &'a [SessionKey],
+}
+
+impl<'a> From<Session<'a>> for Side<'a> {
+    fn from(session: Session<'a>) -> Self {
+        Self { module: session.module, login: session.login }
+    }
 }
 
 impl Session<'_> {

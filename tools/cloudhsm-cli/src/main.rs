@@ -74,7 +74,9 @@ fn with_context(mode: Mode, cluster: Option<String>, work: impl FnOnce(&mut Cont
 
 /// Runs one command.
 fn run(command: Command, cluster: Option<&str>, context: &mut Context) -> Outcome {
-    context.select(cluster)?;
+    if !command.names_clusters() {
+        context.select(cluster)?;
+    }
     match command {
         Command::Cluster { command } => cluster::run(command, context),
         Command::Crypto { command } => crypto::run(&command, context),

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use cloudhsm_pkcs11::module::{Actor, Deregister, Module, Role, SecondFactor, UserInformation};
+use cloudhsm_pkcs11::module::{Actor, Deregister, Module, Role, SecondFactor, Side, UserInformation};
 use serde_json::{Value, json};
 
-use crate::arguments::{Approval, NewPassword, User};
+use crate::arguments::{Approval, Clusters, NewPassword, User};
 use crate::context::{Context, Session};
 use crate::credentials::{self, Password};
 use crate::input::read_file;
@@ -45,6 +45,15 @@ Example:
     /// List the users; needs no login
     #[command(after_help = "Example:\n  cloudhsm-cli user list")]
     List,
+    /// Put a user into a clone of the HSM
+    #[command(after_help = "\
+Example:
+  export CLOUDHSM_ROLE=admin CLOUDHSM_PIN=admin:password
+  export DESTINATION_CLOUDHSM_ROLE=admin DESTINATION_CLOUDHSM_PIN=admin:password
+  cloudhsm-cli user replicate --username ann --role crypto-user --source-cluster-id hsm1 --destination-cluster-id hsm2
+
+`cloudhsm-cli backup restore --cluster-id hsm2` makes a clone.")]
+    Replicate(Replicate),
 }
 
 #[derive(Args)]
@@ -79,6 +88,14 @@ pub(crate) struct Delete {
     user: User,
     #[command(flatten)]
     approval: Approval,
+}
+
+#[derive(Args)]
+pub(crate) struct Replicate {
+    #[command(flatten)]
+    user: User,
+    #[command(flatten)]
+    clusters: Clusters,
 }
 
 /// `user change-mfa`.
@@ -158,6 +175,7 @@ pub(crate) fn run(command: Command, context: &mut Context) -> Outcome {
         Command::Create(arguments) => create(arguments, context),
         Command::Delete(arguments) => delete(&arguments, context),
         Command::List => list(context.module()?),
+        Command::Replicate(arguments) => replicate(&arguments, context),
     }
 }
 
@@ -225,6 +243,16 @@ fn delete(arguments: &Delete, context: &mut Context) -> Outcome {
     let actor = Actor::new(session.login, approval.as_ref());
     session.module.delete_user(actor, &arguments.user.username, arguments.user.role.into())?;
     Ok(who(&arguments.user))
+}
+
+fn replicate(arguments: &Replicate, context: &mut Context) -> Outcome {
+    let (source, destination) = arguments.clusters.sessions(context)?;
+    if [source, destination].iter().any(|session| session.login.role != Role::CryptoOfficer) {
+        return Err(Failure::new("This command needs the role admin on both clusters"));
+    }
+    let (from, to) = (Side::from(source), Side::from(destination));
+    let user = Module::replicate_user(from, to, &arguments.user.username, arguments.user.role.into())?;
+    Ok(json!({ "user": view(&user), "message": "Successfully replicated user" }))
 }
 
 fn list(module: &Module) -> Outcome {

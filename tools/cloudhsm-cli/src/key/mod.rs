@@ -8,6 +8,7 @@ mod generate;
 mod generate_file;
 mod import;
 mod list;
+mod replicate;
 mod set_attribute;
 mod share;
 mod sharing;
@@ -57,6 +58,15 @@ Examples:
   ... cloudhsm-cli key list --filter key-reference=0x00000000000a11ce --verbose
   ... cloudhsm-cli key list --max-items 2 --starting-token 2")]
     List(list::Arguments),
+    /// Put a key into a clone of the HSM; an admin any, a crypto user its own
+    #[command(after_help = "\
+Example:
+  export CLOUDHSM_ROLE=crypto-user CLOUDHSM_PIN=ann:password
+  export DESTINATION_CLOUDHSM_ROLE=crypto-user DESTINATION_CLOUDHSM_PIN=ann:password
+  cloudhsm-cli key replicate --filter attr.label=k1 --source-cluster-id hsm1 --destination-cluster-id hsm2
+
+`cloudhsm-cli backup restore --cluster-id hsm2` makes a clone.")]
+    Replicate(replicate::Arguments),
     /// Change an attribute of a key; `trusted` is an admin's to change
     #[command(after_help = "\
 Examples:
@@ -98,6 +108,7 @@ pub(crate) fn run(command: Command, context: &mut Context) -> Outcome {
         Command::GenerateSymmetric { kind } => generate::symmetric(kind, context),
         Command::Import { command } => import::run(&command, context),
         Command::List(arguments) => list::run(&arguments, context),
+        Command::Replicate(arguments) => replicate::run(&arguments, context),
         Command::SetAttribute(arguments) => set_attribute::run(&arguments, context),
         Command::Share(arguments) => share::run(&arguments, true, context),
         Command::Unshare(arguments) => share::run(&arguments, false, context),
