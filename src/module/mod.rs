@@ -33,6 +33,8 @@ mod stored;
 #[cfg(test)]
 mod testing;
 mod tool;
+#[cfg(test)]
+mod tool_tests;
 mod transport;
 mod user;
 mod users;

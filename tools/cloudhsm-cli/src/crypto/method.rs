@@ -99,6 +99,8 @@ pub(super) struct Method {
     /// The mechanism that makes the digest itself, where the caller has made it: what that one refuses of the key is refused
     /// here too.
     hashing: Option<CK_MECHANISM_TYPE>,
+    /// The hash whose digest the data must be.
+    digest: Option<Hash>,
 }
 
 impl Hashed {
@@ -110,7 +112,8 @@ impl Hashed {
             HashFunction::Sha384 => ck::CKM_ECDSA_SHA384,
             HashFunction::Sha512 => ck::CKM_ECDSA_SHA512,
         };
-        Method::of(self.data_type, hashing, ck::CKM_ECDSA)
+        let digest = Some(self.hash_function.into()).filter(|_| self.data_type == DataType::Digest);
+        Method { digest, ..Method::of(self.data_type, hashing, ck::CKM_ECDSA) }
     }
 
     pub(super) fn rsa_pkcs(&self) -> Method {
@@ -137,7 +140,7 @@ impl Pss {
             (DataType::Raw, Hash::Sha512) => ck::CKM_SHA512_RSA_PKCS_PSS,
         };
         let parameter = Parameter::Pss(parameter::Pss { hash, mask: hash, salt_length: self.salt_length.into() });
-        Ok(Method { mechanism, parameter, hashing: None })
+        Ok(Method { mechanism, parameter, hashing: None, digest: None })
     }
 }
 
@@ -149,7 +152,7 @@ impl Ed25519ph {
             DataType::Digest => EddsaInput::Digest,
         };
         let parameter = Parameter::Eddsa(Eddsa { input, context: Box::default() });
-        Method { mechanism: vendor::CKM_CLOUDHSM_EDDSA, parameter, hashing: None }
+        Method { mechanism: vendor::CKM_CLOUDHSM_EDDSA, parameter, hashing: None, digest: None }
     }
 }
 
@@ -160,19 +163,32 @@ impl MlDsa {
             MlDsaDataType::Raw => vendor::CKM_CLOUDHSM_ML_DSA,
             MlDsaDataType::ExternalMu => vendor::CKM_CLOUDHSM_EXT_MU_ML_DSA,
         };
-        Method { mechanism, parameter: Parameter::None, hashing: None }
+        Method { mechanism, parameter: Parameter::None, hashing: None, digest: None }
     }
 }
 
 impl Method {
     pub(super) const fn ed25519() -> Self {
-        Self { mechanism: vendor::CKM_CLOUDHSM_EDDSA, parameter: Parameter::None, hashing: None }
+        Self { mechanism: vendor::CKM_CLOUDHSM_EDDSA, parameter: Parameter::None, hashing: None, digest: None }
     }
 
     const fn of(data_type: DataType, hashing: CK_MECHANISM_TYPE, of_digest: CK_MECHANISM_TYPE) -> Self {
         match data_type {
-            DataType::Raw => Self { mechanism: hashing, parameter: Parameter::None, hashing: None },
-            DataType::Digest => Self { mechanism: of_digest, parameter: Parameter::None, hashing: Some(hashing) },
+            DataType::Raw => Self { mechanism: hashing, parameter: Parameter::None, hashing: None, digest: None },
+            DataType::Digest => {
+                Self { mechanism: of_digest, parameter: Parameter::None, hashing: Some(hashing), digest: None }
+            }
+        }
+    }
+
+    /// Whether the data can be what they are said to be, where the mechanism takes any: nobody could verify what is signed.
+    pub(super) fn check(&self, data: &[u8]) -> Result<(), Failure> {
+        match self.digest.map(Hash::length) {
+            Some(wanted) if data.len() != wanted => Err(Failure::new(format!(
+                "The data has {} bytes, and a digest of the hash function {wanted}",
+                data.len()
+            ))),
+            _ => Ok(()),
         }
     }
 

@@ -157,6 +157,7 @@ impl<M: Args> Signing<M> {
     fn run(&self, method: Method, context: &mut Context) -> Outcome {
         let filter = Filter::parse(&self.key_filter)?;
         let data = self.data.read()?;
+        method.check(&data)?;
         let session = context.session_as(Role::CryptoUser)?;
         let key = filter.find_one(session)?;
         let name = reference(session.reference(&key));
@@ -171,6 +172,7 @@ impl<M: Args> Verifying<M> {
     fn run(&self, method: Method, context: &mut Context) -> Outcome {
         let filter = Filter::parse(&self.key_filter)?;
         let (data, signature) = (self.data.read()?, self.signature.read()?);
+        method.check(&data)?;
         let session = context.session_as(Role::CryptoUser)?;
         let key = filter.find_one(session)?;
         let tool = method.tool(Use::Verify, session.module, session.login, key)?;
