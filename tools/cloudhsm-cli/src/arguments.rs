@@ -8,7 +8,7 @@ use cloudhsm_pkcs11::module;
 use crate::context::{Context, Session};
 use crate::credentials::Password;
 use crate::output::Failure;
-use crate::{backup, cluster, crypto, doctor, key, quorum, session, token_file, user};
+use crate::{backup, cluster, crypto, doctor, key, migrate, quorum, session, token_file, user};
 
 /// AWS CloudHSM's command line for the HSM of libcloudhsm_pkcs11.so.
 #[derive(Parser)]
@@ -65,6 +65,11 @@ pub(crate) enum Program {
         after_help = "Examples:\n  cloudhsm-cli doctor\n  CLOUDHSM_ROLE=admin CLOUDHSM_PIN=admin:password cloudhsm-cli doctor --verify"
     )]
     Doctor(doctor::Arguments),
+    /// Bring keys over from other tokens
+    Migrate {
+        #[command(subcommand)]
+        command: migrate::Command,
+    },
     /// Run commands one after the other, in one login
     #[command(after_help = "\
 Example:

@@ -152,6 +152,12 @@ impl Context {
         Ok(&cluster.module)
     }
 
+    /// Lets the HSM speak the dialect of the configuration: for what is made in the name of applications.
+    pub(crate) fn speak_as_configured(&mut self) -> Result<(), Failure> {
+        self.config.settings.profile = self.configured;
+        self.reopen().map(|_| ())
+    }
+
     /// The user at work on the cluster of the command at hand.
     pub(crate) fn session(&mut self) -> Result<Session<'_>, Failure> {
         let (mode, place) = (self.mode, self.current);

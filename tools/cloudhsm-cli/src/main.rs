@@ -19,6 +19,7 @@ mod doctor;
 mod input;
 mod interactive;
 mod key;
+mod migrate;
 mod mtls;
 mod output;
 mod quorum;
@@ -44,6 +45,10 @@ fn main() -> ExitCode {
             Ok((config, _)) => output::print(&backup::alone(command, &config, cluster_id.as_deref())),
             Err(error) => output::cannot_start(error.message()),
         },
+        Program::Migrate { command } if command.needs_copy() => migrate::run_on_copy(),
+        Program::Migrate { command } => with_context(Mode::Single, None, |context| {
+            output::print(&context.select(cluster_id.as_deref()).and_then(|()| migrate::run(command, context)))
+        }),
         Program::Doctor(asked) => doctor::run(cluster_id.as_deref(), &asked),
         Program::Completions { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "cloudhsm-cli", &mut std::io::stdout());

@@ -126,19 +126,23 @@ fn member<'a>(object: &'a mut Object, key: &str) -> Reason<&'a mut Object> {
     value.as_object_mut().ok_or_else(|| format!("{key} is no object"))
 }
 
+fn of_cluster<'a>(entry: &'a Value, key: &str) -> Option<&'a Value> {
+    entry.get("cluster")?.get(key)
+}
+
 fn id_of(entry: &Value) -> Option<&str> {
-    entry.pointer("/cluster/cluster_id").or_else(|| entry.get("cluster_id")).and_then(Value::as_str)
+    of_cluster(entry, "cluster_id").or_else(|| entry.get("cluster_id")).and_then(Value::as_str)
 }
 
 /// Which HSM the entry is, from 0: the one that it names, else that of its place in the list.
 fn place_of(at: usize, entry: &Value) -> usize {
-    let named = entry.pointer("/cluster/local_hsm").and_then(Value::as_str);
+    let named = of_cluster(entry, "local_hsm").and_then(Value::as_str);
     named.and_then(|named| Config::cluster_names().iter().position(|name| *name == named)).unwrap_or(at)
 }
 
 /// Whether an entry is as the package has it: no cluster at all yet.
 fn is_unused(entry: &Value) -> bool {
-    let servers = entry.pointer("/cluster/servers").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let servers = of_cluster(entry, "servers").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     id_of(entry).is_none()
         && servers.iter().all(|server| server.get("hostname").is_some_and(|name| name == PLACEHOLDER))
 }
