@@ -128,3 +128,33 @@ fn five_fields_of_the_standard() {
         assert_eq!(derive(session, CKM_SP800_108_COUNTER_KDF, &pieces, 3), code(CKR_MECHANISM_PARAM_INVALID));
     });
 }
+
+/// ECDH without a derivation, on an HSM in FIPS mode.
+fn agree_plainly() -> Answer<CK_OBJECT_HANDLE> {
+    let session = hsm();
+    let (_, private) =
+        session.generate_pair(CKM_EC_KEY_PAIR_GEN, &ec_public(P256), &ec_private().on(&[CKA_DERIVE])).unwrap();
+    let point = hex(ec_p256::POINT);
+    let parameter = words(&[CKD_NULL, 0, 0, point.len() as CK_ULONG, point.as_ptr().addr() as CK_ULONG]);
+    let template = Template::new()
+        .number(CKA_CLASS, CKO_SECRET_KEY)
+        .number(CKA_KEY_TYPE, CKK_AES)
+        .number(CKA_VALUE_LEN, 32)
+        .on(&[CKA_ENCRYPT]);
+    session.derive(&mut Mechanism::bytes(CKM_ECDH1_DERIVE, &parameter), private, &template)
+}
+
+/// The shared secret itself is no key in FIPS mode (SP 800-56A) ...
+#[test]
+fn no_plain_agreement_in_fips_mode() {
+    isolated_with("cloudhsm", &[("CLOUDHSM_PKCS11_FIPS", "true")], || {
+        assert_eq!(agree_plainly(), code(CKR_MECHANISM_PARAM_INVALID));
+    });
+}
+
+/// ... unless the client is told so (`configure-pkcs11 --enable-ecdh-without-kdf`).
+#[test]
+fn plain_agreement_where_it_is_allowed() {
+    let variables = [("CLOUDHSM_PKCS11_FIPS", "true"), ("CLOUDHSM_PKCS11_ECDH_WITHOUT_KDF", "true")];
+    isolated_with("cloudhsm", &variables, || assert!(agree_plainly().is_ok()));
+}
