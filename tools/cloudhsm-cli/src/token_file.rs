@@ -58,15 +58,15 @@ pub(crate) fn write_token(
 /// The signature in the file of a challenge.
 pub(crate) fn read_answer(path: &Path) -> Result<Vec<u8>, Failure> {
     let file = read(path)?;
-    signature(path, file.pointer("/tokens/0/signed"))
+    signature(path, entry(&file, "tokens", "signed"))
 }
 
 /// Approval data and signature of a token of the service `registration`. Newer programs of AWS's add a list of signatures,
 /// which may hold the one that counts.
 pub(crate) fn read_registration(path: &Path) -> Result<(Vec<u8>, Vec<u8>), Failure> {
     let file = read(path)?;
-    let data = bytes(path, file.pointer("/tokens/0/approval_data"), "approval_data")?;
-    let places = ["/tokens/0/signed", "/signatures/0/signature"].map(|place| file.pointer(place));
+    let data = bytes(path, entry(&file, "tokens", "approval_data"), "approval_data")?;
+    let places = [entry(&file, "tokens", "signed"), entry(&file, "signatures", "signature")];
     let filled = places.into_iter().flatten().find(|place| place.as_str().is_some_and(|text| !text.is_empty()));
     Ok((data, signature(path, filled)?))
 }
@@ -91,6 +91,11 @@ pub(crate) fn read_token(path: &Path) -> Result<SignedToken, Failure> {
 /// AWS's text for a file of the wrong layout.
 fn no_signatures() -> Failure {
     Failure::new("No token signatures provided")
+}
+
+/// A member of the first entry of a list.
+fn entry<'a>(file: &'a Value, list: &str, name: &str) -> Option<&'a Value> {
+    file.get(list)?.get(0)?.get(name)
 }
 
 fn signature(path: &Path, place: Option<&Value>) -> Result<Vec<u8>, Failure> {
