@@ -118,6 +118,12 @@ impl<'a> Reader<'a> {
         std::str::from_utf8(self.part()?).map_err(|_| MALFORMED)
     }
 
+    /// Whether bytes are left.
+    #[must_use]
+    pub const fn has_more(&self) -> bool {
+        !self.0.is_empty()
+    }
+
     /// Ends the reading.
     ///
     /// # Errors

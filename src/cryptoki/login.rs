@@ -6,7 +6,7 @@ use super::Library;
 use super::token::Token;
 use crate::ck::{self, CK_SESSION_HANDLE, CK_SLOT_ID, CK_USER_TYPE};
 use crate::error::{Error, Result};
-use crate::module::{Deregister, Login, Module, Pin, Role};
+use crate::module::{Deregister, Ending, Login, Module, Pin, Role};
 
 impl Library {
     /// C_Login, for all sessions of the application.
@@ -58,7 +58,7 @@ impl Library {
         let login = Arc::new(prove(&token.module, role)?);
         // An ended login may have left keys behind in sessions.
         if token.login().is_some_and(|present| present.check().is_err()) {
-            self.end_login(&token);
+            self.end_login(&token, Ending::Logout);
         }
         token.set_login(&login).map_err(|present| already(&token, &present, role))?;
         self.sessions.for_each(|_, session| {
@@ -66,10 +66,14 @@ impl Library {
                 session.context.login = token.login();
             }
         });
+        if let Err(error) = login.begin() {
+            self.end_login(&token, Ending::Logout);
+            return Err(error);
+        }
         // The last session may have been closed meanwhile, and with it this login would have ended.
         if self.session(session).is_err() {
             if token.session_count() == 0 {
-                self.end_login(&token);
+                self.end_login(&token, Ending::CloseSession);
             }
             return Err(Error::new(ck::CKR_SESSION_CLOSED, "the session was closed meanwhile"));
         }
@@ -82,7 +86,11 @@ impl Library {
     /// CKR_USER_NOT_LOGGED_IN.
     pub fn logout(&self, session: CK_SESSION_HANDLE) -> Result<()> {
         let token = self.token_of(session)?;
-        if self.end_login(&token) { Ok(()) } else { Err(Error::new(ck::CKR_USER_NOT_LOGGED_IN, "nobody is logged in")) }
+        if self.end_login(&token, Ending::Logout) {
+            Ok(())
+        } else {
+            Err(Error::new(ck::CKR_USER_NOT_LOGGED_IN, "nobody is logged in"))
+        }
     }
 
     /// C_InitToken: activates an HSM that is not, initializes anew one that is.
@@ -160,7 +168,7 @@ impl Library {
     }
 
     /// Ends the login of a token, if there is one, and all that depends on it.
-    pub(super) fn end_login(&self, token: &Arc<Token>) -> bool {
+    pub(super) fn end_login(&self, token: &Arc<Token>, ending: Ending) -> bool {
         let Some(login) = token.take_login() else { return false };
         login.end();
         self.sessions.for_each(|_, session| {
@@ -168,7 +176,8 @@ impl Library {
                 session.forget_login();
             }
         });
-        token.objects.remove_private();
+        token.module.note_destroyed(Some(&login), &token.objects.remove_private());
+        login.note_end(ending);
         true
     }
 

@@ -25,6 +25,7 @@ pub use session::Session;
 use crate::ck::{self, CK_FLAGS, CK_SESSION_HANDLE, CK_SLOT_ID};
 use crate::config::{Config, Dialect};
 use crate::error::{Error, Result};
+use crate::module::Ending;
 use crate::object::rules;
 use crate::platform::lock::{Lock, LockGuard};
 use slab::{Held, Slab};
@@ -75,6 +76,7 @@ impl Library {
     pub fn stop(&self) {
         let tokens = std::mem::take(&mut *self.tokens.lock());
         for token in &tokens {
+            self.end_login(token, Ending::Finalize);
             self.close_all_sessions_of(token);
             token.close();
         }
@@ -156,7 +158,7 @@ impl Library {
     fn after_close(&self, token: &Arc<Token>, handle: CK_SESSION_HANDLE) {
         token.session_closed(handle);
         if token.session_count() == 0 {
-            self.end_login(token);
+            self.end_login(token, Ending::CloseSession);
         }
     }
 

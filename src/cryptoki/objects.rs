@@ -140,35 +140,36 @@ impl Objects {
 
     /// Forgets a handle.
     pub(super) fn remove(&self, handle: CK_OBJECT_HANDLE) {
-        if let Some(slot) = self.slots.remove(handle) {
-            match slot.id {
-                Some(id) => {
-                    self.by_id.lock().remove(&id);
-                }
-                None => {
-                    self.session_objects.fetch_sub(1, Ordering::AcqRel);
-                    if let Some(object) = slot.object {
-                        object.mark_destroyed();
-                    }
-                }
-            }
-        }
+        drop(self.take(handle));
     }
 
-    /// Destroys the objects of a session. Costs nothing for an application that has no session objects.
-    pub(super) fn remove_of_session(&self, session: CK_SESSION_HANDLE) {
-        if self.session_objects.load(Ordering::Acquire) > 0 {
-            self.remove_where(|slot| slot.id.is_none() && slot.session == session);
+    /// The same; gives back what is destroyed with its handle, which is a session object.
+    fn take(&self, handle: CK_OBJECT_HANDLE) -> Option<Arc<Object>> {
+        let slot = self.slots.remove(handle)?;
+        if let Some(id) = slot.id {
+            self.by_id.lock().remove(&id);
+            return None;
         }
+        self.session_objects.fetch_sub(1, Ordering::AcqRel);
+        slot.object.inspect(|object| object.mark_destroyed())
     }
 
-    /// Forgets every private object: a logout invalidates their handles (PKCS#11 3.2 section 5.6.9).
-    pub(super) fn remove_private(&self) {
-        self.remove_where(|slot| slot.private);
+    /// Destroys the objects of a session, and gives them back. Costs nothing for an application that has no session objects.
+    pub(super) fn remove_of_session(&self, session: CK_SESSION_HANDLE) -> Vec<Arc<Object>> {
+        if self.session_objects.load(Ordering::Acquire) == 0 {
+            return Vec::new();
+        }
+        self.remove_where(|slot| slot.id.is_none() && slot.session == session)
+    }
+
+    /// Forgets every private object: a logout invalidates their handles (PKCS#11 3.2 section 5.6.9). Gives back those that are
+    /// destroyed.
+    pub(super) fn remove_private(&self) -> Vec<Arc<Object>> {
+        self.remove_where(|slot| slot.private)
     }
 
     pub(super) fn clear(&self) {
-        self.remove_where(|_| true);
+        drop(self.remove_where(|_| true));
     }
 
     /// The session objects for which `wanted` holds, with their handles.
@@ -184,15 +185,13 @@ impl Objects {
         found
     }
 
-    fn remove_where(&self, gone: impl Fn(&Slot) -> bool) {
+    fn remove_where(&self, gone: impl Fn(&Slot) -> bool) -> Vec<Arc<Object>> {
         let mut handles = Vec::new();
         self.slots.for_each(|handle, slot| {
             if gone(slot) {
                 handles.push(handle);
             }
         });
-        for handle in handles {
-            self.remove(handle);
-        }
+        handles.into_iter().filter_map(|handle| self.take(handle)).collect()
     }
 }

@@ -158,6 +158,7 @@ impl Library {
         let work = Work { row, key: &object.material, key_type: object.key_type, parameter: &parameter };
         Mechanism::check(&work, what, token.module.regime())?;
         let made = mechanism::make_iv(terms.parameter, what, &mut parameter)?;
+        token.module.observe_use(session.context.login.as_deref(), &object, row, what)?;
         *session.active(what)? = Active::Ready(Ready { row, terms, handle: key, key: object, parameter });
         Ok(made)
     }

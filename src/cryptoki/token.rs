@@ -7,7 +7,7 @@ use super::objects::Objects;
 use crate::ck::{CK_SESSION_HANDLE, CK_SLOT_ID};
 use crate::config::{Config, Dialect};
 use crate::error::Result;
-use crate::module::{Login, Module, Role};
+use crate::module::{Ending, Login, Module, Role};
 use crate::platform::lock::Lock;
 
 /// The slot of the first HSM; the second's is one more (CloudHSM's Client SDK 5).
@@ -90,12 +90,13 @@ impl Token {
 
     /// Destroys the session objects of a session that was closed.
     pub(super) fn session_closed(&self, session: CK_SESSION_HANDLE) {
-        self.objects.remove_of_session(session);
+        let gone = self.objects.remove_of_session(session);
+        self.module.note_destroyed(self.login().as_deref(), &gone);
     }
 
     pub(super) fn close(&self) {
         if let Some(login) = self.take_login() {
-            login.end();
+            login.end_by(Ending::Finalize);
         }
         self.objects.clear();
         self.module.close();

@@ -119,7 +119,9 @@ impl Module {
     /// than there are officers, or above that of `quorum`.
     pub fn set_quorum_value<'a>(&self, actor: impl Into<Actor<'a>>, service: Service, value: u8) -> Result<()> {
         let hsm = self.hsm()?;
-        self.change_policy(actor.into(), Command::SetQuorum, Opcode::SetQuorumValue, |view, policy| {
+        let actor = actor.into();
+        let event = Event::by(actor.login, Opcode::SetQuorumValue).saying(format!("{} {value}", service.name()));
+        self.change_policy(actor, Command::SetQuorum, &event, |view, policy| {
             let officers = hsm.count_role_in(view, Role::CryptoOfficer)?;
             if !(1..=MOST_APPROVALS).contains(&value) || usize::from(value) > officers {
                 return Err(Error::with(
@@ -148,7 +150,9 @@ impl Module {
         }
         let chain = x509::read_chain(pem)?;
         let mut registered = None;
-        self.change_policy(actor.into(), Command::ChangeTrustAnchors, Opcode::ChangeTrustAnchors, |_, policy| {
+        let actor = actor.into();
+        let event = Event::by(actor.login, Opcode::StoreTrustAnchor);
+        self.change_policy(actor, Command::ChangeTrustAnchors, &event, |_, policy| {
             for known in &policy.trust_anchors {
                 if x509::read_chain(&known.pem)?.first() == chain.first() {
                     return Err(Error::new(ck::CKR_ARGUMENTS_BAD, "Invalid Certificate: Trust anchor already exists."));
@@ -174,7 +178,10 @@ impl Module {
     /// What the policy and the quorum of the service `cluster` refuse; CKR_ARGUMENTS_BAD for one that is not there, or for
     /// the last one while anchors are enforced.
     pub fn deregister_trust_anchor<'a>(&self, actor: impl Into<Actor<'a>>, reference: u32) -> Result<()> {
-        self.change_policy(actor.into(), Command::ChangeTrustAnchors, Opcode::ChangeTrustAnchors, |_, policy| {
+        let actor = actor.into();
+        let event = Event::by(actor.login, Opcode::ChangeTrustAnchors);
+        let event = event.saying(format!("deregister {reference:#x}"));
+        self.change_policy(actor, Command::ChangeTrustAnchors, &event, |_, policy| {
             let before = policy.trust_anchors.len();
             policy.trust_anchors.retain(|anchor| anchor.reference != reference);
             if policy.trust_anchors.len() == before {
@@ -205,7 +212,9 @@ impl Module {
                 "An Admin must be logged in to set policy on an HSM: the one named admin",
             ));
         }
-        self.change_policy(actor, Command::ChangeTrustAnchors, Opcode::ChangeTrustAnchors, |_, policy| {
+        let event = Event::by(actor.login, Opcode::ChangeTrustAnchors);
+        let event = event.saying(format!("enforcement {}", if enforced { "on" } else { "off" }));
+        self.change_policy(actor, Command::ChangeTrustAnchors, &event, |_, policy| {
             if enforced && policy.trust_anchors.is_empty() {
                 return Err(Error::new(ck::CKR_ARGUMENTS_BAD, "Register a trust anchor first"));
             }
@@ -218,7 +227,7 @@ impl Module {
         &self,
         actor: Actor<'_>,
         command: Command,
-        opcode: Opcode,
+        event: &Event,
         mut change: impl FnMut(&dyn View, &mut ClusterPolicy) -> Result<()>,
     ) -> Result<()> {
         let toll = policy::may_officer(actor, command)?;
@@ -228,7 +237,7 @@ impl Module {
             let (version, mut policy) = hsm.cluster_policy_in(view)?;
             change(view, &mut policy)?;
             plan.changes.push(policy.put(version));
-            plan.events.push(Event::by(actor.login, opcode, [0, 0]));
+            plan.events.push(event.clone());
             Ok(plan)
         })
     }

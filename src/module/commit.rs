@@ -5,11 +5,14 @@
 //! audit chain and the number of token keys. So what a commit changes, what the log says of it and the proof that
 //! nothing was cut out stand or fall together.
 
-use super::audit::Event;
+use std::sync::LazyLock;
+
+use super::audit::{Event, FORM};
 use super::hierarchy::{DataKeys, PublicKeys, Tier};
 use super::{Hsm, Login};
 use crate::codec::{Reader, Writer};
 use crate::error::{Error, Result};
+use crate::platform::process;
 use crate::secret::Secret;
 use crate::store::{Batch, Change, Durability, Kind, Record, Tag, View};
 
@@ -75,6 +78,9 @@ pub(super) struct Head {
     pub(super) audit_mac: [u8; 32],
     pub(super) keys: u64,
     pub(super) asymmetric: u64,
+    /// The boot of the machine under which the log was last written, and how many others came before it.
+    boot: [u8; 16],
+    reboots: u32,
 }
 
 impl Head {
@@ -84,21 +90,38 @@ impl Head {
             .ok_or_else(|| Error::device("the HSM's head record is missing; run cloudhsm-cli doctor".to_owned()))?;
         let plain = public.open(&record)?;
         let mut reader = Reader::new(plain.expose());
-        let head = Self {
+        let mut head = Self {
             version: record.version,
             sum: reader.array()?,
             audit_sequence: reader.long()?,
             audit_mac: reader.array()?,
             keys: reader.long()?,
             asymmetric: reader.long()?,
+            boot: [0; 16],
+            reboots: 0,
         };
+        // A head from before the log counted boots ends here.
+        if reader.has_more() {
+            (head.boot, head.reboots) = (reader.array()?, reader.number()?);
+        }
         reader.end()?;
         Ok(head)
     }
 
+    /// Counts the machine's boots for the log, as AWS counts those of the HSM's hardware.
+    fn note_boot(&mut self) {
+        static BOOT: LazyLock<[u8; 16]> = LazyLock::new(|| process::boot_id().unwrap_or_default());
+        if self.boot != *BOOT {
+            // The first boot is none that came after another.
+            self.reboots = self.reboots.saturating_add(u32::from(self.audit_sequence > 0));
+            self.boot = *BOOT;
+        }
+    }
+
     fn encode(&self) -> Secret {
-        let mut writer = Writer::new(88);
+        let mut writer = Writer::new(108);
         writer.raw(&self.sum).long(self.audit_sequence).raw(&self.audit_mac).long(self.keys).long(self.asymmetric);
+        writer.raw(&self.boot).number(self.reboots);
         writer.finish_secret()
     }
 
@@ -173,15 +196,18 @@ pub(super) fn batch(mut head: Head, public: &PublicKeys, data: Option<&DataKeys>
             }
         }
     }
+    if !plan.events.is_empty() {
+        head.note_boot();
+    }
     for event in plan.events {
         head.audit_sequence += 1;
-        let plain = event.encode(&head.audit_mac);
+        let plain = event.encode(&head.audit_mac, head.reboots);
         head.audit_mac = public.chain(&head.audit_mac, head.audit_sequence, plain.expose());
         let mut record = Record {
             kind: Kind::Audit,
             id: head.audit_sequence,
             version: 1,
-            class: 0,
+            class: FORM,
             key_type: 0,
             owner: 0,
             tier: Tier::Public as u8,

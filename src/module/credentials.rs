@@ -154,7 +154,7 @@ impl Module {
         hsm.commit(Some(login), Durability::Synced, &mut |view, _| {
             let paid = toll.map_or_else(|| Ok(Vec::new()), |toll| toll.pay(&hsm, view, actor))?;
             let id = hsm.user_id_in(view, &name, role)?.ok_or(NO_SUCH_USER)?;
-            let event = Event::about(login, Opcode::ChangePassword, &name);
+            let event = Event::by(login, Opcode::ChangePassword).about(&name, role);
             let mut plan = hsm.plan_new_password(view, id, &fresh, event, change)?;
             plan.changes.extend(paid);
             Ok(plan)
@@ -186,7 +186,7 @@ impl Module {
             user.quorum_key = Some(key.clone());
             Ok(Plan {
                 changes: vec![token, hsm.put_user(login.user, version, &user, None)],
-                events: vec![Event::about(login, Opcode::ChangeUser, &login.name)],
+                events: vec![Event::by(login, Opcode::ChangeUser)],
                 ..Plan::default()
             })
         })

@@ -61,15 +61,15 @@ impl Module {
                 unreadable.push(record.id);
             }
         }
-        let (entries, audit_broken_at) = hsm.read_audit()?;
+        let audit = hsm.check_audit(None)?;
         let head = Head::read(&*hsm.store, &hsm.public)?;
         Ok(Some(Health {
             users: hsm.store.count(Kind::User)?,
             objects: hsm.store.count(Kind::Object)?,
             sum_is_right: Head::recompute(&*hsm.store, &hsm.public)? == head.sum,
             unreadable,
-            audit_broken_at,
-            audit_entries: entries.len() as u64,
+            audit_broken_at: audit.broken_at,
+            audit_entries: audit.head.records,
         }))
     }
 
@@ -129,7 +129,7 @@ impl Module {
                 "{keys} keys are there, {asymmetric} of them asymmetric, and {counted} and {pairs} are counted"
             ));
         }
-        if let (_, Some(place)) = hsm.read_audit()? {
+        if let Some(place) = hsm.check_audit(None)?.broken_at {
             found.complain(format!("the audit log is broken at record {place}"));
         }
         Ok(Some(found))

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::audit::Opcode;
+use super::audit::{Event, Opcode};
 use super::commit::{Plan, Planned};
 use super::policy::{self, Command};
 use super::quorum::{Actor, KeyQuorum, Toll};
 use super::sharing::Sharing;
-use super::stored::{events, is_asymmetric};
+use super::stored::is_asymmetric;
 use super::{Login, Module};
 use crate::ck::{self, CK_ATTRIBUTE_TYPE, CK_ULONG};
 use crate::error::{Error, Result};
@@ -101,6 +101,11 @@ impl Module {
     pub fn create_object(&self, login: Option<&Login>, template: &Template) -> Result<Arc<Object>> {
         let kind = self.kind_of_template(template)?;
         self.take_certificate_turn(kind.class, true)?;
+        let made = self.import(login, kind, template);
+        self.observe_certificate(login, kind.class, Opcode::CreateObject, 0, made)
+    }
+
+    fn import(&self, login: Option<&Login>, kind: &'static ObjectKind, template: &Template) -> Result<Arc<Object>> {
         let mut draft = create::draft(kind, Making::Create, template, self.regime())?;
         self.may_make(login, &draft)?;
         let material = (kind.form.import)(template, &mut draft)?;
@@ -151,11 +156,17 @@ impl Module {
         object: &Object,
         template: &Template,
     ) -> Result<Arc<Object>> {
-        let login = actor.map(|actor| actor.login);
         if object.is_key() && !self.dialect().extensions {
             return Err(Error::new(ck::CKR_FUNCTION_NOT_SUPPORTED, "only certificates are changed in this profile"));
         }
         self.take_certificate_turn(object.class, true)?;
+        let (login, number) = (actor.map(|actor| actor.login), object.audit_number());
+        let changed = self.change(actor, object, template);
+        self.observe_certificate(login, object.class, Opcode::ModifyObject, number, changed)
+    }
+
+    fn change(&self, actor: Option<Actor<'_>>, object: &Object, template: &Template) -> Result<Arc<Object>> {
+        let login = actor.map(|actor| actor.login);
         let (changer, toll) = match actor {
             Some(Actor { login, .. }) if login.role == super::Role::CryptoOfficer && object.is_key() => {
                 policy::may_with(login, Command::Trust, object)?;
@@ -185,6 +196,11 @@ impl Module {
     /// What the policy refuses; CKR_ACTION_PROHIBITED for an object that is not destroyable.
     pub fn destroy_object(&self, login: Option<&Login>, object: &Object) -> Result<()> {
         self.take_certificate_turn(object.class, true)?;
+        let destroyed = self.destroy(login, object);
+        self.observe_certificate(login, object.class, Opcode::TombstoneObject, object.audit_number(), destroyed)
+    }
+
+    fn destroy(&self, login: Option<&Login>, object: &Object) -> Result<()> {
         self.may_manage(login.map(Actor::from), object, Command::DeleteKey)?.none()?;
         if object.attributes.flag(ck::CKA_DESTROYABLE) == Some(false) {
             return Err(Error::new(ck::CKR_ACTION_PROHIBITED, "the object is not destroyable (CKA_DESTROYABLE)"));
@@ -198,11 +214,13 @@ impl Module {
                 changes.extend(hsm.plan_without_tokens(view, None, Some(id))?);
                 Ok(Plan {
                     changes,
-                    events: events(login, Opcode::TombstoneObject, &[object]),
+                    events: vec![Event::on_objects(login, Opcode::TombstoneObject, &[object])],
                     keys: -i64::from(object.is_key()),
                     asymmetric: -i64::from(is_asymmetric(object)),
                 })
             })?;
+        } else if object.is_key() {
+            self.observe(|| vec![Event::on_objects(login, Opcode::DestroyObject, &[object])])?;
         }
         object.mark_destroyed();
         Ok(())

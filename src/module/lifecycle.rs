@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::audit::{Event, Opcode, response};
+use super::audit::{Auditing, Event, Opcode, UserType};
 use super::commit::{Head, Plan, Planned, batch, meta};
 use super::hierarchy::{DataKeys, PublicKeys, StoreId, Tier, derive, new_key, new_root, root_of};
 use super::login::OFFICER;
@@ -84,7 +84,7 @@ impl Module {
                 batch: first_batch(&public, root_record.clone(), &recorded, &officer)?,
             })
         })?;
-        *self.active.lock() = Some(Arc::new(Hsm::new(store, public, recorded)));
+        *self.active.lock() = Some(Arc::new(Hsm::new(store, public, recorded, self.auditing())));
         Ok(())
     }
 
@@ -110,7 +110,7 @@ impl Module {
                 ));
             }
             let mut plan = Plan {
-                events: vec![Event::by(&login, Opcode::InitToken, [0, 0])],
+                events: vec![Event::by(&login, Opcode::InitToken)],
                 keys: i64::try_from(head.keys).map_or(i64::MIN, |keys| -keys),
                 asymmetric: i64::try_from(head.asymmetric).map_or(i64::MIN, |keys| -keys),
                 ..Plan::default()
@@ -132,14 +132,6 @@ impl Module {
         // The settings of an open HSM are read once, so it is opened again.
         self.close();
         Ok(())
-    }
-
-    /// The audit log, and the place at which it is broken, if it is.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
-    pub fn audit(&self) -> Result<(Vec<super::Entry>, Option<u64>)> {
-        self.hsm()?.read_audit()
     }
 
     /// Makes the folder's `write.lock` and `gen.map` anew if they are lost; true if anything was. For an HSM that no
@@ -222,15 +214,16 @@ impl Hsm {
                 ));
             }
         }
-        Ok(Self::new(store, public, recorded))
+        Ok(Self::new(store, public, recorded, Auditing::of(settings)))
     }
 
-    fn new(store: SqliteStore, public: PublicKeys, recorded: HsmSettings) -> Self {
+    fn new(store: SqliteStore, public: PublicKeys, recorded: HsmSettings, auditing: Auditing) -> Self {
         let generation = store.generation();
         Self {
             store: Box::new(store),
             public,
             recorded,
+            auditing,
             known: AtomicU64::new(generation),
             epoch: AtomicU64::new(FIRST_EPOCH.fetch_add(1 << 32, Ordering::Relaxed)),
         }
@@ -275,14 +268,13 @@ fn first_batch(public: &PublicKeys, root: Record, recorded: &HsmSettings, office
                 tags: Some(vec![public.tag(&[b'u', officer.role.code()], officer.name.as_bytes())]),
             },
         ],
-        events: vec![Event {
-            opcode: Opcode::InitToken,
-            response: response::SUCCESS,
-            user: id,
-            name: officer.name.clone(),
-            role: Some(officer.role),
-            objects: [0, 0],
-        }],
+        // The order of AWS's (User Guide, interpreting-audit-logs), without the user of the service itself.
+        events: vec![
+            Event::new(Opcode::InitToken),
+            Event::new(Opcode::GeneratePasswordKey),
+            Event::new(Opcode::InitDone),
+            Event::new(Opcode::ChangePassword).about(&officer.name, UserType::PreOfficer),
+        ],
         ..Plan::default()
     };
     let mut batch = batch(Head::default(), public, None, plan)?;

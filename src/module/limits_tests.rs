@@ -52,7 +52,7 @@ pub(super) fn activated() -> (Temporary, Module, Login) {
 fn fill(module: &Module, login: &Login, keys: i64, asymmetric: i64) {
     let hsm = module.hsm().unwrap();
     hsm.commit(Some(login), Durability::Synced, &mut |_, _| {
-        let events = vec![Event::by(login, Opcode::CreateObject, [0, 0])];
+        let events = vec![Event::by(login, Opcode::CreateObject)];
         Ok(Plan { keys, asymmetric, events, ..Plan::default() })
     })
     .unwrap();

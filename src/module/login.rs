@@ -5,7 +5,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
-use super::audit::{Event, Opcode, response};
+use super::audit::{Event, Opcode, Response};
 use super::commit::Plan;
 use super::credentials::Challenge;
 use super::hierarchy::DataKeys;
@@ -178,8 +178,12 @@ impl Module {
             if self.dialect().plain_pins && hsm.count_role_in(&*hsm.store, role)? == 0 {
                 return Err(Error::new(ck::CKR_USER_PIN_NOT_INITIALIZED, "no user of this type has been made yet"));
             }
-            // The same work as for a known user, so that the answer's time does not tell.
+            // The same work as for a known user, and a commit as well, so that the answer's time does not tell.
             Derivation::of(&self.settings, hsm.recorded.mode()).key(&pin.password, &[0; 16])?;
+            hsm.commit(None, Durability::Synced, &mut |_, _| {
+                let event = failed_login(&pin.name, role, Response::NoSuchUser);
+                Ok(Plan { events: vec![event], ..Plan::default() })
+            })?;
             return Err(WRONG);
         };
         // The epoch is read before the last look at the user: what changes from here on is looked at again.
@@ -212,6 +216,9 @@ impl Hsm {
     /// Checks a password, counting wrong ones; says whether there are any to be forgotten once the user is logged in.
     fn authenticate(&self, id: UserId, user: &User, password: &Secret) -> Result<(DataKeys, bool)> {
         if user.locked() {
+            if self.auditing.aws {
+                self.record(vec![failed_login(&user.name, user.role, Response::LoginFailure).saying("locked")])?;
+            }
             return Err(self.locked_out(user.role));
         }
         let key = user.derivation.key(password, &user.salt)?;
@@ -256,16 +263,14 @@ impl Hsm {
             let events = if right.is_some() {
                 Vec::new()
             } else {
-                vec![Event {
-                    opcode: Opcode::Login,
-                    response: response::USER_LOGIN_FAILURE,
-                    user: id,
-                    name: user.name.clone(),
-                    role: Some(user.role),
-                    objects: [0, 0],
-                }]
+                vec![failed_login(&user.name, user.role, Response::LoginFailure)]
             };
             Ok(Plan { changes: vec![self.put_user(id, version, &user, None)], events, ..Plan::default() })
         })
     }
+}
+
+/// A failed login, with the user type and the name that came with it.
+fn failed_login(name: &str, role: Role, response: Response) -> Event {
+    Event::new(Opcode::Login).about(name, role).answering(response)
 }

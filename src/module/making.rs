@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::audit::Opcode;
+use super::audit::{self, Event, Opcode};
 use super::keys::NewKey;
 use super::policy::{self, Command};
 use super::quorum::{Actor, Toll};
@@ -216,6 +216,11 @@ impl Module {
             new.into_iter().map(|new| Object::new(new.attributes.finish(), new.material, owner)).collect();
         objects.iter().try_for_each(|object| super::quirks::check_available(self.dialect(), object))?;
         if !objects.iter().any(Object::is_token) {
+            let objects: Vec<Object> =
+                objects.into_iter().map(|object| object.numbered(audit::session_object())).collect();
+            if objects.iter().any(Object::is_key) {
+                self.observe(|| vec![Event::on_objects(login, opcode, &objects.iter().collect::<Vec<_>>())])?;
+            }
             return Ok(objects.into_iter().map(Arc::new).collect());
         }
         self.hsm()?.insert(login, objects, opcode, self.dialect(), sharing)

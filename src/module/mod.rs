@@ -43,7 +43,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-pub use audit::Entry;
+pub use audit::{
+    AuditCheck, AuditHead, CommandType, Ending, Entry, LogType, OPCODES, OpcodeRow, Origin, Party, Response, UserType,
+};
 pub use backup::{BackupInformation, Restored};
 pub use cluster_policy::{ClusterPolicy, SERVICES_WITH_VALUES, TrustAnchor};
 pub use credentials::{Challenge, Deregister, SecondFactor};
@@ -70,6 +72,7 @@ use crate::error::{Error, Result};
 use crate::object::UserId;
 use crate::platform::lock::Lock;
 use crate::store::{SqliteStore, Store};
+use audit::Auditing;
 use hierarchy::{DataKeys, PublicKeys};
 
 /// One HSM of this process: the folder it lives in, and the HSM itself once it is activated.
@@ -89,6 +92,7 @@ struct Hsm {
     store: Box<dyn Store>,
     public: PublicKeys,
     recorded: HsmSettings,
+    auditing: Auditing,
     /// The generation up to which every cached object is known to be valid.
     known: AtomicU64,
     /// Raised when another process has committed: cached objects and logins are looked at again.

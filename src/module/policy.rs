@@ -49,6 +49,8 @@ pub enum Command {
     Zeroize,
     /// Copying the whole HSM, sealed, into a file.
     Backup,
+    /// Reading the audit log.
+    ReadAudit,
     /// Putting a user into a clone of the HSM.
     ReplicateUser,
     /// Putting a key into a clone of the HSM.
@@ -102,6 +104,7 @@ const fn row(command: Command) -> (Wanted, Wanted, Option<Service>) {
         Command::Trust => (Any, Never, None),
         Command::Zeroize => (Any, Never, None),
         Command::Backup => (Any, Never, None),
+        Command::ReadAudit => (Any, Never, None),
         Command::ReplicateUser => (Any, Never, Some(Service::User)),
         Command::ReplicateKey => (Any, AtLeast(Owner), None),
     }
@@ -246,6 +249,7 @@ mod tests {
             Command::Trust,
             Command::Zeroize,
             Command::Backup,
+            Command::ReadAudit,
             Command::ReplicateUser,
         ];
         for command in officers {

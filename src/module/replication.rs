@@ -42,7 +42,7 @@ impl Module {
         let name = normalize_name(name)?;
         let (id, mut user) = from.find_user(&name, role)?.ok_or(NO_SUCH_USER)?;
         user.failed = 0;
-        from.note_about(source.login, Opcode::ExtractMaskedObject, &name, [0, 0])?;
+        from.note(source.login, Event::by(source.login, Opcode::ExtractMaskedObject).about(&name, role))?;
         to.commit(Some(destination.login), Durability::Synced, &mut |view, _| {
             let there = to.read_user_in(view, id)?;
             if let Some((_, there)) = there {
@@ -56,7 +56,7 @@ impl Module {
             }
             let mut changes = toll.pay(&to, view, actor)?;
             changes.push(to.put_user(id, 0, &user, Some(vec![to.name_tag(&name, role)])));
-            let event = Event::about(destination.login, Opcode::InsertMaskedObject, &name);
+            let event = Event::by(destination.login, Opcode::InsertMaskedObject).about(&name, role);
             Ok(Plan { changes, events: vec![event], ..Plan::default() })
         })?;
         Ok(user.information())
@@ -77,8 +77,7 @@ impl Module {
         let stored = from.store.read(Kind::Object, id.0)?.ok_or(super::keys::GONE)?;
         let key = from.open_object(Some(source.login), &stored)?.ok_or(super::keys::GONE)?;
         let shared = from.shared_with_in(&*from.store, id)?;
-        let objects = if key.holds_secret() { [id.0, 0] } else { [0, id.0] };
-        from.note_about(source.login, Opcode::ExtractMaskedObject, &source.login.name, objects)?;
+        from.note(source.login, Event::by(source.login, Opcode::ExtractMaskedObject).on(id.0))?;
         let new = super::keys::clone_of(&key)?.stored(id, 1);
         to.commit(Some(destination.login), Durability::Synced, &mut |view, head| {
             for user in shared.iter().copied().chain((key.owner != NOBODY).then_some(key.owner)) {
@@ -95,7 +94,7 @@ impl Module {
             }
             let mut plan = Plan {
                 changes: vec![to.put_object(Some(destination.login), &new, 0)?],
-                events: vec![Event::by(destination.login, Opcode::InsertMaskedObject, objects)],
+                events: vec![Event::by(destination.login, Opcode::InsertMaskedObject).on(id.0)],
                 keys: i64::from(key.is_key()),
                 asymmetric: i64::from(is_asymmetric(&key)),
             };

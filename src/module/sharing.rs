@@ -69,11 +69,11 @@ impl Module {
             let mut plan = Plan { changes: toll.pay(&hsm, view, actor)?, ..Plan::default() };
             let user = hsm.crypto_user_in(view, &name, role)?;
             let present = hsm.share_in(view, id, user)?;
-            let opcode = match (share, present) {
+            let what = match (share, present) {
                 (true, None) if user == key.owner => return Err(OWN),
                 (true, None) => {
                     plan.changes.push(hsm.put_share(id, user)?);
-                    Opcode::ShareObject
+                    "share"
                 }
                 (true, Some(_)) => {
                     return Err(Error::with(ck::CKR_ARGUMENTS_BAD, format!("{name} shares the key already")));
@@ -82,7 +82,7 @@ impl Module {
                     let left = hsm.shared_with_in(view, id)?.len();
                     KeyQuorum::of(key).check(left).map_err(|_| TOO_FEW)?;
                     plan.changes.push(share.delete());
-                    Opcode::UnshareObject
+                    "unshare"
                 }
                 (false, None) => {
                     return Err(Error::with(ck::CKR_ARGUMENTS_BAD, format!("The key is not shared with {name}")));
@@ -95,7 +95,8 @@ impl Module {
             }
             new.version = version + 1;
             plan.changes.push(hsm.put_object(Some(actor.login), &new, version)?);
-            plan.events.push(Event { objects: [id.0, 0], ..Event::about(actor.login, opcode, &name) });
+            let event = Event::by(actor.login, Opcode::ShareObject).about(&name, role).on(id.0);
+            plan.events.push(event.saying(what));
             Ok(plan)
         })?;
         key.mark_superseded();

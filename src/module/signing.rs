@@ -24,7 +24,7 @@ impl Module {
             self.take_turn()?;
         }
         let mut signature = vec![0; (signing.length)(&tool.work())?];
-        self.pay(&[(tool.toll, tool.actor)])?;
+        self.put_to_use(&tool)?;
         let length = (signing.sign)(&tool.work(), data, &mut signature)?;
         signature.truncate(length);
         Ok(signature)
@@ -37,7 +37,7 @@ impl Module {
     pub fn verify(&self, tool: Tool<'_>, data: &[u8], signature: &[u8]) -> Result<()> {
         let signing = signing(&tool)?;
         tool.terms.check_length(&tool.parameter, data.len())?;
-        self.pay(&[(tool.toll, tool.actor)])?;
+        self.put_to_use(&tool)?;
         (signing.verify)(&tool.work(), data, signature)
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::audit::{Event, Opcode};
+use super::audit::{self, Event, Opcode};
 use super::commit::{Head, Plan, Planned};
 use super::hierarchy::Tier;
 use super::keys::{GONE, NewKey};
@@ -32,7 +32,11 @@ impl Hsm {
     ) -> Result<Vec<Arc<Object>>> {
         let mut stored = Vec::with_capacity(objects.len());
         for object in objects {
-            stored.push(if object.is_token() { object.stored(ObjectId(fresh_id()?), 1) } else { object });
+            stored.push(if object.is_token() {
+                object.stored(ObjectId(fresh_id()?), 1)
+            } else {
+                object.numbered(audit::session_object())
+            });
         }
         // The epoch is that before the commit: what others change from here on is looked at again.
         let epoch = self.epoch();
@@ -51,7 +55,7 @@ impl Hsm {
             if let Some(login) = login {
                 plan.changes.extend(self.plan_sharing(view, login.user, &made, sharing.users)?);
             }
-            plan.events = events(login, opcode, &made);
+            plan.events = vec![Event::on_objects(login, opcode, &made)];
             Ok(plan)
         })?;
         for object in &stored {
@@ -71,6 +75,8 @@ impl Hsm {
     ) -> Result<Arc<Object>> {
         let login = actor.map(|actor| actor.login);
         let object = Object::new(new.attributes.finish(), new.material, old.owner).stored(id, old.version + 1);
+        let event = Event::on_objects(login, Opcode::ModifyObject, &[&object]);
+        let event = event.saying(audit::changed_attributes(old, &object));
         self.commit(login, Durability::Synced, &mut |view, _| {
             match view.version(Kind::Object, id.0)? {
                 None => return Err(GONE),
@@ -81,7 +87,7 @@ impl Hsm {
             }
             let mut changes = actor.map_or_else(|| Ok(Vec::new()), |actor| toll.pay(self, view, actor))?;
             changes.push(self.put_object(login, &object, old.version)?);
-            Ok(Plan { changes, events: events(login, Opcode::ModifyObject, &[&object]), ..Plan::default() })
+            Ok(Plan { changes, events: vec![event.clone()], ..Plan::default() })
         })?;
         Ok(Arc::new(object))
     }
@@ -185,15 +191,4 @@ fn check_certificates(view: &dyn View, limit: Option<u64>) -> Result<()> {
         return Ok(());
     }
     Err(Error::with(ck::CKR_FUNCTION_FAILED, format!("the HSM stores {most} certificates, that is the most")))
-}
-
-pub(super) fn events(login: Option<&Login>, opcode: Opcode, objects: &[&Object]) -> Vec<Event> {
-    let named = |public: bool| {
-        objects
-            .iter()
-            .find(|object| (object.class == ck::CKO_PUBLIC_KEY) == public)
-            .and_then(|object| object.id)
-            .map_or(0, |id| id.0)
-    };
-    vec![Event::of(login, opcode, [named(false), named(true)])]
 }

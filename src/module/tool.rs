@@ -11,6 +11,7 @@ use crate::object::Object;
 /// A mechanism, its parameter and a key, which the user may work with so; what that costs is paid when it is used, which
 /// is once.
 pub struct Tool<'a> {
+    what: Use,
     pub(super) row: &'static Mechanism,
     pub(super) terms: &'static Terms,
     pub(super) key: Arc<Object>,
@@ -41,8 +42,25 @@ impl Module {
     ) -> Result<Tool<'a>> {
         let actor = actor.into();
         let toll = self.admit_approved(actor, &key, row, what)?;
-        let tool = Tool { row, terms, key, parameter: decode(terms.parameter)?, actor, toll };
+        let tool = Tool { what, row, terms, key, parameter: decode(terms.parameter)?, actor, toll };
         Mechanism::check(&tool.work(), what, self.regime())?;
         Ok(tool)
+    }
+
+    /// Pays for a tool's use and records it, before it is used.
+    ///
+    /// # Errors
+    /// AWS's texts for approvals that do not do; if the use must be recorded and cannot be.
+    pub(super) fn put_to_use(&self, tool: &Tool<'_>) -> Result<()> {
+        self.pay(&[(tool.toll, tool.actor)])?;
+        self.observe_use_of(tool)
+    }
+
+    /// Records a tool's use.
+    ///
+    /// # Errors
+    /// If it must be recorded and cannot be.
+    pub(super) fn observe_use_of(&self, tool: &Tool<'_>) -> Result<()> {
+        self.observe_use(Some(tool.actor.login), &tool.key, tool.row, tool.what)
     }
 }

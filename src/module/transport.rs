@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::Module;
-use super::audit::Opcode;
+use super::audit::{Event, Opcode};
 use super::keys::{NOTHING_MADE, kind_of};
 use super::policy::{self, Command};
 use super::quorum::{Actor, Toll};
@@ -61,9 +61,16 @@ impl Module {
             return Ok(None);
         }
         self.pay(&[(tool.toll, tool.actor), (toll, owner)])?;
+        self.observe_use_of(&tool)?;
         let iv = mechanism::make_iv(tool.terms.parameter, Use::Wrap, &mut tool.parameter)?;
         let mut memory = Secret::zeros(length).ok_or(NO_MEMORY)?;
         let length = (wrapping.wrap)(&tool.work(), bytes.expose(), memory.expose_mut())?;
+        // Recorded before it leaves.
+        self.observe(|| {
+            let event = |opcode, key: &Object| Event::by(owner.login, opcode).on(key.audit_number());
+            let wrapping = (tool.key.key_type == ck::CKK_AES).then(|| event(Opcode::NistAesWrap, &tool.key));
+            std::iter::once(event(Opcode::WrapKey, key)).chain(wrapping).collect()
+        })?;
         Ok(Some(Wrapped { memory, length, iv }))
     }
 
@@ -158,7 +165,7 @@ impl Module {
         if wrapped.len() > LONGEST_WRAPPED {
             return Err(Error::new(ck::CKR_WRAPPED_KEY_LEN_RANGE, "no key is as long as this wrapped one"));
         }
-        self.pay(&[(tool.toll, tool.actor)])?;
+        self.put_to_use(&tool)?;
         let value = (wrapping.unwrap)(&tool.work(), wrapped, lengths)?;
         if kind.class == ck::CKO_SECRET_KEY && !lengths.allow(value.len()) {
             return Err(Error::new(ck::CKR_WRAPPED_KEY_INVALID, "the wrapped key has not the length of its type"));
@@ -167,6 +174,9 @@ impl Module {
         self.check_public_values(&draft)
             .map_err(|error| Error::with(ck::CKR_WRAPPED_KEY_INVALID, error.message().to_owned()))?;
         create::set_history(&mut draft, false, false);
+        if unwrapping_key.key_type == ck::CKK_AES {
+            self.observe(|| vec![Event::by(login, Opcode::NistAesWrap).on(unwrapping_key.audit_number())])?;
+        }
         let new = self.complete(kind, Making::Unwrap, draft, material, None)?;
         let mut made = self.keep_shared(Some(login), vec![new], Opcode::UnwrapKey, sharing)?;
         made.pop().ok_or(NOTHING_MADE)
@@ -206,7 +216,7 @@ impl Module {
                 format!("a derived key has {SHORTEST_DERIVED} bytes or more"),
             ));
         }
-        self.pay(&[(tool.toll, tool.actor)])?;
+        self.put_to_use(&tool)?;
         let value = (deriving.derive)(&tool.work(), wanted)?;
         let material = (bytes.decode)(value, &mut draft).map_err(|error| match error.rv() {
             ck::CKR_WRAPPED_KEY_INVALID => Error::new(ck::CKR_TEMPLATE_INCOMPLETE, "CKA_VALUE_LEN must be given"),

@@ -57,7 +57,7 @@ impl Module {
                 if !reset {
                     return Err(Error::with(ck::CKR_ARGUMENTS_BAD, format!("the user {name} exists already")));
                 }
-                let event = Event::about(login, Opcode::ChangePassword, &name);
+                let event = Event::by(login, Opcode::ChangePassword).about(&name, role);
                 let mut plan = hsm.plan_new_password(view, id, &fresh, event, &mut |_| {})?;
                 plan.changes.extend(paid);
                 return Ok(plan);
@@ -73,7 +73,7 @@ impl Module {
             let tags = vec![hsm.name_tag(&name, role)];
             let mut changes = paid;
             changes.push(hsm.put_user(id, 0, &fresh, Some(tags)));
-            Ok(Plan { changes, events: vec![Event::about(login, opcode, &name)], ..Plan::default() })
+            Ok(Plan { changes, events: vec![Event::by(login, opcode).about(&name, role)], ..Plan::default() })
         })
     }
 
@@ -102,7 +102,11 @@ impl Module {
             changes.push(Planned::Delete { kind: Kind::User, id: id.0, expected });
             changes.extend(hsm.plan_without_shares(view, Some(id), None)?);
             changes.extend(hsm.plan_without_tokens(view, Some(id), None)?);
-            Ok(Plan { changes, events: vec![Event::about(login, Opcode::DeleteUser, &name)], ..Plan::default() })
+            Ok(Plan {
+                changes,
+                events: vec![Event::by(login, Opcode::DeleteUser).about(&name, role)],
+                ..Plan::default()
+            })
         })
     }
 

@@ -45,6 +45,8 @@ pub struct Object {
     pub id: Option<ObjectId>,
     /// The version of its record in the store.
     pub version: u64,
+    /// What names a session object in the audit log, where that has session objects; else 0.
+    pub session_number: u64,
     /// Who made it.
     pub owner: UserId,
     /// `CKA_CLASS`, kept apart because every rule asks for it.
@@ -80,6 +82,7 @@ impl Object {
         Self {
             id: None,
             version: 0,
+            session_number: 0,
             owner,
             class,
             key_type,
@@ -99,6 +102,19 @@ impl Object {
         self.id = Some(id);
         self.version = version;
         self
+    }
+
+    /// The same session object under a number for the audit log.
+    #[must_use]
+    pub fn numbered(mut self, number: u64) -> Self {
+        self.session_number = number;
+        self
+    }
+
+    /// What names it in the audit log: its id, or the number of a session object.
+    #[must_use]
+    pub fn audit_number(&self) -> u64 {
+        self.id.map_or(self.session_number, |id| id.0)
     }
 
     /// A boolean attribute; absent means false, as every boolean of the rule table does.

@@ -44,7 +44,13 @@ pub fn boot_id() -> Option<[u8; 16]> {
 /// Milliseconds since 1970 by the wall clock, which may be set; 0 before 1970.
 #[must_use]
 pub fn wall_clock_ms() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).ok().and_then(|t| u64::try_from(t.as_millis()).ok()).unwrap_or(0)
+    wall_clock_us() / 1000
+}
+
+/// The same in microseconds.
+#[must_use]
+pub fn wall_clock_us() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).ok().and_then(|t| u64::try_from(t.as_micros()).ok()).unwrap_or(0)
 }
 
 /// Milliseconds since boot by a clock that nobody can set and that all processes share.

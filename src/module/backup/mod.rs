@@ -73,11 +73,11 @@ impl Module {
             None => (self.backup_folder()?.join(format!("{id}.backup")), self.access()),
         };
         let mut file = NewFile::create(&path, access)?;
-        hsm.note(login, Opcode::BackupBegin)?;
+        hsm.note(login, Event::by(login, Opcode::BackupBegin))?;
         let information =
             self.write_backup(login, id, &mut file, progress).map_err(|error| error.context(path.display()))?;
         file.finish()?;
-        hsm.note(login, Opcode::BackupEnd)?;
+        hsm.note(login, Event::by(login, Opcode::BackupEnd))?;
         Ok((information, path))
     }
 
@@ -166,16 +166,10 @@ impl Module {
 }
 
 impl Hsm {
-    /// Leaves a record in the audit log.
-    fn note(&self, login: &Login, opcode: Opcode) -> Result<()> {
-        self.note_about(login, opcode, &login.name, [0, 0])
-    }
-
-    /// The same about a user or a key.
-    pub(super) fn note_about(&self, login: &Login, opcode: Opcode, name: &str, objects: [u64; 2]) -> Result<()> {
+    /// Leaves a record of what reads the HSM or part of it.
+    pub(super) fn note(&self, login: &Login, event: Event) -> Result<()> {
         self.commit(Some(login), Durability::Synced, &mut |_, _| {
-            let event = Event { objects, ..Event::about(login, opcode, name) };
-            Ok(Plan { events: vec![event], ..Plan::default() })
+            Ok(Plan { events: vec![event.clone()], ..Plan::default() })
         })
     }
 

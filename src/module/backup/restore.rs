@@ -10,15 +10,14 @@ use crate::ck;
 use crate::config::{Config, Settings};
 use crate::crypto::random;
 use crate::error::{Error, Result};
-use crate::module::audit::{Event, Opcode, response};
+use crate::module::audit::{Event, Opcode};
 use crate::module::commit::{Head, Plan, Planned, batch, meta};
 use crate::module::hierarchy::{DataKeys, PublicKeys, new_key, root_of};
 use crate::module::lifecycle::{access, decode_settings, options, put_settings, root_record};
 use crate::module::user::{Role, normalize_name};
 use crate::module::{Hsm, HsmSettings, Module, Pin};
-use crate::object::UserId;
 use crate::secret::{Secret, ct_eq};
-use crate::store::{Batch, Change, Kind, Selection, SqliteStore, View};
+use crate::store::{Batch, Change, Kind, SqliteStore, View};
 
 /// Records put back in one batch.
 const PAGE: usize = 128;
@@ -238,12 +237,8 @@ impl<R: Read> Source<'_, R> {
         for (id, expected) in view.versions(Kind::Quorum, 0, usize::MAX)? {
             plan.changes.push(Planned::Delete { kind: Kind::Quorum, id, expected });
         }
-        let role = Role::CryptoOfficer;
-        let tag = self.public.tag(&[b'u', role.code()], self.officer.as_bytes());
-        let user = UserId(view.find(&[tag], &Selection::all(Kind::User))?.first().copied().ok_or(DAMAGED)?);
         for opcode in [Opcode::RestoreBegin, Opcode::RestoreEnd] {
-            let (name, role) = (self.officer.clone(), Some(role));
-            plan.events.push(Event { opcode, response: response::SUCCESS, user, name, role, objects: [0, 0] });
+            plan.events.push(Event::new(opcode).about(&self.officer, Role::CryptoOfficer));
         }
         batch(head, &self.public, Some(&self.data), plan)
     }

@@ -73,7 +73,8 @@ impl Module {
                 token.approvals.retain(|known| known.user != approver.user);
                 token.approvals.push(Approver { user: approver.user, key: approver.key });
                 if fresh {
-                    plan.events.push(Event::about(login, Opcode::ApproveToken, name));
+                    let event = Event::by(login, Opcode::ApproveToken).about(name, token.service.approvers());
+                    plan.events.push(event.saying(token.service.name()));
                 }
             }
             if !plan.events.is_empty() {

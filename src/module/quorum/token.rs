@@ -4,7 +4,7 @@
 //! signature means nothing elsewhere. The HSM keeps every live token, and a token that it does not keep is none: that is
 //! how one is used up.
 
-use super::super::audit::{Event, Opcode};
+use super::super::audit::{Ending, Event, Opcode};
 use super::super::commit::{Plan, Planned};
 use super::super::hierarchy::Tier;
 use super::super::policy::{self, Command};
@@ -250,7 +250,7 @@ impl Module {
                 ));
             }
             plan.changes.push(token.put(0));
-            plan.events.push(Event::by(login, Opcode::GetToken, [key.map_or(0, |key| key.0), 0]));
+            plan.events.push(Event::by(login, Opcode::GetToken).on(key.map_or(0, |key| key.0)).saying(service.name()));
             Ok(plan)
         })?;
         login.tokens.lock().push(token.id);
@@ -292,14 +292,14 @@ impl Module {
     ///
     /// # Errors
     /// If the store cannot be written; the login has ended all the same.
-    pub fn logout(&self, login: &Login) -> Result<()> {
+    pub fn logout(&self, login: &Login, ending: Ending) -> Result<()> {
         let own = std::mem::take(&mut *login.tokens.lock());
         let removed = if own.is_empty() || login.check().is_err() {
             Ok(())
         } else {
             self.remove_tokens(login, &mut |token| own.contains(&token.id))
         };
-        login.end();
+        login.end_by(ending);
         removed
     }
 
@@ -310,7 +310,8 @@ impl Module {
             let mut plan = Plan::default();
             for token in &gone {
                 plan.changes.push(token.delete());
-                plan.events.push(Event::by(login, Opcode::DeleteToken, [token.key.map_or(0, |key| key.0), 0]));
+                let event = Event::by(login, Opcode::DeleteToken).on(token.key.map_or(0, |key| key.0));
+                plan.events.push(event.saying(token.service.name()));
             }
             Ok(plan)
         })
