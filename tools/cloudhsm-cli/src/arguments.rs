@@ -8,7 +8,7 @@ use cloudhsm_pkcs11::module;
 use crate::context::{Context, Session};
 use crate::credentials::Password;
 use crate::output::Failure;
-use crate::{backup, cluster, crypto, doctor, key, migrate, quorum, session, token_file, user};
+use crate::{audit, backup, cluster, crypto, doctor, key, migrate, quorum, session, token_file, user};
 
 /// AWS CloudHSM's command line for the HSM of libcloudhsm_pkcs11.so.
 #[derive(Parser)]
@@ -49,6 +49,11 @@ The HSM lives in CLOUDHSM_PKCS11_HOME; `cloudhsm-cli doctor` says what is wrong 
 pub(crate) enum Program {
     #[command(flatten)]
     Command(Command),
+    /// Read, check and export the audit log
+    Audit {
+        #[command(subcommand)]
+        command: audit::Command,
+    },
     /// Back the HSM up, and put it back
     Backup {
         #[command(subcommand)]

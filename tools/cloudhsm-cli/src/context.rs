@@ -5,7 +5,7 @@ use std::sync::Arc;
 use cloudhsm_pkcs11::config::{Config, Profile};
 use cloudhsm_pkcs11::error;
 use cloudhsm_pkcs11::log;
-use cloudhsm_pkcs11::module::{Login, Module, Role, Side};
+use cloudhsm_pkcs11::module::{Ending, Login, Module, Role, Side};
 use cloudhsm_pkcs11::object::Object;
 
 use crate::credentials::Credentials;
@@ -199,6 +199,7 @@ impl Context {
         if cluster.login.is_none() && mode == Mode::Single {
             let credentials = Credentials::from_environment(prefix)?;
             let login = cluster.module.login(credentials.role, credentials.pin.expose());
+            let login = login.and_then(|login| login.begin().map(|()| login));
             cluster.login = Some(login.map_err(|error| Failure::login(&error))?);
         }
         cluster.session()
@@ -211,6 +212,7 @@ impl Context {
 
     /// Puts a login in its place.
     pub(crate) fn log_in(&mut self, login: Login) -> Result<(), Failure> {
+        login.begin()?;
         let cluster = self.cluster()?;
         cluster.session_keys.clear();
         cluster.login = Some(login);
@@ -220,7 +222,7 @@ impl Context {
     /// Ends the login of the cluster of the command at hand; false if nobody was logged in.
     pub(crate) fn log_out(&mut self) -> Result<bool, Failure> {
         let cluster = self.cluster()?;
-        let ended = cluster.end_login()?;
+        let ended = cluster.end_login(Ending::Logout)?;
         Ok(ended)
     }
 
@@ -264,9 +266,9 @@ impl Context {
         for cluster in &mut self.clusters {
             // In single-command mode a token outlives the command that made it, or none could ever be signed.
             if self.mode == Mode::Interactive {
-                drop(cluster.end_login());
+                drop(cluster.end_login(Ending::Finalize));
             } else if let Some(login) = cluster.login.take() {
-                login.end();
+                login.end_by(Ending::Finalize);
             }
             cluster.module.close();
         }
@@ -281,10 +283,10 @@ impl Cluster {
         }
     }
 
-    fn end_login(&mut self) -> error::Result<bool> {
+    fn end_login(&mut self, ending: Ending) -> error::Result<bool> {
         self.session_keys.clear();
         let Some(login) = self.login.take() else { return Ok(false) };
-        self.module.logout(&login)?;
+        self.module.logout(&login, ending)?;
         Ok(true)
     }
 }

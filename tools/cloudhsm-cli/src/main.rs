@@ -9,6 +9,7 @@
 //! by the HSM; a check here is there for its text.
 
 mod arguments;
+mod audit;
 mod backup;
 mod cluster;
 mod complete;
@@ -24,6 +25,7 @@ mod mtls;
 mod output;
 mod quorum;
 mod session;
+mod timestamp;
 mod token_file;
 mod user;
 
@@ -38,6 +40,9 @@ use output::Outcome;
 fn main() -> ExitCode {
     let Arguments { program, cluster_id } = Arguments::parse();
     match program {
+        Program::Audit { command } => with_context(Mode::Single, None, |context| {
+            output::print(&context.select(cluster_id.as_deref()).and_then(|()| audit::run(command, context)))
+        }),
         Program::Backup { command } if command.needs_hsm() => with_context(Mode::Single, None, |context| {
             output::print(&context.select(cluster_id.as_deref()).and_then(|()| backup::run(command, context)))
         }),

@@ -1,11 +1,21 @@
 //! Points in time as text, in UTC.
 
 /// The text of milliseconds since 1970, as RFC 3339 has it.
-pub(super) fn text(milliseconds: u64) -> String {
-    let seconds = milliseconds / 1000;
-    let (year, month, day) = date(seconds / 86_400);
-    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+pub(crate) fn rfc3339(milliseconds: u64) -> String {
+    let (year, month, day) = date(milliseconds / 86_400_000);
+    format!("{year:04}-{month:02}-{day:02}T{}Z", time(milliseconds / 1000))
+}
+
+/// The text of microseconds since 1970, as the audit log of AWS CloudHSM has it: `12/19/17 21:01:17.140812`.
+pub(crate) fn of_audit_log(microseconds: u64) -> String {
+    let (year, month, day) = date(microseconds / 86_400_000_000);
+    let (seconds, rest) = (microseconds / 1_000_000, microseconds % 1_000_000);
+    format!("{month:02}/{day:02}/{:02} {}.{rest:06}", year % 100, time(seconds))
+}
+
+/// The time of the day of seconds since 1970.
+fn time(seconds: u64) -> String {
+    format!("{:02}:{:02}:{:02}", seconds / 3600 % 24, seconds / 60 % 60, seconds % 60)
 }
 
 /// The date so many days after 1970-01-01.
@@ -39,7 +49,9 @@ mod tests {
             (1_735_689_599_999, "2024-12-31T23:59:59Z"),
             (1_798_761_600_000, "2027-01-01T00:00:00Z"),
         ] {
-            assert_eq!(text(milliseconds), expected);
+            assert_eq!(rfc3339(milliseconds), expected);
         }
+        // User Guide, interpreting-audit-logs.
+        assert_eq!(of_audit_log(1_513_717_277_140_812), "12/19/17 21:01:17.140812");
     }
 }

@@ -6,7 +6,6 @@
 mod create;
 mod folder;
 mod restore;
-mod timestamp;
 
 use clap::{Args, Subcommand};
 use cloudhsm_pkcs11::config::Config;
@@ -15,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::context::Context;
 use crate::output::Outcome;
+use crate::timestamp;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -84,7 +84,7 @@ fn view(backup: &BackupInformation, path: &std::path::Path) -> Value {
         "backup-state": "ready",
         "cluster-id": backup.cluster,
         "serial-number": backup.serial,
-        "create-timestamp": timestamp::text(backup.created_ms),
+        "create-timestamp": timestamp::rfc3339(backup.created_ms),
         "mode": if backup.fips { "FIPS" } else { "NON_FIPS" },
         "sequence": backup.sequence,
         "size-bytes": backup.size,

@@ -1,0 +1,46 @@
+//! The `audit` commands: list, verify, export. AWS delivers the log to CloudWatch and has no command for it; what is
+//! exported as text has its form.
+
+mod event;
+mod export;
+mod list;
+mod verify;
+
+use clap::Subcommand;
+
+use crate::context::Context;
+use crate::output::Outcome;
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Write the whole log into a file
+    #[command(after_help = "\
+Examples:
+  CLOUDHSM_ROLE=admin CLOUDHSM_PIN=admin:password cloudhsm-cli audit export --path hsm1.log
+  CLOUDHSM_ROLE=admin CLOUDHSM_PIN=admin:password cloudhsm-cli audit export --path hsm1.jsonl --format json-lines
+
+The text is that of AWS CloudHSM's log; events of certificates are a line of JSON each, as in AWS's log of certificates.")]
+    Export(export::Arguments),
+    /// Show the log, oldest first
+    #[command(after_help = "\
+Example:
+  CLOUDHSM_ROLE=admin CLOUDHSM_PIN=admin:password cloudhsm-cli audit list --max-items 100")]
+    List(list::Arguments),
+    /// Check that the log is the one that was written; needs no login
+    #[command(after_help = "\
+Examples:
+  cloudhsm-cli audit verify
+  cloudhsm-cli audit verify --includes 42:5f2b...
+
+The head that it prints can be kept elsewhere: whoever asks for it later learns whether the log still includes it, or was put
+back to before it.")]
+    Verify(verify::Arguments),
+}
+
+pub(crate) fn run(command: Command, context: &mut Context) -> Outcome {
+    match command {
+        Command::Export(arguments) => export::run(&arguments, context),
+        Command::List(arguments) => list::run(&arguments, context),
+        Command::Verify(arguments) => verify::run(&arguments, context),
+    }
+}
