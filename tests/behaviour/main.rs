@@ -42,6 +42,7 @@ mod parts;
 mod quirks;
 mod rsa_encryption;
 mod sessions;
+mod sharing;
 mod signatures;
 mod templates;
 mod transport;

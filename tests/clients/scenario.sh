@@ -90,6 +90,10 @@ refuse replayed 'Invalid username-signature pair' as admin user create --usernam
     --password emil-password --approval u.json
 refuse through-pkcs11 'CKR_FUNCTION_FAILED' pkcs11-tool --module "$library" --login --login-type so --so-pin admin:admin-password \
     --init-pin --new-pin emil:emil-password
+refuse init-token-through-pkcs11 'CKR_FUNCTION_FAILED' pkcs11-tool --module "$library" --init-token --label hsm1 \
+    --so-pin admin:admin-password
+refuse own-pin-of-an-officer-through-pkcs11 'CKR_FUNCTION_FAILED' pkcs11-tool --module "$library" --login --login-type so \
+    --so-pin admin:admin-password --change-pin --pin admin:admin-password --new-pin admin:another-password
 
 # A key of ann's that two of its three users approve each use of.
 expect key as ann key generate-asymmetric-pair ec --curve secp256r1 --public-label guarded-public --private-label guarded \
