@@ -211,3 +211,46 @@ pub(crate) fn present(file: Option<&Path>, session: Session<'_>) -> Result<Optio
     let Some(path) = file else { return Ok(None) };
     Ok(Some(session.module.approve(session.login, &token_file::read_token(path)?)?))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    /// The commands without commands of their own, with the words that lead to each.
+    fn leaves(command: &clap::Command, path: &str) -> Vec<(String, String)> {
+        let path = format!("{path} {}", command.get_name());
+        let below: Vec<_> = command.get_subcommands().filter(|below| below.get_name() != "help").collect();
+        if below.is_empty() {
+            return vec![(path, command.get_after_help().map(ToString::to_string).unwrap_or_default())];
+        }
+        below.into_iter().flat_map(|below| leaves(below, &path)).collect()
+    }
+
+    /// Each command's help shows how it is used, and what it shows has the grammar of the program.
+    #[test]
+    fn every_command_shows_an_example_that_parses() {
+        let mut commands = leaves(&Arguments::command(), "");
+        commands.extend(leaves(&Line::command(), ""));
+        let mut parsed = 0;
+        for (path, help) in commands {
+            assert!(help.contains("Example:") || help.contains("Examples:"), "{path} has no example");
+            for line in help.replace("\\\n", " ").lines() {
+                let words = shlex::split(line.trim()).unwrap_or_default();
+                let program = words.iter().position(|word| !word.contains('=')).unwrap_or(0);
+                // Up to what a shell does with its output.
+                let words: Vec<&String> =
+                    words.iter().skip(program).take_while(|word| !"|><".contains(word.as_str())).collect();
+                if words.first().is_some_and(|word| *word == "cloudhsm-cli") {
+                    parsed += 1;
+                    if let Err(error) = Arguments::try_parse_from(words) {
+                        panic!("{path}: {line}\n{error}");
+                    }
+                }
+            }
+        }
+        assert!(parsed > 60, "{parsed} examples");
+    }
+}

@@ -23,6 +23,7 @@ mod key;
 mod migrate;
 mod mtls;
 mod output;
+mod progress;
 mod quorum;
 mod session;
 mod timestamp;

@@ -30,7 +30,7 @@ Example:
     #[command(after_help = "\
 Examples:
   cloudhsm-cli audit verify
-  cloudhsm-cli audit verify --includes 42:5f2b...
+  cloudhsm-cli audit verify --includes 42:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
 
 The head that it prints can be kept elsewhere: whoever asks for it later learns whether the log still includes it, or was put
 back to before it.")]

@@ -6,9 +6,10 @@ use clap::value_parser;
 use cloudhsm_pkcs11::module::Role;
 use serde_json::json;
 
-use super::{folder, progress, view};
+use super::{folder, view};
 use crate::context::Context;
 use crate::output::Outcome;
+use crate::progress::Progress;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -22,7 +23,11 @@ pub(crate) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, context: &mut Context) -> Outcome {
     let session = context.session_as(Role::CryptoOfficer)?;
-    let (backup, path) = session.module.backup(session.login, arguments.path.as_deref(), &mut progress("Backup"))?;
+    let mut progress = Progress::new("Records");
+    let (backup, path) = session.module.backup(session.login, arguments.path.as_deref(), &mut |done, all| {
+        progress.at(done, all);
+    })?;
+    drop(progress);
     let deleted = match arguments.path {
         // Files elsewhere are kept by whoever put them there.
         Some(_) => Vec::new(),

@@ -91,15 +91,3 @@ fn view(backup: &BackupInformation, path: &std::path::Path) -> Value {
         "path": path.display().to_string(),
     })
 }
-
-/// Tells on a terminal how far long work has come.
-fn progress(what: &'static str) -> impl FnMut(u64, u64) {
-    use std::io::{IsTerminal, Write};
-    let shown = std::io::stderr().is_terminal();
-    move |done, all| {
-        if shown {
-            let end = if done >= all { "\n" } else { "" };
-            drop(write!(std::io::stderr(), "\r{what}: {done} of {all} records{end}"));
-        }
-    }
-}

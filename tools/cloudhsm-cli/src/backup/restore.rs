@@ -7,10 +7,11 @@ use cloudhsm_pkcs11::config::Config;
 use cloudhsm_pkcs11::module::{Module, Pin, Role};
 use serde_json::json;
 
-use super::{folder, progress};
+use super::folder;
 use crate::context::HSM;
 use crate::credentials::{Credentials, Password};
 use crate::output::{Failure, Outcome};
+use crate::progress::Progress;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -62,7 +63,9 @@ pub(super) fn run(arguments: Arguments, config: &Config, cluster: Option<&str>) 
         }
     }
     .map_err(|error| Failure::login(&error))?;
-    let restored = Module::restore(config, name, &path, &officer, arguments.force, &mut progress("Restore"))
+    let mut progress = Progress::new("Records");
+    let told = &mut |done, all| progress.at(done, all);
+    let restored = Module::restore(config, name, &path, &officer, arguments.force, told)
         .map_err(|error| if error.rv() == ck::CKR_PIN_INCORRECT { Failure::login(&error) } else { error.into() })?;
     Ok(json!({
         "backup-id": restored.backup.id,

@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 
 use super::filter::Filter;
 use super::view;
-use crate::context::Context;
-use crate::output::Outcome;
+use crate::context::{Context, Session};
+use crate::output::{Failure, Outcome};
+use crate::progress::Progress;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -33,21 +34,38 @@ pub(super) fn run(arguments: &Arguments, context: &mut Context) -> Outcome {
     let start = usize::try_from(arguments.starting_token.unwrap_or(0)).unwrap_or(usize::MAX);
     let most = usize::try_from(arguments.max_items).unwrap_or(usize::MAX);
     // Without a filter nothing is opened but the page; with one, what a filter compares is in the keys.
+    let mut progress = Progress::new("Keys");
     let page = if filter.is_empty() && session.keys.is_empty() {
-        session.module.list_keys(session.login, start, most)?
+        listed(session, start, most, &mut progress)?
     } else {
         page_of(filter.find(session)?, start, most)
     };
     let verbose = arguments.verbose && session.login.role == Role::CryptoUser;
-    let one = |key: &Arc<Object>| {
-        if verbose { view::key(session, key) } else { Ok(view::short(session, key)) }
-    };
-    let keys = page.keys.iter().map(one).collect::<Result<Vec<Value>, _>>()?;
+    let mut keys: Vec<Value> = Vec::with_capacity(page.keys.len());
+    for key in &page.keys {
+        keys.push(if verbose { view::key(session, key)? } else { view::short(session, key) });
+        progress.at(keys.len() as u64, page.keys.len() as u64);
+    }
+    drop(progress);
     let mut data = json!({ "matched_keys": keys, "total_key_count": page.total, "returned_key_count": keys.len() });
     if let (Some(next), Some(data)) = (page.next, data.as_object_mut()) {
         data.insert("next_token".to_owned(), Value::from(next.to_string()));
     }
     Ok(data)
+}
+
+/// The keys from a place on, read so many at a time that the user sees how it goes on.
+fn listed(session: Session<'_>, start: usize, most: usize, progress: &mut Progress) -> Result<KeyPage, Failure> {
+    const AT_ONCE: usize = 2000;
+    let mut page = KeyPage { total: 0, keys: Vec::new(), next: Some(start) };
+    while let Some(place) = page.next.filter(|_| page.keys.len() < most) {
+        let left = most - page.keys.len();
+        let more = session.module.list_keys(session.login, place, left.min(AT_ONCE))?;
+        page.keys.extend(more.keys);
+        (page.total, page.next) = (more.total, more.next);
+        progress.at(page.keys.len() as u64, most.min(page.total.saturating_sub(start)) as u64);
+    }
+    Ok(page)
 }
 
 fn page_of(found: Vec<Arc<Object>>, start: usize, most: usize) -> KeyPage {

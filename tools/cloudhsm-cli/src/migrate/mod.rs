@@ -9,7 +9,6 @@ mod copy;
 mod source;
 mod template;
 
-use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 
 use clap::Subcommand;
@@ -19,6 +18,7 @@ use serde_json::{Value, json};
 use crate::context::{Context, Session};
 use crate::credentials::Password;
 use crate::output::Outcome;
+use crate::progress::Progress;
 use carry::{Carrier, Fate};
 pub(crate) use copy::run as run_on_copy;
 use source::{Source, Wanted};
@@ -87,8 +87,9 @@ pub(crate) fn run(command: Command, context: &mut Context) -> Outcome {
 fn carry_all(source: &Source, carrier: &Carrier<'_>) -> Outcome {
     let (mut moved, mut left, mut present) = (Vec::new(), Vec::new(), 0);
     let handles = source.objects()?;
+    let mut progress = Progress::new("Objects");
     for (at, handle) in handles.iter().enumerate() {
-        progress(at, handles.len());
+        progress.at(at as u64, handles.len() as u64);
         let found = match source.read(*handle) {
             Ok(found) => found,
             Err(reason) => {
@@ -112,19 +113,10 @@ fn carry_all(source: &Source, carrier: &Carrier<'_>) -> Outcome {
             })),
         }
     }
-    progress(handles.len(), handles.len());
+    drop(progress);
     Ok(json!({
         "counts": { "moved": moved.len(), "left": left.len(), "present": present },
         "moved": Value::from(moved),
         "left": Value::from(left),
     }))
-}
-
-/// How far it has come, on a terminal.
-fn progress(done: usize, all: usize) {
-    let mut stderr = std::io::stderr();
-    if stderr.is_terminal() {
-        let end = if done == all { "\n" } else { "" };
-        drop(write!(stderr, "\r{done} of {all} objects{end}"));
-    }
 }
