@@ -5,8 +5,6 @@
 //! audit chain and the number of token keys. So what a commit changes, what the log says of it and the proof that
 //! nothing was cut out stand or fall together.
 
-use std::sync::LazyLock;
-
 use super::audit::{Event, FORM};
 use super::hierarchy::{DataKeys, PublicKeys, Tier};
 use super::{Hsm, Login};
@@ -110,11 +108,12 @@ impl Head {
 
     /// Counts the machine's boots for the log, as AWS counts those of the HSM's hardware.
     fn note_boot(&mut self) {
-        static BOOT: LazyLock<[u8; 16]> = LazyLock::new(|| process::boot_id().unwrap_or_default());
-        if self.boot != *BOOT {
+        // Asked each time: what is made once is made inside C_Initialize, or a forked child waits for it for ever.
+        let boot = process::boot_id().unwrap_or_default();
+        if self.boot != boot {
             // The first boot is none that came after another.
             self.reboots = self.reboots.saturating_add(u32::from(self.audit_sequence > 0));
-            self.boot = *BOOT;
+            self.boot = boot;
         }
     }
 

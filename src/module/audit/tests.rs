@@ -4,6 +4,7 @@
 
 use super::*;
 use crate::codec::Writer;
+use crate::module::Role;
 use crate::module::testing::{ANN, OFFICER, sample};
 use crate::store::Kind;
 use crate::store::sqlite::tests::tamper;

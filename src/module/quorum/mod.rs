@@ -8,6 +8,7 @@
 //! [`token`] holds the tokens, [`approval`] checks who has signed, [`toll`] demands it where the policy says so.
 
 mod approval;
+mod moment;
 mod token;
 mod toll;
 

@@ -11,13 +11,13 @@ use super::super::policy::{self, Command};
 use super::super::users::fresh_id;
 use super::super::{Hsm, Login, Module};
 use super::Service;
+use super::moment::Moment;
 use crate::ck;
 use crate::codec::{MALFORMED, Reader, Writer};
 use crate::crypto::digest::Hash;
 use crate::crypto::random;
 use crate::error::{Error, Result};
 use crate::object::{Object, ObjectId, UserId};
-use crate::platform::process;
 use crate::secret::Secret;
 use crate::store::{Durability, Kind, Record, Selection, View};
 
@@ -70,32 +70,6 @@ pub(in crate::module) struct Token {
     pub(super) approvals: Vec<Approver>,
 }
 
-/// A point in time by every clock there is.
-struct Moment {
-    boot: [u8; 16],
-    since_boot_ms: u64,
-    wall_ms: u64,
-}
-
-impl Moment {
-    fn now() -> Self {
-        Self {
-            boot: process::boot_id().unwrap_or_default(),
-            since_boot_ms: process::monotonic_ms(),
-            wall_ms: process::wall_clock_ms(),
-        }
-    }
-
-    /// How long ago this was, in milliseconds: by the clock that nobody can set as long as the machine runs, by the wall
-    /// clock after that. Nothing for a time that is yet to come.
-    fn age(&self, now: &Self) -> Option<u64> {
-        if self.boot == now.boot && self.boot != [0; 16] {
-            return now.since_boot_ms.checked_sub(self.since_boot_ms);
-        }
-        now.wall_ms.checked_sub(self.wall_ms)
-    }
-}
-
 impl Token {
     /// How many milliseconds it lives on; nothing if its time is over.
     fn life_left(&self) -> Option<u64> {
@@ -115,7 +89,7 @@ impl Token {
         let mut writer = Writer::new(256);
         writer.byte(1).byte(self.service as u8).long(self.key.map_or(0, |key| key.0));
         writer.long(self.user.0).long(self.credential);
-        writer.raw(&self.made.boot).long(self.made.since_boot_ms).long(self.made.wall_ms);
+        self.made.encode(&mut writer);
         writer.part(&self.approval_data).number(u32::try_from(self.approvals.len()).unwrap_or(u32::MAX));
         for approver in &self.approvals {
             writer.long(approver.user.0).raw(&approver.key);
@@ -135,7 +109,7 @@ impl Token {
             key: Some(ObjectId(reader.long()?)).filter(|key| key.0 != 0),
             user: UserId(reader.long()?),
             credential: reader.long()?,
-            made: Moment { boot: reader.array()?, since_boot_ms: reader.long()?, wall_ms: reader.long()? },
+            made: Moment::decode(&mut reader)?,
             approval_data: reader.part()?.to_vec(),
             approvals: Vec::new(),
         };
@@ -345,23 +319,5 @@ impl Hsm {
         }
         let gone = |token: &Token| user == Some(token.user) || (key.is_some() && key == token.key);
         Ok(self.tokens_in(view)?.iter().filter(|token| gone(token)).map(Token::delete).collect())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Ten minutes by the clock since boot, and by the wall clock only after another boot.
-    #[test]
-    fn a_token_lives_ten_minutes_whatever_is_done_to_the_wall_clock() {
-        let at = |boot: u8, since_boot_ms, wall_ms| Moment { boot: [boot; 16], since_boot_ms, wall_ms };
-        let made = at(7, 50_000, 1_000_000);
-        assert_eq!(made.age(&at(7, 51_000, 1_000_000)), Some(1_000));
-        assert_eq!(made.age(&at(7, 650_001, 999)), Some(600_001), "the wall clock was set back");
-        assert_eq!(made.age(&at(7, 51_000, 99_000_000)), Some(1_000), "the wall clock was set forward");
-        assert_eq!(made.age(&at(8, 10, 1_400_000)), Some(400_000), "the machine was started anew");
-        assert_eq!(made.age(&at(8, 10, 999_999)), None, "and its clock is behind");
-        assert_eq!(at(0, 5, 10).age(&at(0, 900_000, 12)), Some(2), "without a boot id there is the wall clock alone");
     }
 }
