@@ -1,11 +1,14 @@
 //! `kill -9` while key pairs are made: what was acknowledged is there, and never half a pair.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
 use std::time::Duration;
 
+use cloudhsm_pkcs11::module::{Module, Pin, Role};
+
+use super::{ledger, shim};
 use crate::support::*;
 
 /// Kills that hit a writer: 30, with CLOUDHSM_LONG=1 200.
@@ -91,4 +94,92 @@ fn user() -> Session {
     let session = Session::open();
     session.login(ALICE).unwrap();
     session
+}
+
+/// The kinds of step that write: see `ledger::round`; and restoring.
+const PHASES: usize = 8;
+
+/// Kills at the writes of every kind of change: 100, with CLOUDHSM_LONG=1 1,000.
+fn kills_at_writes() -> usize {
+    if std::env::var_os("CLOUDHSM_LONG").is_some() { 1000 } else { 100 }
+}
+
+/// The process dies just before its n-th call that changes a file of the store, for one n after the other: what the kernel has
+/// been given survives it, so these are all the states that a kill can leave. The record of what was acknowledged is the parent's.
+#[test]
+fn killed_at_each_write() {
+    staged(|stage, test| match stage {
+        "" => {
+            let (template, tools) = (Folder::new(), Folder::new());
+            let shim = shim::build(tools.path());
+            test.run("cloudhsm", template.path(), "make");
+            let module = Module::open(&ledger::config(template.path()), "hsm1").unwrap();
+            let officer = module.login(Role::CryptoOfficer, OFFICER.as_bytes()).unwrap();
+            let backup = tools.path().join("backup");
+            module.backup(&officer, Some(&backup), &mut |_, _| {}).unwrap();
+            module.close();
+            let mut hits: BTreeMap<String, usize> = BTreeMap::new();
+            let mut write = 0;
+            // Rounds of changes and restorations in turn, each from the first write to the last.
+            'kills: loop {
+                for script in ["work", "restore"] {
+                    for at in 1.. {
+                        write += 1;
+                        assert!(write < 20 * kills_at_writes(), "too few kills hit a write");
+                        let home = Folder::new();
+                        ledger::copy(template.path(), home.path());
+                        let mut command = test.stage("cloudhsm", home.path(), script);
+                        command
+                            .env("LD_PRELOAD", &shim)
+                            .env("IO_SHIM_ROOT", home.path())
+                            .env("CLOUDHSM_TEST_BACKUP", &backup);
+                        let output = command.env("IO_SHIM_FAIL", format!("{at} kill")).output().unwrap();
+                        let said = told(&output);
+                        let steps = |word: &str| -> Vec<String> {
+                            said.lines().filter_map(|line| line.strip_prefix(word)).map(str::to_owned).collect()
+                        };
+                        if output.status.signal() != Some(libc::SIGKILL) {
+                            assert!(output.status.success(), "{said}");
+                            assert!(at > 10, "{script}: only {at} writes\n{said}");
+                            break;
+                        }
+                        let under_way = steps("begin ").pop().expect("a step under way");
+                        let acknowledged = steps("done ");
+                        // What was restored has none of the changes that came after the backup.
+                        let acknowledged = if script == "restore" { Vec::new() } else { acknowledged };
+                        if let Err(wrong) = ledger::check(home.path(), &acknowledged, 1) {
+                            panic!("killed at write {at} of {script}, in {under_way}: {wrong}\n{said}");
+                        }
+                        let phase = under_way.split('-').next().unwrap_or_default().to_owned();
+                        *hits.entry(phase).or_default() += 1;
+                        if hits.values().sum::<usize>() >= kills_at_writes() && hits.len() >= PHASES {
+                            break 'kills;
+                        }
+                    }
+                }
+            }
+            println!("{} kills; by what they hit: {hits:?}", hits.values().sum::<usize>());
+        }
+        "make" => ledger::prepare(1),
+        "work" => {
+            initialize().unwrap();
+            let session = Session::open();
+            session.login("alice:alice-password").unwrap();
+            shim::arm(true);
+            ledger::round(session, 0, &mut |step, outcome| {
+                let word = if outcome.is_none() { "begin" } else { "done" };
+                outcome.unwrap_or(Ok(())).unwrap();
+                println!("{word} {step}");
+            });
+        }
+        "restore" => {
+            let home = home();
+            let officer = Pin::split(OFFICER.as_bytes(), Role::CryptoOfficer, false).unwrap();
+            println!("begin restore-0");
+            shim::arm(true);
+            let backup = std::path::PathBuf::from(std::env::var_os("CLOUDHSM_TEST_BACKUP").unwrap());
+            Module::restore(&ledger::config(&home), "hsm1", &backup, &officer, true, &mut |_, _| {}).unwrap();
+        }
+        other => panic!("{other}"),
+    });
 }

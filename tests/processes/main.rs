@@ -22,7 +22,11 @@
 mod support;
 
 mod crowd;
+mod faults;
 mod forks;
 mod kills;
+mod ledger;
+mod power;
 mod rest;
+mod shim;
 mod system;
