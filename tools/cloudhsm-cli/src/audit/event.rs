@@ -17,6 +17,11 @@ fn response(entry: &Entry) -> &'static str {
     Response::of(entry.response).map_or("HSM Error: UNKNOWN", Response::text)
 }
 
+/// A name as it came with a failed login may hold anything: in the text it must not look like lines of its own.
+fn in_one_line(name: &str) -> String {
+    name.chars().map(|letter| if letter.is_control() { char::REPLACEMENT_CHARACTER } else { letter }).collect()
+}
+
 fn user_type(party: &Party) -> String {
     party.kind.map_or_else(String::new, |kind| format!("{} ({})", kind.name(), kind as u8))
 }
@@ -73,7 +78,7 @@ pub(super) fn text(entry: &Entry) -> String {
     let more = match log {
         LogType::User => {
             let user = entry.user();
-            format!("User Name : {}\nUser Type : {}\n", user.name, user_type(user))
+            format!("User Name : {}\nUser Type : {}\n", in_one_line(&user.name), user_type(user))
         }
         LogType::Key => format!("Priv/Secret Key Handle : {private}\nPublic Key Handle : {public}\n"),
         LogType::Minimal | LogType::Unknown | LogType::Certificate => String::new(),
@@ -200,6 +205,14 @@ mod tests {
             "timestamp": 1_726_084_937_125_u64,
         });
         assert_eq!(certificate(&full), expected);
+    }
+
+    #[test]
+    fn a_name_forges_no_lines() {
+        let name = "x\nLog type : forged\r".to_owned();
+        let forged = Entry { about: Some(Party { kind: None, name }), ..entry() };
+        assert_eq!(text(&forged).lines().count(), text(&entry()).lines().count());
+        assert!(text(&forged).contains("User Name : x\u{fffd}Log type : forged\u{fffd}\n"));
     }
 
     #[test]
