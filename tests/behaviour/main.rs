@@ -36,6 +36,7 @@ mod hostile;
 mod invariants;
 mod limits;
 mod matrix;
+mod model;
 mod objects;
 mod openssl;
 mod parts;
