@@ -3,7 +3,8 @@
 //! The layers, from the vocabulary up; a module imports only what stands above it in this list
 //! (`tools/check/layers` refuses anything else), and ARCHITECTURE.md has the picture:
 //!
-//! - [`ck`], [`error`], [`secret`], [`exchange`], [`log`], [`config`], [`platform`]: words and the operating system;
+//! - [`ck`], [`error`], [`secret`], [`exchange`], [`injection`], [`log`], [`config`], [`platform`]: words and the operating
+//!   system;
 //! - [`crypto`]: our names over the cryptographic libraries;
 //! - [`object`]: what the HSM holds; [`mechanism`]: what it can do; [`store`]: where it keeps it;
 //! - [`module`]: the HSM itself (users, logins, policy, keys), the trust boundary;
@@ -23,6 +24,7 @@ pub mod cryptoki;
 mod docs;
 pub mod error;
 pub mod exchange;
+pub mod injection;
 pub mod log;
 pub mod mechanism;
 pub mod module;

@@ -7,11 +7,11 @@ use crate::ck::{self, CK_RV};
 use crate::config::LogLevel;
 use crate::cryptoki::Library;
 use crate::error::{Error, Result};
-use crate::{abi::lifecycle, log};
+use crate::{abi::lifecycle, injection, log};
 
 /// Runs a function that works without C_Initialize.
 pub(super) fn bare(name: &'static str, run: impl FnOnce() -> Result<()>) -> CK_RV {
-    match catch_unwind(AssertUnwindSafe(run)) {
+    match catch_unwind(AssertUnwindSafe(|| plant(name).and_then(|()| run()))) {
         Ok(Ok(())) => succeeded(name),
         Ok(Err(error)) => failed(name, &error),
         Err(payload) => panicked(name, payload),
@@ -23,8 +23,18 @@ pub(super) fn bare(name: &'static str, run: impl FnOnce() -> Result<()>) -> CK_R
 pub(super) fn library(name: &'static str, run: impl FnOnce(&'static Library) -> Result<()>) -> CK_RV {
     match lifecycle::current() {
         Some(library) => bare(name, || run(library)),
-        None => ck::CKR_CRYPTOKI_NOT_INITIALIZED,
+        None => lifecycle::why_not(),
     }
+}
+
+/// A panic that a test has planted here.
+#[inline]
+#[allow(clippy::panic, reason = "it is what the test is about")]
+fn plant(name: &'static str) -> Result<()> {
+    if injection::hits("panic", name) {
+        panic!("planted");
+    }
+    Ok(())
 }
 
 #[inline]
@@ -41,6 +51,9 @@ fn failed(name: &'static str, error: &Error) -> CK_RV {
     if log::enabled(level) {
         log::write(level, format_args!("{name}: {}: {error}", ck::names::name(error.rv())));
     }
+    if error.rv() == ck::CKR_FIPS_SELF_TEST_FAILED {
+        lifecycle::stop_for_good();
+    }
     error.rv()
 }
 
@@ -55,7 +68,11 @@ fn panicked(name: &'static str, payload: Box<dyn std::any::Any + Send>) -> CK_RV
 /// How loud an error is: what an operator must mend, what a developer wants explained, what is everyday life.
 const fn severity(rv: CK_RV) -> LogLevel {
     match rv {
-        ck::CKR_GENERAL_ERROR | ck::CKR_DEVICE_ERROR | ck::CKR_DEVICE_MEMORY | ck::CKR_HOST_MEMORY => LogLevel::Error,
+        ck::CKR_GENERAL_ERROR
+        | ck::CKR_FIPS_SELF_TEST_FAILED
+        | ck::CKR_DEVICE_ERROR
+        | ck::CKR_DEVICE_MEMORY
+        | ck::CKR_HOST_MEMORY => LogLevel::Error,
         ck::CKR_FUNCTION_FAILED
         | ck::CKR_USER_PIN_NOT_INITIALIZED
         | ck::CKR_PIN_LOCKED

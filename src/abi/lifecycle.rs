@@ -1,10 +1,10 @@
 //! C_Initialize and C_Finalize: the arguments, the current library, the child of a fork.
 
 use std::ffi::c_void;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::call;
-use crate::ck::{self, CK_C_INITIALIZE_ARGS};
+use crate::ck::{self, CK_C_INITIALIZE_ARGS, CK_RV};
 use crate::config::{Config, LogLevel};
 use crate::cryptoki::Library;
 use crate::error::{Error, Result};
@@ -19,6 +19,22 @@ static KEPT: ForkPointer<Library> = ForkPointer::new();
 /// another thread was inside sees its parent's epoch and is not held up by a thread that it does not have.
 static INSIDE: AtomicU64 = AtomicU64::new(0);
 
+/// Whether a self-test has failed in this process: from then on nothing is answered (FIPS 140-3 section 7.10.1).
+static BROKEN: AtomicBool = AtomicBool::new(false);
+
+/// Ends the library of this process. Calls that are on their way end as they may.
+#[cold]
+pub(super) fn stop_for_good() {
+    BROKEN.store(true, Ordering::Release);
+    CURRENT.store(None);
+}
+
+/// Why there is no current library.
+#[cold]
+pub(super) fn why_not() -> CK_RV {
+    if BROKEN.load(Ordering::Acquire) { ck::CKR_FIPS_SELF_TEST_FAILED } else { ck::CKR_CRYPTOKI_NOT_INITIALIZED }
+}
+
 /// The current library.
 #[inline]
 pub(super) fn current() -> Option<&'static Library> {
@@ -32,6 +48,9 @@ pub(super) unsafe fn initialize(arguments: *mut c_void) -> Result<()> {
     call::install_panic_hook();
     fork::install()?;
     let _inside = enter();
+    if BROKEN.load(Ordering::Acquire) {
+        return Err(Error::new(ck::CKR_FIPS_SELF_TEST_FAILED, "a self-test has failed in this process"));
+    }
     if current().is_some() {
         return Err(Error::new(ck::CKR_CRYPTOKI_ALREADY_INITIALIZED, "C_Initialize was called already"));
     }

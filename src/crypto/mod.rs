@@ -34,6 +34,7 @@ pub mod random;
 pub mod rsa;
 pub mod rsa_material;
 pub mod seal;
+pub mod self_test;
 pub mod x509;
 pub mod x963;
 

@@ -6,8 +6,10 @@
 use super::{GenerateKey, GeneratePair, MakePair, Serves};
 use crate::ck::{self, CK_KEY_TYPE, vendor};
 use crate::config::Mode;
+use crate::crypto::self_test::{self, Family};
 use crate::crypto::{des, ec, ec_material, ed25519, ml_dsa, random, rsa};
 use crate::error::{Error, Result};
+use crate::injection;
 use crate::object::KeyMaterial;
 use crate::object::attributes::Draft;
 use crate::object::form::{self, Lengths};
@@ -70,6 +72,22 @@ fn make_des3(draft: &mut Draft) -> Result<KeyMaterial> {
     }
 }
 
+/// The pairwise test of a new pair, before anything of it leaves: in FIPS mode a signature is made and verified, else the halves
+/// are compared. Before it the self-test of its family, if this is the first pair of the process.
+fn check_pair(
+    family: Family,
+    mode: &Mode,
+    by_signature: impl FnOnce() -> Result<()>,
+    cheaply: impl FnOnce() -> Result<()>,
+) -> Result<()> {
+    self_test::ready(family)?;
+    let outcome = if mode.approved_pairs { by_signature() } else { cheaply() };
+    match outcome {
+        Ok(()) if !injection::hits("pairwise", family.name()) => Ok(()),
+        _ => Err(self_test::pair_failed(family.name())),
+    }
+}
+
 fn make_rsa(public: &mut Draft, private: &mut Draft, mode: &Mode, strong: bool) -> Result<(KeyMaterial, KeyMaterial)> {
     let bits = public
         .number(ck::CKA_MODULUS_BITS)
@@ -83,11 +101,8 @@ fn make_rsa(public: &mut Draft, private: &mut Draft, mode: &Mode, strong: bool) 
     }
     let key = rsa::PublicKey::from_components(&components.modulus, &components.public_exponent)?;
     let private_key = RsaPrivateKey::new(components);
-    if mode.approved_pairs {
-        private_key.prepared()?.check_pair_by_signature()?;
-    } else {
-        private_key.prepared()?.check_pair_cheap()?;
-    }
+    let prepared = private_key.prepared()?;
+    check_pair(Family::Rsa, mode, || prepared.check_pair_by_signature(), || prepared.check_pair_cheap())?;
     Ok((KeyMaterial::RsaPublic(key), KeyMaterial::RsaPrivate(private_key)))
 }
 
@@ -109,11 +124,7 @@ fn make_edwards(public: &mut Draft, private: &mut Draft, mode: &Mode) -> Result<
         return Err(NO_CURVE);
     }
     let key = ed25519::PrivateKey::generate()?;
-    if mode.approved_pairs {
-        key.check_pair_by_signature()?;
-    } else {
-        key.check_pair_cheap()?;
-    }
+    check_pair(Family::Ed25519, mode, || key.check_pair_by_signature(), || key.check_pair_cheap())?;
     private.set(ck::CKA_EC_PARAMS, public.get(ck::CKA_EC_PARAMS).ok_or(NO_PARAMETERS)?);
     public.set(ck::CKA_EC_POINT, ed25519::encode_point(key.public()));
     let public_key = ed25519::PublicKey::from_bytes(key.public())?;
@@ -133,11 +144,7 @@ fn make_ml_dsa(public: &mut Draft, private: &mut Draft, mode: &Mode) -> Result<(
         }
     }
     let key = ml_dsa::PrivateKey::generate(drafted_parameter_set(public)?)?;
-    if mode.approved_pairs {
-        key.check_pair_by_signature()?;
-    } else {
-        key.check_pair_cheap()?;
-    }
+    check_pair(Family::MlDsa, mode, || key.check_pair_by_signature(), || key.check_pair_cheap())?;
     let value = key.public()?;
     let public_key = ml_dsa::PublicKey::from_bytes(key.parameter_set(), &value)?;
     public.set(ck::CKA_VALUE, value);
@@ -152,11 +159,7 @@ fn make_ec(public: &mut Draft, private: &mut Draft, mode: &Mode) -> Result<(KeyM
     }
     let curve = ec::Curve::from_parameters(parameters).ok_or(NO_CURVE)?;
     let key = ec::PrivateKey::generate(curve)?;
-    if mode.approved_pairs {
-        key.check_pair_by_signature()?;
-    } else {
-        key.check_pair_cheap()?;
-    }
+    check_pair(Family::Ec, mode, || key.check_pair_by_signature(), || key.check_pair_cheap())?;
     let point = key.point();
     public.set(ck::CKA_EC_PARAMS, curve.parameters());
     public.set(ck::CKA_EC_POINT, ec_material::encode_point(&point));

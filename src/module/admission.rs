@@ -11,6 +11,7 @@ use super::policy::{self, Command};
 use super::quorum::{Actor, Toll};
 use super::{Hsm, Login, Module, quirks};
 use crate::ck::{self, CK_ULONG};
+use crate::crypto::self_test;
 use crate::error::{Error, Result};
 use crate::mechanism::{Mechanism, Unit, Use};
 use crate::object::{KeyMaterial, Object};
@@ -94,6 +95,9 @@ impl Module {
         self.revalidate(login, object)?;
         if object.is_destroyed() {
             return Err(GONE);
+        }
+        if let Some(family) = object.material.shape().self_test() {
+            self_test::ready(family)?;
         }
         let command = match what {
             Use::Verify | Use::Encrypt if object.class == ck::CKO_PUBLIC_KEY => Command::UsePublicKey,

@@ -134,6 +134,7 @@ impl Module {
     /// # Errors
     /// One line that names the path, the reason and the cure, if it is there and cannot be used.
     pub fn open(config: &Config, name: &'static str) -> Result<Self> {
+        crypto::self_test::symmetric()?;
         let dialect = config.settings.dialect();
         let module = Self {
             directory: config.home.join(name),

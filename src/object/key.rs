@@ -6,6 +6,7 @@
 
 pub use super::prepared::{EcPrivateKey, MlDsaPrivateKey, RsaPrivateKey, SecretKey};
 use crate::ck::{self, CK_ATTRIBUTE_TYPE};
+use crate::crypto::self_test::Family;
 use crate::crypto::{ec, ed25519, ml_dsa, rsa};
 use crate::error::{Error, Result};
 use crate::secret::Secret;
@@ -50,6 +51,20 @@ pub enum Shape {
     Edwards,
     /// A key of ML-DSA.
     MlDsa,
+}
+
+impl Shape {
+    /// The self-test that comes before any use of such a key; secret keys are tested when the HSM is opened.
+    #[must_use]
+    pub const fn self_test(self) -> Option<Family> {
+        match self {
+            Self::None | Self::Bytes => None,
+            Self::Rsa => Some(Family::Rsa),
+            Self::Ec => Some(Family::Ec),
+            Self::Edwards => Some(Family::Ed25519),
+            Self::MlDsa => Some(Family::MlDsa),
+        }
+    }
 }
 
 impl KeyMaterial {

@@ -6,7 +6,7 @@ use std::ptr;
 use crate::support::*;
 
 /// The functions of PKCS#11 2.40, in the order of its function list (2.40 base specification, section 5).
-const V2_40: [&str; 68] = [
+pub(super) const V2_40: [&str; 68] = [
     "C_Initialize",
     "C_Finalize",
     "C_GetInfo",

@@ -224,7 +224,7 @@ fn kept_template(template: &Template) -> &'static Template {
 }
 
 /// Calls a symbol with up to nine words.
-fn call_words(name: &str, words: &[usize]) -> CK_RV {
+pub(super) fn call_words(name: &str, words: &[usize]) -> CK_RV {
     type Any = unsafe extern "C" fn(usize, usize, usize, usize, usize, usize, usize, usize, usize) -> CK_RV;
     let mut all = [0; 9];
     all[..words.len()].copy_from_slice(words);

@@ -33,6 +33,7 @@ mod dialects;
 mod digests;
 mod golden;
 mod hostile;
+mod injection;
 mod invariants;
 mod limits;
 mod matrix;
