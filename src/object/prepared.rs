@@ -9,15 +9,40 @@ use crate::crypto::gcm::GcmKey;
 use crate::crypto::hmac::HmacKey;
 use crate::crypto::{ec, ml_dsa, rsa};
 use crate::error::{Error, Result};
+use crate::platform::residue;
 use crate::secret::Secret;
+
+/// What is in a cell, made at the first use.
+#[inline]
+fn at_hand<T>(cell: &OnceCell<T>, make: impl FnOnce() -> Result<T>) -> Result<&T> {
+    match cell.get() {
+        Some(made) => Ok(made),
+        None => first_use(cell, make),
+    }
+}
+
+/// Makes it, and wipes away what the making has left on the stack.
+#[cold]
+#[inline(never)]
+fn first_use<T>(cell: &OnceCell<T>, make: impl FnOnce() -> Result<T>) -> Result<&T> {
+    #[inline(never)]
+    fn fill<T>(cell: &OnceCell<T>, make: impl FnOnce() -> Result<T>) -> Result<()> {
+        cell.get_or_try_init(make).map(|_| ())
+    }
+    let filled = fill(cell, make);
+    residue::wipe_stack();
+    filled?;
+    cell.get().ok_or(Error::internal("a prepared key is not there"))
+}
 
 /// The bytes of a secret key and what has been prepared from them.
 pub struct SecretKey {
     bytes: Secret,
-    aes: OnceCell<AesKey>,
-    des3: OnceCell<Des3Key>,
-    gcm: OnceCell<GcmKey>,
-    hmac: [OnceCell<HmacKey>; Hash::ALL.len()],
+    // Each behind a pointer: the object is moved about before it has its place, and a move leaves a copy behind.
+    aes: OnceCell<Box<AesKey>>,
+    des3: OnceCell<Box<Des3Key>>,
+    gcm: OnceCell<Box<GcmKey>>,
+    hmac: [OnceCell<Box<HmacKey>>; Hash::ALL.len()],
 }
 
 /// An RSA private key: its numbers, and the same key prepared.
@@ -59,7 +84,7 @@ impl SecretKey {
     /// # Errors
     /// CKR_KEY_SIZE_RANGE for a length that AES does not have.
     pub fn aes(&self) -> Result<&AesKey> {
-        self.aes.get_or_try_init(|| AesKey::new(self.bytes.expose()))
+        at_hand(&self.aes, || AesKey::new(self.bytes.expose()).map(Box::new)).map(|key| &**key)
     }
 
     /// The key schedule of triple DES.
@@ -67,7 +92,7 @@ impl SecretKey {
     /// # Errors
     /// CKR_KEY_SIZE_RANGE for another length than 24 bytes.
     pub fn des3(&self) -> Result<&Des3Key> {
-        self.des3.get_or_try_init(|| Des3Key::new(self.bytes.expose()))
+        at_hand(&self.des3, || Des3Key::new(self.bytes.expose()).map(Box::new)).map(|key| &**key)
     }
 
     /// The AES-GCM context.
@@ -75,7 +100,7 @@ impl SecretKey {
     /// # Errors
     /// CKR_KEY_SIZE_RANGE for a length that AES does not have.
     pub fn gcm(&self) -> Result<&GcmKey> {
-        self.gcm.get_or_try_init(|| GcmKey::new(self.bytes.expose()))
+        at_hand(&self.gcm, || GcmKey::new(self.bytes.expose()).map(Box::new)).map(|key| &**key)
     }
 
     /// The HMAC state after the inner and the outer key block.
@@ -85,7 +110,7 @@ impl SecretKey {
     pub fn hmac(&self, hash: Hash) -> Result<&HmacKey> {
         let cell =
             self.hmac.get(hash as usize).ok_or_else(|| Error::internal("no place for the HMAC state of this hash"))?;
-        Ok(cell.get_or_init(|| HmacKey::new(hash, self.bytes.expose())))
+        at_hand(cell, || Ok(Box::new(HmacKey::new(hash, self.bytes.expose())))).map(|key| &**key)
     }
 }
 
@@ -107,7 +132,7 @@ impl RsaPrivateKey {
     /// # Errors
     /// If AWS-LC refuses the numbers.
     pub fn prepared(&self) -> Result<&rsa::PrivateKey> {
-        self.prepared.get_or_try_init(|| rsa::PrivateKey::from_components(&self.components))
+        at_hand(&self.prepared, || rsa::PrivateKey::from_components(&self.components))
     }
 }
 
@@ -143,7 +168,7 @@ impl EcPrivateKey {
     /// # Errors
     /// CKR_ATTRIBUTE_VALUE_INVALID if the scalar is not one of the curve.
     pub fn prepared(&self) -> Result<&ec::PrivateKey> {
-        self.prepared.get_or_try_init(|| ec::PrivateKey::from_scalar(self.curve, self.scalar.expose()))
+        at_hand(&self.prepared, || ec::PrivateKey::from_scalar(self.curve, self.scalar.expose()))
     }
 }
 
@@ -183,7 +208,7 @@ impl MlDsaPrivateKey {
     /// # Errors
     /// CKR_ATTRIBUTE_VALUE_INVALID if the secret is none of the parameter set.
     pub fn prepared(&self) -> Result<&ml_dsa::PrivateKey> {
-        self.prepared.get_or_try_init(|| match self.secret.len() {
+        at_hand(&self.prepared, || match self.secret.len() {
             ml_dsa::SEED_LENGTH => ml_dsa::PrivateKey::from_seed(self.set, self.secret.expose()),
             _ => ml_dsa::PrivateKey::from_expanded(self.set, self.secret.expose()),
         })
@@ -200,6 +225,6 @@ impl MlDsaPrivateKey {
     /// # Errors
     /// As [`MlDsaPrivateKey::prepared`].
     pub fn expanded(&self) -> Result<&Secret> {
-        self.expanded.get_or_try_init(|| self.prepared()?.expanded())
+        at_hand(&self.expanded, || self.prepared()?.expanded())
     }
 }

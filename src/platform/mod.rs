@@ -27,5 +27,6 @@ pub mod lock;
 mod pages;
 pub mod process;
 pub mod random_pool;
+pub mod residue;
 pub mod scratch;
 pub mod secret_page;

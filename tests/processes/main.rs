@@ -26,6 +26,7 @@ mod faults;
 mod forks;
 mod kills;
 mod ledger;
+mod memory;
 mod power;
 mod rest;
 mod shim;
