@@ -1,0 +1,45 @@
+//! What comes from outside as a file: keys and certificates in PEM, a backup, the configuration. The first byte says which.
+#![no_main]
+
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+use cloudhsm_pkcs11::config::Config;
+use cloudhsm_pkcs11::crypto::{key_file, x509};
+use cloudhsm_pkcs11::module::BackupInformation;
+use cloudhsm_pkcs11::object;
+use libfuzzer_sys::fuzz_target;
+
+static HOME: LazyLock<PathBuf> =
+    LazyLock::new(|| std::env::var_os("CLOUDHSM_PKCS11_HOME").expect("tests/fuzz/run names a home").into());
+
+fuzz_target!(|data: &[u8]| {
+    let Some((kind, data)) = data.split_first() else { return };
+    match kind % 5 {
+        0 => drop(object::key_file::read(data)),
+        // As PEM that is whole, so that the bytes inside are what is tried.
+        1 => {
+            let Some((label, data)) = data.split_first() else { return };
+            const LABELS: [&str; 5] =
+                ["PUBLIC KEY", "RSA PUBLIC KEY", "PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY"];
+            if let Ok(pem) = key_file::to_pem(LABELS[usize::from(*label) % LABELS.len()], data) {
+                drop(object::key_file::read(pem.as_bytes()));
+            }
+        }
+        2 => {
+            if let Ok(pem) = key_file::to_pem("CERTIFICATE", data) {
+                drop(x509::read_chain(&pem));
+            }
+            drop(std::str::from_utf8(data).map(x509::read_chain));
+        }
+        3 => {
+            let path = HOME.join("backup");
+            std::fs::write(&path, data).expect("the home can be written");
+            drop(BackupInformation::read(&path));
+        }
+        _ => {
+            std::fs::write(HOME.join("config.toml"), data).expect("the home can be written");
+            drop(Config::read());
+        }
+    }
+});
