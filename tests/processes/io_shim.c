@@ -2,8 +2,8 @@
  * all that changes them, in order. The test arms it, and says in between what has been acknowledged.
  *
  *   IO_SHIM_ROOT   the folder; other files are left alone
- *   IO_SHIM_FAIL   "N KIND": the N-th call after arming fails; KIND is eio, enospc, eintr or short. With kill the process
- *                  dies before the N-th of those that change something
+ *   IO_SHIM_FAIL   "N KIND": the N-th call after arming fails; KIND is eio, enospc, eintr or short. With kill or stop
+ *                  the process dies or stops before the N-th of those that change something
  *   IO_SHIM_TRACE  a file for the record: op, path, offset, bytes
  */
 #define _GNU_SOURCE
@@ -83,10 +83,13 @@ void io_shim_acknowledge(const char *text) { note('A', text, 0, NULL, 0); }
 
 /* Whether this call is the one that fails; how, is in errno and, for a part that is done, in the answer. */
 static int fails(int changes) {
-    int kills = !strcmp(fail_kind, "kill");
+    int stops = !strcmp(fail_kind, "stop"), kills = stops || !strcmp(fail_kind, "kill");
     if (!atomic_load(&armed) || (kills && !changes)) return 0;
     if (atomic_fetch_add(&calls, 1) + 1 != fail_at) return 0;
-    if (kills) raise(SIGKILL);
+    if (kills) {
+        raise(stops ? SIGSTOP : SIGKILL);
+        return 0;
+    }
     if (!strcmp(fail_kind, "eio")) errno = EIO;
     else if (!strcmp(fail_kind, "enospc")) errno = ENOSPC;
     else if (!strcmp(fail_kind, "eintr")) errno = EINTR;

@@ -30,4 +30,5 @@ mod memory;
 mod power;
 mod rest;
 mod shim;
+mod stopped;
 mod system;
