@@ -12,7 +12,7 @@ mod settings;
 
 pub use file::{AwsFile, AwsPlace};
 pub use profile::{Dialect, Profile};
-pub use regime::{Mode, Regime};
+pub use regime::{Mode, Regime, Safeguards};
 pub use settings::{Audit, LogLevel, Settings};
 
 use std::ffi::OsString;

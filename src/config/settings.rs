@@ -202,10 +202,6 @@ impl Settings {
         if !(2..=1000).contains(&self.pin_passes) {
             return Err(format!("pin_passes is {}, it must be 2 to 1000", self.pin_passes));
         }
-        // Better no promise than one that is not kept.
-        if self.secure == Some(true) {
-            return Err("secure=true is not built yet; leave it out".to_owned());
-        }
         let most = super::clusters::MOST;
         if !(1..=most).contains(&self.clusters) {
             return Err(format!("clusters is {}, it must be 1 to {most}", self.clusters));

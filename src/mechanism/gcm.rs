@@ -6,8 +6,9 @@
 use zeroize::Zeroizing;
 
 use super::parameter::Gcm;
-use super::{Ciphering, Parameter, Serves, Stream, Work, wrap};
+use super::{Ciphering, Parameter, Serves, Stream, Use, Work, wrap};
 use crate::ck;
+use crate::config::Regime;
 use crate::crypto::gcm::{GcmOpener, GcmSealer};
 use crate::error::{Error, Result};
 use crate::exchange::Exchange;
@@ -51,6 +52,18 @@ pub(super) const fn serves_iv_in_front() -> Serves {
         wrap: Some(wrap::BY_CIPHER),
         ..Serves::NOTHING
     }
+}
+
+/// Secure mode has no IV of the caller's where a new one belongs, and no tag under 96 bits (SP 800-38D section 5.2.1.2).
+pub(super) fn iv_and_tag(work: &Work<'_>, what: Use, regime: Regime<'_>) -> Result<()> {
+    let makes_one = matches!(what, Use::Encrypt | Use::Wrap);
+    if makes_one && work.parameter.has_callers_iv() && !regime.safeguards.callers_iv {
+        return Err(Error::new(ck::CKR_MECHANISM_PARAM_INVALID, "in secure mode the HSM makes the IV"));
+    }
+    if parameter(work)?.tag_length < regime.safeguards.shortest_tag {
+        return Err(Error::new(ck::CKR_MECHANISM_PARAM_INVALID, "the tag is shorter than secure mode allows"));
+    }
+    Ok(())
 }
 
 const TOO_LONG: Error = Error::new(ck::CKR_DATA_LEN_RANGE, "the data is longer than memory can be");

@@ -121,6 +121,8 @@ pub struct Keys {
     pub sizes: (CK_ULONG, CK_ULONG),
     /// What `sizes` counts (PKCS#11 gives each mechanism its own unit).
     pub unit: Unit,
+    /// The smallest size in secure mode, in `unit`: what is as strong as 112 bits (SP 800-131A).
+    pub least_in_secure_mode: CK_ULONG,
     /// Whether the key is one of a pair, so that signing and decrypting want the private half.
     pub pair: bool,
 }
@@ -186,7 +188,9 @@ pub struct Mechanism {
     pub standard: Option<Terms>,
     /// The uses allowed in FIPS mode, as a set of [`Use::bit`].
     pub fips: u16,
-    /// What of the key and the parameter FIPS mode or a switch does not allow.
+    /// The uses allowed in secure mode, likewise.
+    pub secure: u16,
+    /// What of the key and the parameter a mode or a switch does not allow.
     pub rule: Option<SpecialRule>,
     /// Where it is defined.
     pub source: &'static str,
@@ -196,10 +200,10 @@ pub struct Mechanism {
 pub type SpecialRule = fn(&Work<'_>, Use, Regime<'_>) -> Result<()>;
 
 impl Mechanism {
-    /// The uses that a profile serves, FIPS mode considered.
+    /// The uses that a profile serves, FIPS mode and secure mode considered.
     #[must_use]
     pub fn uses(&self, regime: Regime<'_>) -> u16 {
-        self.terms(regime).map_or(0, |terms| terms.uses) & self.allowed(regime.mode)
+        self.terms(regime).map_or(0, |terms| terms.uses) & self.allowed(regime)
     }
 
     /// Flags of `CK_MECHANISM_INFO`.
@@ -219,7 +223,8 @@ impl Mechanism {
     /// Smallest and largest key size that a profile serves.
     #[must_use]
     pub fn sizes(&self, regime: Regime<'_>) -> (CK_ULONG, CK_ULONG) {
-        self.terms(regime).and_then(|terms| terms.sizes).unwrap_or(self.keys.sizes)
+        let (smallest, largest) = self.terms(regime).and_then(|terms| terms.sizes).unwrap_or(self.keys.sizes);
+        (smallest.max(self.keys.least(regime.safeguards)), largest)
     }
 
     /// The terms for one use.

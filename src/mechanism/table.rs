@@ -4,7 +4,7 @@ use super::parameter::ParameterKind;
 use super::{
     Keys, Mechanism, Payload, Serves, SpecialRule, Terms, Unit, Use, asymmetric, block, cmac, ctr, derive, digest, gcm, hmac, keygen, modern, wrap,
 };
-use crate::config::{Mode, Profile, Regime};
+use crate::config::{Profile, Regime, Safeguards};
 use crate::ck::{self, CK_MECHANISM_TYPE, CK_ULONG, vendor};
 use crate::crypto::aes::AesKey;
 use crate::crypto::des::Des3Key;
@@ -84,6 +84,7 @@ const fn row(
         cloudhsm: terms(uses, parameter),
         standard: terms(uses, parameter),
         fips: uses,
+        secure: uses,
         serves,
         rule: None,
         source,
@@ -100,9 +101,11 @@ impl Mechanism {
         }
     }
 
-    /// The uses that a mode allows.
-    pub(super) const fn allowed(&self, mode: &Mode) -> u16 {
-        if mode.approved_only { self.fips } else { u16::MAX }
+    /// The uses that FIPS mode and secure mode allow.
+    pub(super) const fn allowed(&self, regime: Regime<'_>) -> u16 {
+        let approved = if regime.mode.approved_only { self.fips } else { u16::MAX };
+        let strong = if regime.safeguards.strong_forms_only { self.secure } else { u16::MAX };
+        approved & strong
     }
 
     /// CloudHSM's limit on the input of one call.
@@ -158,25 +161,37 @@ impl Mechanism {
         self.fips &= !uses;
         self
     }
+
+    const fn not_in_secure(mut self, uses: u16) -> Self {
+        self.secure &= !uses;
+        self
+    }
 }
 
-const NO_KEY: Keys = Keys { types: &[], shape: Shape::None, sizes: (0, 0), unit: Unit::None, pair: false };
-const AES: Keys = Keys { types: &[ck::CKK_AES], shape: Shape::Bytes, sizes: bytes(form::AES), unit: Unit::Bytes, pair: false };
-const DES3: Keys = Keys { types: &[ck::CKK_DES3], shape: Shape::Bytes, sizes: bytes(form::DES3), unit: Unit::Bytes, pair: false };
-const GENERIC: Keys = Keys { types: &[ck::CKK_GENERIC_SECRET], shape: Shape::Bytes, sizes: bytes(form::GENERIC), unit: Unit::Bytes, pair: false };
-/// The base keys of a derivation whose function takes keys of any length.
-const SECRET: Keys = Keys { types: &[ck::CKK_AES, ck::CKK_DES3, ck::CKK_GENERIC_SECRET], shape: Shape::Bytes, sizes: bytes(form::GENERIC), unit: Unit::Bytes, pair: false };
-/// The standard counts the keys of the generator in bits (PKCS#11 3.2 section 6.8.3), those of HMAC in bytes.
-const GENERIC_IN_BITS: Keys = Keys { sizes: (8 * bytes(form::GENERIC).0, 8 * bytes(form::GENERIC).1), unit: Unit::Bits, ..GENERIC };
-const RSA: Keys = Keys { types: &[ck::CKK_RSA], shape: Shape::Rsa, sizes: (1024, 8192), unit: Unit::Bits, pair: true };
-const EC: Keys = Keys { types: &[ck::CKK_EC], shape: Shape::Ec, sizes: (224, 521), unit: Unit::Bits, pair: true };
+impl Keys {
+    /// The smallest size that secure mode leaves.
+    pub(super) const fn least(&self, safeguards: &Safeguards) -> CK_ULONG {
+        if safeguards.strong_forms_only { self.least_in_secure_mode } else { 0 }
+    }
+}
 
-const EDWARDS: Keys = Keys { types: &[ck::CKK_EC_EDWARDS], shape: Shape::Edwards, sizes: (255, 255), unit: Unit::Bits, pair: true };
+const NO_KEY: Keys = Keys { types: &[], shape: Shape::None, sizes: (0, 0), unit: Unit::None, least_in_secure_mode: 0, pair: false };
+const AES: Keys = Keys { types: &[ck::CKK_AES], shape: Shape::Bytes, sizes: bytes(form::AES), unit: Unit::Bytes, least_in_secure_mode: 0, pair: false };
+const DES3: Keys = Keys { types: &[ck::CKK_DES3], shape: Shape::Bytes, sizes: bytes(form::DES3), unit: Unit::Bytes, least_in_secure_mode: 0, pair: false };
+const GENERIC: Keys = Keys { types: &[ck::CKK_GENERIC_SECRET], shape: Shape::Bytes, sizes: bytes(form::GENERIC), unit: Unit::Bytes, least_in_secure_mode: 14, pair: false };
+/// The base keys of a derivation whose function takes keys of any length.
+const SECRET: Keys = Keys { types: &[ck::CKK_AES, ck::CKK_DES3, ck::CKK_GENERIC_SECRET], shape: Shape::Bytes, sizes: bytes(form::GENERIC), unit: Unit::Bytes, least_in_secure_mode: 14, pair: false };
+/// The standard counts the keys of the generator in bits (PKCS#11 3.2 section 6.8.3), those of HMAC in bytes.
+const GENERIC_IN_BITS: Keys = Keys { sizes: (8 * bytes(form::GENERIC).0, 8 * bytes(form::GENERIC).1), unit: Unit::Bits, least_in_secure_mode: 8 * GENERIC.least_in_secure_mode, ..GENERIC };
+const RSA: Keys = Keys { types: &[ck::CKK_RSA], shape: Shape::Rsa, sizes: (1024, 8192), unit: Unit::Bits, least_in_secure_mode: 2048, pair: true };
+const EC: Keys = Keys { types: &[ck::CKK_EC], shape: Shape::Ec, sizes: (224, 521), unit: Unit::Bits, least_in_secure_mode: 0, pair: true };
+
+const EDWARDS: Keys = Keys { types: &[ck::CKK_EC_EDWARDS], shape: Shape::Edwards, sizes: (255, 255), unit: Unit::Bits, least_in_secure_mode: 0, pair: true };
 /// CloudHSM has Ed25519 keys under CKK_EC.
-const CLOUDHSM_EDWARDS: Keys = Keys { types: &[ck::CKK_EC], shape: Shape::Edwards, sizes: (255, 255), unit: Unit::Bits, pair: true };
+const CLOUDHSM_EDWARDS: Keys = Keys { types: &[ck::CKK_EC], shape: Shape::Edwards, sizes: (255, 255), unit: Unit::Bits, least_in_secure_mode: 0, pair: true };
 /// The sizes are those of the public key (PKCS#11 3.2 section 6.67.2).
-const ML_DSA: Keys = Keys { types: &[ck::CKK_ML_DSA], shape: Shape::MlDsa, sizes: (1312, 2592), unit: Unit::Bytes, pair: true };
-const CLOUDHSM_ML_DSA: Keys = Keys { types: &[vendor::CKK_CLOUDHSM_ML_DSA], shape: Shape::MlDsa, sizes: (1312, 2592), unit: Unit::Bytes, pair: true };
+const ML_DSA: Keys = Keys { types: &[ck::CKK_ML_DSA], shape: Shape::MlDsa, sizes: (1312, 2592), unit: Unit::Bytes, least_in_secure_mode: 0, pair: true };
+const CLOUDHSM_ML_DSA: Keys = Keys { types: &[vendor::CKK_CLOUDHSM_ML_DSA], shape: Shape::MlDsa, sizes: (1312, 2592), unit: Unit::Bytes, least_in_secure_mode: 0, pair: true };
 
 const fn rsa(
     id: CK_MECHANISM_TYPE,
@@ -232,11 +247,16 @@ pub(super) static MECHANISMS: &[Mechanism] = &[
     // Encryption with PKCS#1 v1.5 has been outside FIPS mode since 2024; signing is not affected.
     rsa(ck::CKM_RSA_PKCS, "CKM_RSA_PKCS", None, ParameterKind::None, asymmetric::rsa_pkcs(), "PKCS#11 3.2 section 6.1.6")
         .single_part()
-        .not_in_fips(CIPHER | TRANSPORT),
-    rsa(ck::CKM_RSA_X_509, "CKM_RSA_X_509", None, ParameterKind::None, asymmetric::rsa_raw(), "PKCS#11 3.2 section 6.1.7").single_part(),
+        .not_in_fips(CIPHER | TRANSPORT)
+        .not_in_secure(CIPHER | TRANSPORT),
+    // A signature of this mechanism is a decryption, so it serves no secure key.
+    rsa(ck::CKM_RSA_X_509, "CKM_RSA_X_509", None, ParameterKind::None, asymmetric::rsa_raw(), "PKCS#11 3.2 section 6.1.7")
+        .single_part()
+        .not_in_secure(CIPHER | SIGNATURE),
     rsa_hashed(ck::CKM_SHA1_RSA_PKCS, "CKM_SHA1_RSA_PKCS", Hash::Sha1),
     rsa(ck::CKM_RSA_PKCS_OAEP, "CKM_RSA_PKCS_OAEP", None, ParameterKind::Oaep, asymmetric::rsa_oaep(), "PKCS#11 3.2 section 6.1.9")
         .cloudhsm_parameter(ParameterKind::OaepSameHash)
+        .ruled(wrap::oaep_hash)
         .single_part(),
     // "The same result, stronger primes" (User Guide): the random probable primes of FIPS 186-5, in every mode.
     row(ck::CKM_RSA_X9_31_KEY_PAIR_GEN, "CKM_RSA_X9_31_KEY_PAIR_GEN", RSA, None, ParameterKind::None, keygen::strong_rsa_pair(), "PKCS#11 3.2 section 6.1.5")
@@ -260,7 +280,7 @@ pub(super) static MECHANISMS: &[Mechanism] = &[
     pss_hashed(ck::CKM_SHA224_RSA_PKCS_PSS, "CKM_SHA224_RSA_PKCS_PSS", Hash::Sha224),
     row(ck::CKM_DES3_KEY_GEN, "CKM_DES3_KEY_GEN", DES3, None, ParameterKind::None, keygen::des3(), "PKCS#11 3.2 section 6.17; NIST SP 800-67")
         .not_in_fips(Use::Generate.bit()),
-    des3(ck::CKM_DES3_ECB, "CKM_DES3_ECB", ParameterKind::None, block::ecb::<Des3Key, 8>()),
+    des3(ck::CKM_DES3_ECB, "CKM_DES3_ECB", ParameterKind::None, block::ecb::<Des3Key, 8>()).not_in_secure(CIPHER),
     des3(ck::CKM_DES3_CBC, "CKM_DES3_CBC", ParameterKind::ShortIv, block::cbc::<Des3Key, 8>()).cloudhsm_limit(LONGEST_DES3_CBC),
     des3(ck::CKM_DES3_CBC_PAD, "CKM_DES3_CBC_PAD", ParameterKind::ShortIv, block::cbc_pad::<Des3Key, 8>()),
     sha(ck::CKM_SHA_1, "CKM_SHA_1", Hash::Sha1),
@@ -288,7 +308,8 @@ pub(super) static MECHANISMS: &[Mechanism] = &[
         .cloudhsm_parameter(ParameterKind::AgreementCloudHsm)
         .ruled(derive::no_plain_agreement),
     rsa(ck::CKM_RSA_AES_KEY_WRAP, "CKM_RSA_AES_KEY_WRAP", None, ParameterKind::RsaAes, wrap::rsa_aes(), "PKCS#11 3.2 section 6.1.24")
-        .cloudhsm_parameter(ParameterKind::RsaAesSameHash),
+        .cloudhsm_parameter(ParameterKind::RsaAesSameHash)
+        .ruled(wrap::oaep_hash),
     row(ck::CKM_EC_EDWARDS_KEY_PAIR_GEN, "CKM_EC_EDWARDS_KEY_PAIR_GEN", EDWARDS, None, ParameterKind::None, keygen::edwards_pair(), "PKCS#11 3.2 section 6.3.9")
         .not_in_fips(Use::GeneratePair.bit())
         .standard_only(),
@@ -296,21 +317,24 @@ pub(super) static MECHANISMS: &[Mechanism] = &[
         .not_in_fips(SIGNATURE)
         .standard_only(),
     row(ck::CKM_AES_KEY_GEN, "CKM_AES_KEY_GEN", AES, None, ParameterKind::None, keygen::aes(), "PKCS#11 3.2 section 6.10.3"),
-    aes(ck::CKM_AES_ECB, "CKM_AES_ECB", ParameterKind::None, block::ecb::<AesKey, 16>()),
+    aes(ck::CKM_AES_ECB, "CKM_AES_ECB", ParameterKind::None, block::ecb::<AesKey, 16>()).not_in_secure(CIPHER),
     aes(ck::CKM_AES_CBC, "CKM_AES_CBC", ParameterKind::Iv, block::cbc::<AesKey, 16>()).cloudhsm_limit(LONGEST_CBC),
     aes(ck::CKM_AES_CBC_PAD, "CKM_AES_CBC_PAD", ParameterKind::Iv, block::cbc_pad::<AesKey, 16>()),
     aes(ck::CKM_AES_CTR, "CKM_AES_CTR", ParameterKind::Counter, ctr::ctr()),
     row(ck::CKM_AES_GCM, "CKM_AES_GCM", AES, None, ParameterKind::Gcm, gcm::serves(), "PKCS#11 3.2 section 6.13; NIST SP 800-38D")
         .cloudhsm_parameter(ParameterKind::GcmMadeIv)
+        .ruled(gcm::iv_and_tag)
         .cloudhsm_limit(LONGEST_GCM)
         .cloudhsm_single_part(),
     row(ck::CKM_AES_CMAC, "CKM_AES_CMAC", AES, None, ParameterKind::None, cmac::serves(), "NIST SP 800-38B"),
     key_wrap(ck::CKM_AES_KEY_WRAP, "CKM_AES_KEY_WRAP", ParameterKind::WrapIv, wrap::no_padding(Payload::Any), "PKCS#11 3.2 section 6.14; RFC 3394")
-        .standard_only(),
+        .standard_only()
+        .not_in_secure(TRANSPORT),
     key_wrap(ck::CKM_AES_KEY_WRAP_KWP, "CKM_AES_KEY_WRAP_KWP", ParameterKind::PaddedWrapIv, wrap::zero_padding(), "PKCS#11 3.2 section 6.14; RFC 5649")
         .standard_only(),
     key_wrap(ck::CKM_AES_KEY_WRAP_PKCS7, "CKM_AES_KEY_WRAP_PKCS7", ParameterKind::WrapIv, wrap::pkcs5_padding(), "PKCS#11 3.2 section 6.14")
-        .standard_only(),
+        .standard_only()
+        .not_in_secure(TRANSPORT),
     row(vendor::CKM_CLOUDHSM_SP800_108_COUNTER_KDF, "CKM_CLOUDHSM_SP800_108_COUNTER_KDF", SECRET, None, ParameterKind::CounterKdfCloudHsm, derive::counter(), "User Guide, pkcs11-mechanisms; NIST SP 800-108r1")
         .ruled(derive::prf_takes_key),
     row(vendor::CKM_CLOUDHSM_ML_DSA_KEY_PAIR_GEN, "CKM_CLOUDHSM_ML_DSA_KEY_PAIR_GEN", CLOUDHSM_ML_DSA, None, ParameterKind::None, keygen::ml_dsa_pair(vendor::CKK_CLOUDHSM_ML_DSA), "User Guide, pkcs11-mechanisms; FIPS 204"),
@@ -322,10 +346,13 @@ pub(super) static MECHANISMS: &[Mechanism] = &[
         .cloudhsm_limit(LONGEST_EDDSA)
         .not_in_fips(SIGNATURE),
     row(vendor::CKM_CLOUDHSM_AES_GCM, "CKM_CLOUDHSM_AES_GCM", AES, None, ParameterKind::GcmIvInFront, gcm::serves_iv_in_front(), "User Guide, pkcs11-mechanisms")
+        .ruled(gcm::iv_and_tag)
         .cloudhsm_limit(LONGEST_GCM)
         .single_part(),
-    key_wrap(vendor::CKM_CLOUDHSM_AES_KEY_WRAP_NO_PAD, "CKM_CLOUDHSM_AES_KEY_WRAP_NO_PAD", ParameterKind::WrapIvDefault, wrap::no_padding(Payload::Cipher), "User Guide, manage-aes-key-wrapping; RFC 3394"),
-    key_wrap(vendor::CKM_CLOUDHSM_AES_KEY_WRAP_PKCS5_PAD, "CKM_CLOUDHSM_AES_KEY_WRAP_PKCS5_PAD", ParameterKind::WrapIvDefault, wrap::pkcs5_padding(), "User Guide, manage-aes-key-wrapping"),
+    key_wrap(vendor::CKM_CLOUDHSM_AES_KEY_WRAP_NO_PAD, "CKM_CLOUDHSM_AES_KEY_WRAP_NO_PAD", ParameterKind::WrapIvDefault, wrap::no_padding(Payload::Cipher), "User Guide, manage-aes-key-wrapping; RFC 3394")
+        .not_in_secure(TRANSPORT),
+    key_wrap(vendor::CKM_CLOUDHSM_AES_KEY_WRAP_PKCS5_PAD, "CKM_CLOUDHSM_AES_KEY_WRAP_PKCS5_PAD", ParameterKind::WrapIvDefault, wrap::pkcs5_padding(), "User Guide, manage-aes-key-wrapping")
+        .not_in_secure(TRANSPORT),
     key_wrap(vendor::CKM_CLOUDHSM_AES_KEY_WRAP_ZERO_PAD, "CKM_CLOUDHSM_AES_KEY_WRAP_ZERO_PAD", ParameterKind::None, wrap::zero_padding(), "User Guide, manage-aes-key-wrapping; RFC 5649"),
 ];
 

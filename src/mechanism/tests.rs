@@ -15,23 +15,26 @@ fn the_docs_tell_which_mechanisms_there_are() {
         if names.is_empty() { "-".to_owned() } else { names.join(", ") }
     };
     let mut table = String::from(
-        "| mechanism | number | `cloudhsm`, `strict` | in FIPS mode | longest input | parts | `standard` | in FIPS mode | defined in |\n\
-         |---|---|---|---|---|---|---|---|---|\n",
+        "| mechanism | number | `cloudhsm`, `strict` | in FIPS mode | in secure mode | longest input | parts | `standard` | \
+         in FIPS mode | in secure mode | defined in |\n|---|---|---|---|---|---|---|---|---|---|---|\n",
     );
     for row in all() {
         let cloudhsm = row.uses(Regime::of(Profile::CloudHsm, false));
         let fips = row.uses(Regime::of(Profile::CloudHsm, true));
+        let secure = |profile| uses(row.uses(Regime::of(profile, false).secured()));
         let terms = row.terms(Regime::of(Profile::CloudHsm, false));
         let limit = terms.and_then(|terms| terms.longest_input).map_or_else(|| "-".to_owned(), |most| most.to_string());
         let parts = if terms.is_some_and(|terms| terms.multi_part) { "yes" } else { "-" };
         table.push_str(&format!(
-            "| {} | {:#010x} | {} | {} | {limit} | {parts} | {} | {} | {} |\n",
+            "| {} | {:#010x} | {} | {} | {} | {limit} | {parts} | {} | {} | {} | {} |\n",
             row.name,
             row.id,
             uses(cloudhsm),
             uses(fips),
+            secure(Profile::CloudHsm),
             uses(row.uses(Regime::of(Profile::Standard, false))),
             uses(row.uses(Regime::of(Profile::Standard, true))),
+            secure(Profile::Standard),
             row.source
         ));
     }
@@ -44,8 +47,9 @@ fn the_docs_tell_which_mechanisms_there_are() {
 /// that use it. Rows that take several types state the widest range; each type's own holds where keys are made.
 #[test]
 fn rows_of_one_key_type_agree_on_its_sizes() {
-    for profile in [Profile::CloudHsm, Profile::Strict, Profile::Standard] {
-        let regime = Regime::of(profile, false);
+    let profiles = [Profile::CloudHsm, Profile::Strict, Profile::Standard];
+    let regimes = profiles.map(|profile| Regime::of(profile, false));
+    for regime in regimes.into_iter().chain(regimes.map(Regime::secured)) {
         for one in all().iter().filter(|row| row.terms(regime).is_some()) {
             for other in all().iter().filter(|row| row.terms(regime).is_some()) {
                 if one.keys.types == other.keys.types

@@ -7,8 +7,9 @@
 use zeroize::Zeroizing;
 
 use super::parameter::{Oaep, RsaAes};
-use super::{Ciphering, Parameter, Payload, Serves, Work, Wrapping};
+use super::{Ciphering, Hash, Parameter, Payload, Serves, Use, Work, Wrapping};
 use crate::ck::{self, CK_RV};
+use crate::config::Regime;
 use crate::crypto::key_wrap::{self, Form};
 use crate::crypto::{random, rsa};
 use crate::error::{Error, Result};
@@ -21,6 +22,20 @@ const LONGEST_MODULUS: usize = rsa::MAX_BYTES;
 const INVALID: Error = Error::new(ck::CKR_WRAPPED_KEY_INVALID, "the wrapped key does not open under this key");
 const LENGTH: Error = Error::new(ck::CKR_WRAPPED_KEY_LEN_RANGE, "no wrapped key of this mechanism has this length");
 const NO_ROOM: Error = Error::internal("the room is smaller than the operation said");
+
+/// In secure mode no key is wrapped with SHA-1 in OAEP.
+pub(super) fn oaep_hash(work: &Work<'_>, what: Use, regime: Regime<'_>) -> Result<()> {
+    let oaep = match work.parameter {
+        Parameter::Oaep(oaep) => &**oaep,
+        Parameter::RsaAes(parameter) => &parameter.oaep,
+        _ => return Ok(()),
+    };
+    let weak = oaep.hash == Hash::Sha1 || oaep.mask == Hash::Sha1;
+    if weak && matches!(what, Use::Wrap | Use::Unwrap) && !regime.safeguards.wraps_with_sha1 {
+        return Err(Error::new(ck::CKR_MECHANISM_PARAM_INVALID, "no key is wrapped with SHA-1 in secure mode"));
+    }
+    Ok(())
+}
 
 /// AES key wrap without padding.
 pub(super) const fn no_padding(payload: Payload) -> Serves {

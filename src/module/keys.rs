@@ -15,7 +15,7 @@ use crate::mechanism::Mechanism;
 use crate::object::attributes::Draft;
 use crate::object::create::{self, Changer};
 use crate::object::rules::{Kind as ObjectKind, Making, Reading};
-use crate::object::{KeyMaterial, Object, Template, record};
+use crate::object::{KeyMaterial, Object, Template, record, safeguards};
 use crate::store::{Durability, Kind};
 
 /// A new object that is not stored yet: its attributes and material.
@@ -41,6 +41,7 @@ impl Module {
         let generator = row.serves.generate.as_ref().ok_or(NOT_A_GENERATOR)?;
         let kind = self.kind_for(template, ck::CKO_SECRET_KEY, generator.key_type)?;
         let mut draft = create::draft(kind, Making::Generate, template, self.regime())?;
+        safeguards::keep_apart(&mut [(template, &mut draft)], self.regime())?;
         let material = (generator.make)(&mut draft)?;
         create::set_history(&mut draft, true, true);
         let new = self.complete(kind, Making::Generate, draft, material, Some(row))?;
@@ -56,24 +57,25 @@ impl Module {
         &self,
         login: &Login,
         row: &Mechanism,
-        public: &Template,
-        private: &Template,
+        public_template: &Template,
+        private_template: &Template,
         sharing: &Sharing<'_>,
     ) -> Result<(Arc<Object>, Arc<Object>)> {
         policy::may(login, Command::CreateKeys)?;
         let regime = self.regime();
         let generator = row.serves.generate_pair.as_ref().ok_or(NOT_A_GENERATOR)?;
-        let public_kind = self.kind_for(public, ck::CKO_PUBLIC_KEY, generator.key_type)?;
-        let private_kind = self.kind_for(private, ck::CKO_PRIVATE_KEY, generator.key_type)?;
-        let mut public = create::draft(public_kind, Making::Generate, public, regime)?;
+        let public_kind = self.kind_for(public_template, ck::CKO_PUBLIC_KEY, generator.key_type)?;
+        let private_kind = self.kind_for(private_template, ck::CKO_PRIVATE_KEY, generator.key_type)?;
+        let mut public = create::draft(public_kind, Making::Generate, public_template, regime)?;
         let useless = self.dialect().private_template_bug
             && generator.key_type == ck::CKK_RSA
-            && private.names(PARAMETERS_OF_A_PAIR);
+            && private_template.names(PARAMETERS_OF_A_PAIR);
         let mut private = if useless {
-            create::useless(private_kind, &private.without(PARAMETERS_OF_A_PAIR)?, regime)?
+            create::useless(private_kind, &private_template.without(PARAMETERS_OF_A_PAIR)?, regime)?
         } else {
-            create::draft(private_kind, Making::Generate, private, regime)?
+            create::draft(private_kind, Making::Generate, private_template, regime)?
         };
+        safeguards::keep_apart(&mut [(public_template, &mut public), (private_template, &mut private)], regime)?;
         if let Some(bits) = public.number(ck::CKA_MODULUS_BITS) {
             self.check_size(row, bits, ck::CKR_KEY_SIZE_RANGE)?;
         }
@@ -253,7 +255,7 @@ impl Module {
                 if officer
                     || object.is(ck::CKA_SENSITIVE)
                     || !object.is(ck::CKA_EXTRACTABLE)
-                    || object.is(ck::CKA_WRAP_WITH_TRUSTED)
+                    || safeguards::leaves_under_trusted_only(object, self.regime())
                     || KeyQuorum::of(object).is_set()
                 {
                     return Err(SENSITIVE);

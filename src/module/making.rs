@@ -143,7 +143,7 @@ impl Module {
     pub(super) fn check_exponent(&self, exponent: &[u8]) -> Result<()> {
         let exponent = import::trim(exponent);
         let odd = exponent.last().is_some_and(|byte| byte % 2 == 1);
-        let least = self.dialect().least_public_exponent;
+        let least = self.regime().least_public_exponent();
         let value = exponent.iter().take(8).fold(0_u64, |value, byte| (value << 8) | u64::from(*byte));
         if odd && (exponent.len() > 8 || value >= least) {
             return Ok(());

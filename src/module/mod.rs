@@ -66,7 +66,7 @@ pub use transport::Wrapped;
 pub use user::{Role, UserInformation};
 
 use crate::ck;
-use crate::config::{Config, Dialect, Mode, Regime, Settings};
+use crate::config::{Config, Dialect, Mode, Regime, Safeguards, Settings};
 use crate::crypto;
 use crate::error::{Error, Result};
 use crate::object::UserId;
@@ -85,6 +85,8 @@ pub struct Module {
     throttle: Option<quirks::Throttle>,
     /// FIPS mode, asked at each operation: the HSM's own, or a stricter one of this process.
     fips: AtomicBool,
+    /// Secure mode, as `fips`.
+    secure: AtomicBool,
 }
 
 /// An activated HSM, open in this process.
@@ -144,6 +146,7 @@ impl Module {
             dialect,
             active: Lock::new(None),
             fips: AtomicBool::new(config.settings.fips == Some(true)),
+            secure: AtomicBool::new(config.settings.secure == Some(true)),
         };
         module.hsm_if_active()?;
         Ok(module)
@@ -161,10 +164,16 @@ impl Module {
         Mode::of(self.fips.load(Ordering::Acquire))
     }
 
+    /// What secure mode changes: the HSM's own, or a stricter one of this process.
+    #[must_use]
+    fn safeguards(&self) -> &'static Safeguards {
+        Safeguards::of(self.secure.load(Ordering::Acquire))
+    }
+
     /// The rules that hold now.
     #[must_use]
     pub fn regime(&self) -> Regime<'_> {
-        Regime { dialect: &self.dialect, mode: self.mode() }
+        Regime { dialect: &self.dialect, mode: self.mode(), safeguards: self.safeguards() }
     }
 
     /// Whether the HSM is activated. Another process may have done it a moment ago, so the disk is asked.
@@ -211,6 +220,7 @@ impl Module {
         if active.is_none() && SqliteStore::exists(&self.directory) {
             let hsm = Hsm::open(&self.directory, &self.settings)?;
             self.fips.fetch_or(hsm.recorded.fips, Ordering::AcqRel);
+            self.secure.fetch_or(hsm.recorded.secure, Ordering::AcqRel);
             *active = Some(Arc::new(hsm));
         }
         Ok(active.clone())

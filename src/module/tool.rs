@@ -6,7 +6,7 @@ use super::Module;
 use super::quorum::{Actor, Toll};
 use crate::error::Result;
 use crate::mechanism::{Mechanism, Parameter, ParameterKind, Terms, Use, Work};
-use crate::object::Object;
+use crate::object::{Object, safeguards};
 
 /// A mechanism, its parameter and a key, which the user may work with so; what that costs is paid when it is used, which
 /// is once.
@@ -23,6 +23,15 @@ pub struct Tool<'a> {
 impl Tool<'_> {
     pub(super) fn work(&self) -> Work<'_> {
         Work { row: self.row, key: &self.key.material, key_type: self.key.key_type, parameter: &self.parameter }
+    }
+
+    /// The strength in bits with which it wraps: that of its key, and of the AES key in between if there is one.
+    pub(super) fn strength(&self) -> usize {
+        let between = match &self.parameter {
+            Parameter::RsaAes(parameter) => 8 * parameter.key_length,
+            _ => usize::MAX,
+        };
+        safeguards::strength(&self.key).min(between)
     }
 }
 

@@ -18,7 +18,7 @@ use crate::mechanism::{self, Use};
 use crate::object::attributes::Draft;
 use crate::object::form::Lengths;
 use crate::object::rules::Making;
-use crate::object::{Object, Template, attribute, create, find};
+use crate::object::{Object, Template, attribute, create, find, safeguards};
 use crate::secret::Secret;
 
 /// A key that left the HSM.
@@ -93,11 +93,16 @@ impl Module {
         if !key.is(ck::CKA_EXTRACTABLE) {
             return Err(Error::new(ck::CKR_KEY_UNEXTRACTABLE, "the key may not leave the HSM (CKA_EXTRACTABLE)"));
         }
-        if key.is(ck::CKA_WRAP_WITH_TRUSTED) && !wrapping_key.is(ck::CKA_TRUSTED) {
+        let regime = self.regime();
+        let trusted = wrapping_key.is(ck::CKA_TRUSTED) && safeguards::may_be_trusted(&wrapping_key.attributes, regime);
+        if safeguards::leaves_under_trusted_only(key, regime) && !trusted {
             return Err(Error::new(
                 ck::CKR_KEY_NOT_WRAPPABLE,
                 "the key may be wrapped by a trusted key only (CKA_WRAP_WITH_TRUSTED)",
             ));
+        }
+        if regime.safeguards.strength_kept && tool.strength() < safeguards::strength(key) {
+            return Err(Error::new(ck::CKR_KEY_NOT_WRAPPABLE, "the key is stronger than what would wrap it"));
         }
         // Under one IV of the caller's, a key that the caller knows would tell the one that nobody is to know.
         if wrapping_key.is(ck::CKA_TRUSTED) && tool.parameter.has_callers_iv() {
@@ -152,10 +157,12 @@ impl Module {
         let bytes = bytes.filter(|_| wrapping.payload.includes(kind.class, key_type)).ok_or_else(|| {
             Error::with(ck::CKR_TEMPLATE_INCONSISTENT, format!("{} does not unwrap this kind of key", row.name))
         })?;
-        if unwrapping_key.is(ck::CKA_TRUSTED) {
+        let trusted = unwrapping_key.is(ck::CKA_TRUSTED);
+        let stays = self.regime().safeguards.unwrapped_stays;
+        if trusted || stays {
             let own = Template::unflatten(unwrapping_key.attributes.get(ck::CKA_UNWRAP_TEMPLATE).unwrap_or_default())?;
-            let silent = TRUSTED_ONLY.iter().copied().filter(|(attribute, _)| !own.names(&[*attribute]));
-            protect(silent, template, &mut draft)?;
+            let asked = TRUSTED_ONLY.iter().filter(|_| trusted).chain(STAYS.iter().filter(|_| stays)).copied();
+            protect(asked.filter(|(attribute, _)| !own.names(&[*attribute])), template, &mut draft)?;
         }
         // A length that the template claims narrows what the wrapped key may hold, before it is opened.
         let lengths = match draft.number(ck::CKA_VALUE_LEN) {
@@ -239,6 +246,9 @@ const PROTECTIONS: &[(CK_ATTRIBUTE_TYPE, bool)] = &[
 /// What a key that a trusted key unwraps is, unless CKA_UNWRAP_TEMPLATE says otherwise: it may have been allowed to leave only
 /// under a trusted key, and its wrapped form does not tell.
 const TRUSTED_ONLY: &[(CK_ATTRIBUTE_TYPE, bool)] = &[(ck::CKA_SENSITIVE, true), (ck::CKA_WRAP_WITH_TRUSTED, true)];
+
+/// What an unwrapped key is in secure mode, unless CKA_UNWRAP_TEMPLATE says otherwise.
+const STAYS: &[(CK_ATTRIBUTE_TYPE, bool)] = &[(ck::CKA_SENSITIVE, true), (ck::CKA_EXTRACTABLE, false)];
 
 /// Gives a new key at least these protections: what its template does not say follows, what contradicts is refused.
 fn protect(

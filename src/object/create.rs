@@ -7,6 +7,7 @@ use super::Object;
 use super::attribute::{self, ValueKind};
 use super::attributes::{Attributes, Draft};
 use super::rules::{Cell, Changing, Default, Kind, Making, Reading};
+use super::safeguards;
 use super::template::{Template, Value};
 use crate::ck::{self, CK_ATTRIBUTE_TYPE, CK_RV};
 use crate::config::Regime;
@@ -72,6 +73,7 @@ pub fn draft(kind: &Kind, making: Making, template: &Template, regime: Regime<'_
         draft.set_number(ck::CKA_KEY_TYPE, key_type);
     }
     check_lengths(&draft, regime)?;
+    safeguards::check_origin(&draft, making, regime)?;
     // TRUSTED is an officer's to give, whatever a template says (PKCS#11 3.2 section 4.8).
     if draft.is(ck::CKA_TRUSTED) {
         return Err(refuse(ck::CKR_ATTRIBUTE_READ_ONLY, ck::CKA_TRUSTED, kind, "can only be set by a crypto officer"));
@@ -138,8 +140,10 @@ pub fn change(
         if trusted && !unchanged && !is_name(id) && template.flag(id) != Some(false) {
             return Err(refuse(ck::CKR_ATTRIBUTE_READ_ONLY, id, kind, "of a trusted key can only be lowered"));
         }
+        let raised = !unchanged && template.flag(id) == Some(true);
         let allowed = match (rule.changing(regime), changer) {
-            _ if rule.is_material() => false,
+            _ if rule.is_material() || (raised && safeguards::is_fixed(id, regime)) => false,
+            (Changing::Officer, _) if raised && !safeguards::may_be_trusted(held, regime) => false,
             (Changing::Officer, who) => who == Changer::Officer || unchanged,
             (_, Changer::Officer) => unchanged,
             (Changing::Free, _) => true,

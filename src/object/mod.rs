@@ -14,6 +14,7 @@ pub mod key_file;
 mod prepared;
 pub mod record;
 pub mod rules;
+pub mod safeguards;
 #[rustfmt::skip] // a table, whose columns stand under each other
 mod rules_table;
 pub mod template;

@@ -18,7 +18,7 @@ Examples:
   cloudhsm-cli cluster activate
   cloudhsm-cli cluster activate --password officer-password --fips
 
---fips is not AWS's; it is recorded in the HSM and cannot be changed later.")]
+--fips and --secure are not AWS's; they are recorded in the HSM and cannot be changed later.")]
     Activate(Activate),
     /// Trust anchors; stored and listed, without effect here
     Mtls {
@@ -37,6 +37,9 @@ pub(crate) struct Activate {
     /// Make an HSM in FIPS mode
     #[arg(long)]
     fips: bool,
+    /// Make an HSM in secure mode
+    #[arg(long)]
+    secure: bool,
 }
 
 pub(crate) fn run(command: Command, context: &mut Context) -> Outcome {
@@ -57,6 +60,9 @@ fn activate(arguments: Activate, context: &mut Context) -> Outcome {
     let settings = &mut context.config.settings;
     if arguments.fips {
         settings.fips = Some(true);
+    }
+    if arguments.secure {
+        settings.secure = Some(true);
     }
     context.reopen()?.activate(&password, None)?;
     Ok(Value::from("Cluster activation successful"))
