@@ -137,6 +137,10 @@ impl<'a> Mechanism<'a> {
     pub(crate) fn raw(&mut self) -> *mut CK_MECHANISM {
         &raw mut self.raw
     }
+
+    pub(crate) const fn id(&self) -> CK_MECHANISM_TYPE {
+        self.raw.mechanism
+    }
 }
 
 /// A parameter and the memory that it points to. On the platforms that there are, all fields of the structures but IVs are
