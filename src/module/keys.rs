@@ -11,7 +11,7 @@ use super::stored::is_asymmetric;
 use super::{Login, Module};
 use crate::ck::{self, CK_ATTRIBUTE_TYPE, CK_ULONG};
 use crate::error::{Error, Result};
-use crate::mechanism::Mechanism;
+use crate::mechanism::{Mechanism, Unit};
 use crate::object::attributes::Draft;
 use crate::object::create::{self, Changer};
 use crate::object::rules::{Kind as ObjectKind, Making, Reading};
@@ -43,6 +43,10 @@ impl Module {
         let mut draft = create::draft(kind, Making::Generate, template, self.regime())?;
         safeguards::keep_apart(&mut [(template, &mut draft)], self.regime())?;
         let material = (generator.make)(&mut draft)?;
+        // The form knows the lengths of a key type; what secure mode leaves of them, the row does.
+        if let (Unit::Bits, Some(length)) = (row.keys.unit, draft.number(ck::CKA_VALUE_LEN)) {
+            self.check_size(row, length.saturating_mul(8), ck::CKR_KEY_SIZE_RANGE)?;
+        }
         create::set_history(&mut draft, true, true);
         let new = self.complete(kind, Making::Generate, draft, material, Some(row))?;
         let mut made = self.keep_shared(Some(login), vec![new], Opcode::GenerateKey, sharing)?;

@@ -44,6 +44,7 @@ mod openssl;
 mod parts;
 mod quirks;
 mod rsa_encryption;
+mod secure;
 mod sessions;
 mod sharing;
 mod signatures;
