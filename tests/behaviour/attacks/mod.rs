@@ -12,6 +12,8 @@ mod table;
 mod transport;
 mod usage;
 
+use std::collections::BTreeSet;
+
 use Attack::{Of, Plain};
 use ground::{Found, Ground, Outcome, Victim};
 use table::{Mark, Setting, Table, words};
@@ -106,7 +108,15 @@ fn run(stage: &str, test: &Test, setting: Setting) {
             test.must(test.stage(setting.profile, home.path(), "attack").env("CLOUDHSM_PKCS11_LOG_LEVEL", "off"));
         }
         "make" => make(),
-        _ => judge(&attack(), setting),
+        _ => {
+            let tried = attack();
+            judge(&tried, setting);
+            let numbers = |gained: bool| -> BTreeSet<u8> {
+                tried.iter().filter(|tried| !gained || tried.2 == Outcome::Gained).map(|tried| tried.0).collect()
+            };
+            let mode = if setting.secure { "in secure mode" } else { "as it is" };
+            println!("{} {mode}: {} attacks, {} succeed", setting.profile, numbers(false).len(), numbers(true).len());
+        }
     }
 }
 
