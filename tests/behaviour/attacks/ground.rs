@@ -50,7 +50,7 @@ pub(super) struct Ground {
     pub(super) session: Session,
 }
 
-/// The text of a flag of `CK_MECHANISM_INFO` for a call.
+/// The flag of `CK_MECHANISM_INFO` for a call.
 fn flag_of(call: &str) -> CK_FLAGS {
     match call {
         "C_WrapKey" => CKF_WRAP,
@@ -247,7 +247,7 @@ impl Ground {
     }
 }
 
-/// A new AES key of a template that says what it is.
+/// A template of an AES key that says what it is.
 pub(super) fn aes_key() -> Template {
     Template::new().number(CKA_CLASS, CKO_SECRET_KEY).number(CKA_KEY_TYPE, CKK_AES)
 }

@@ -1,7 +1,7 @@
 //! docs/attacks.md, read strictly: what is expected of each attack in each setting.
 //!
-//! The table is written by hand from the catalogue, AWS's text and the standard, and is the only statement of what is
-//! expected; so the document cannot say anything else than the library does.
+//! The table says what the catalogue of attacks, AWS's text and the standard want, and is the only statement of what is expected;
+//! so the document cannot say anything else than the library does.
 
 use super::ground::{Outcome, Victim};
 
