@@ -42,6 +42,8 @@ impl Module {
         let kind = self.kind_for(template, ck::CKO_SECRET_KEY, generator.key_type)?;
         let mut draft = create::draft(kind, Making::Generate, template, self.regime())?;
         safeguards::keep_apart(&mut [(template, &mut draft)], self.regime())?;
+        // Before the work: what cannot be shared is not made.
+        sharing.check(draft.is(ck::CKA_TOKEN))?;
         let material = (generator.make)(&mut draft)?;
         // The form knows the lengths of a key type; what secure mode leaves of them, the row does.
         if let (Unit::Bits, Some(length)) = (row.keys.unit, draft.number(ck::CKA_VALUE_LEN)) {
@@ -86,6 +88,7 @@ impl Module {
         if let Some(exponent) = public.get(ck::CKA_PUBLIC_EXPONENT) {
             self.check_exponent(exponent)?;
         }
+        sharing.check(public.is(ck::CKA_TOKEN) && private.is(ck::CKA_TOKEN))?;
         // Seconds for a large RSA key: no lock is held here.
         let (public_material, private_material) = (generator.make)(&mut public, &mut private, self.mode())?;
         create::set_history(&mut public, true, true);
