@@ -332,61 +332,110 @@ fn table(session: Session) -> Vec<Function> {
     ]
 }
 
-#[test]
-fn every_argument_of_every_function() {
-    isolated(|| {
+/// Calls, and those that did not answer as they must.
+struct Sweep {
+    keeper: Session,
+    calls: usize,
+    wrong: Vec<String>,
+}
+
+impl Sweep {
+    fn begin() -> Self {
         let keeper = hsm();
         // A gibibyte more than now, all in all: nothing is allocated because a caller claims a size.
         let limit = libc::rlimit { rlim_cur: 2 << 30, rlim_max: 2 << 30 };
         // SAFETY: a limit of this process.
         assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_AS, &raw const limit) }, 0);
-        let functions = table(keeper);
-        let mut calls = 0;
-        let mut wrong = Vec::new();
-        for function in &functions {
-            let mut run = |what: &str, words: &dyn Fn(Session) -> Vec<usize>, expected: Expected| {
-                let session = Session::open();
-                (function.before)(session);
-                let words = words(session);
-                println!("{}: {what}: {words:x?}", function.name);
-                let rv = Rv(call_words(function.name, &words));
-                let fine = match expected {
-                    Expected::AsGood => rv == Rv(function.good),
-                    Expected::Code(code) => rv == Rv(code),
-                    Expected::Anything => rv != Rv(CKR_GENERAL_ERROR),
-                };
-                if !fine {
-                    let expected = if let Expected::Code(code) = expected { code } else { function.good };
-                    wrong.push(format!("{}: {what}: {rv:?}, expected {:?}", function.name, Rv(expected)));
-                }
-                calls += 1;
-                let _ = session.close();
-                if keeper.information().unwrap().state == CKS_RW_PUBLIC_SESSION {
-                    keeper.login(ALICE).unwrap();
-                }
-            };
-            let good = |session: Session| -> Vec<Vec<usize>> {
-                function.arguments.iter().map(|argument| argument.good(session)).collect()
-            };
-            run("the good call", &|session| good(session).concat(), Expected::AsGood);
-            for (at, argument) in function.arguments.iter().enumerate() {
-                let count = argument.hostile(keeper).len();
-                for number in 0..count {
-                    let (name, _, expected) = argument.hostile(keeper)[number].clone();
-                    let words = |session: Session| {
-                        let mut all = good(session);
-                        all[at] = argument.hostile(session)[number].1.clone();
-                        all.concat()
-                    };
-                    run(&format!("argument {}: {name}", at + 1), &words, expected);
-                }
-            }
+        Self { keeper, calls: 0, wrong: Vec::new() }
+    }
+
+    /// One call in a session of its own; what it is, is said before, so that a death tells what it died of.
+    fn call(&mut self, function: &Function, what: &str, words: &dyn Fn(Session) -> Vec<usize>, expected: Expected) {
+        let session = Session::open();
+        (function.before)(session);
+        let words = words(session);
+        println!("{}: {what}: {words:x?}", function.name);
+        let rv = Rv(call_words(function.name, &words));
+        let fine = match expected {
+            Expected::AsGood => rv == Rv(function.good),
+            Expected::Code(code) => rv == Rv(code),
+            Expected::Anything => rv != Rv(CKR_GENERAL_ERROR),
+        };
+        if !fine {
+            let expected = if let Expected::Code(code) = expected { code } else { function.good };
+            self.wrong.push(format!("{}: {what}: {rv:?}, expected {:?}", function.name, Rv(expected)));
         }
+        self.calls += 1;
+        let _ = session.close();
+        if self.keeper.information().unwrap().state == CKS_RW_PUBLIC_SESSION {
+            self.keeper.login(ALICE).unwrap();
+        }
+    }
+
+    fn end(self) {
+        let Self { keeper, calls, wrong } = self;
         println!("{calls} calls");
         assert!(wrong.is_empty(), "{} of {calls} calls:\n{}", wrong.len(), wrong.join("\n"));
         // The library is whole.
         let key = keeper.generate(CKM_AES_KEY_GEN, &aes()).unwrap();
         keeper.encrypt(&mut Mechanism::new(CKM_AES_ECB), key, &[0; 16]).unwrap();
+    }
+}
+
+/// The words of the arguments of a call that works.
+fn good_words(function: &Function, session: Session) -> Vec<Vec<usize>> {
+    function.arguments.iter().map(|argument| argument.good(session)).collect()
+}
+
+#[test]
+fn every_argument_of_every_function() {
+    isolated(|| {
+        let mut sweep = Sweep::begin();
+        let keeper = sweep.keeper;
+        for function in &table(keeper) {
+            let good = |session| good_words(function, session);
+            sweep.call(function, "the good call", &|session| good(session).concat(), Expected::AsGood);
+            for (at, argument) in function.arguments.iter().enumerate() {
+                for (number, (name, _, expected)) in argument.hostile(keeper).into_iter().enumerate() {
+                    let words = |session: Session| {
+                        let mut all = good(session);
+                        all[at] = argument.hostile(session)[number].1.clone();
+                        all.concat()
+                    };
+                    sweep.call(function, &format!("argument {}: {name}", at + 1), &words, expected);
+                }
+            }
+        }
+        sweep.end();
+    });
+}
+
+/// Two wrong arguments at once: which of the two is named is the library's to choose, but it names one and lives.
+#[test]
+fn every_two_arguments_of_every_function() {
+    isolated(|| {
+        let mut sweep = Sweep::begin();
+        let keeper = sweep.keeper;
+        for function in &table(keeper) {
+            for (first, one) in function.arguments.iter().enumerate() {
+                for (second, other) in function.arguments.iter().enumerate().skip(first + 1) {
+                    let (ones, others) = (one.hostile(keeper), other.hostile(keeper));
+                    for (a, (name, ..)) in ones.iter().enumerate() {
+                        for (b, (with, ..)) in others.iter().enumerate() {
+                            let words = |session: Session| {
+                                let mut all = good_words(function, session);
+                                all[first] = one.hostile(session)[a].1.clone();
+                                all[second] = other.hostile(session)[b].1.clone();
+                                all.concat()
+                            };
+                            let what = format!("arguments {} and {}: {name}, {with}", first + 1, second + 1);
+                            sweep.call(function, &what, &words, Expected::Anything);
+                        }
+                    }
+                }
+            }
+        }
+        sweep.end();
     });
 }
 
