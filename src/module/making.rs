@@ -212,12 +212,13 @@ impl Module {
         opcode: Opcode,
         sharing: &Sharing<'_>,
     ) -> Result<Vec<Arc<Object>>> {
-        let objects: Vec<Object> =
-            new.into_iter().map(|new| Object::new(new.attributes.finish(), new.material, owner)).collect();
+        let made = |new: NewKey| {
+            let object = Object::new(new.attributes.finish(), new.material, owner);
+            if object.is_token() { object } else { object.numbered(audit::session_object()) }
+        };
+        let objects: Vec<Object> = new.into_iter().map(made).collect();
         objects.iter().try_for_each(|object| super::quirks::check_available(self.dialect(), object))?;
         if !objects.iter().any(Object::is_token) {
-            let objects: Vec<Object> =
-                objects.into_iter().map(|object| object.numbered(audit::session_object())).collect();
             if objects.iter().any(Object::is_key) {
                 self.observe(|| vec![Event::on_objects(login, opcode, &objects.iter().collect::<Vec<_>>())])?;
             }

@@ -32,11 +32,7 @@ impl Hsm {
     ) -> Result<Vec<Arc<Object>>> {
         let mut stored = Vec::with_capacity(objects.len());
         for object in objects {
-            stored.push(if object.is_token() {
-                object.stored(ObjectId(fresh_id()?), 1)
-            } else {
-                object.numbered(audit::session_object())
-            });
+            stored.push(if object.is_token() { object.stored(ObjectId(fresh_id()?), 1) } else { object });
         }
         // The epoch is that before the commit: what others change from here on is looked at again.
         let epoch = self.epoch();
