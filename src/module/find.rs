@@ -55,11 +55,17 @@ impl Module {
     }
 
     /// The token keys that a user sees, from the place `start` on and at most `most` of them. All are counted by what
-    /// stands outside their seals; only those of the page are read and opened.
+    /// stands outside their seals; only those of the page are read and opened, and `progress` hears how many of how many are.
     ///
     /// # Errors
     /// As [`Module::find`].
-    pub fn list_keys(&self, login: &Login, start: usize, most: usize) -> Result<KeyPage> {
+    pub fn list_keys(
+        &self,
+        login: &Login,
+        start: usize,
+        most: usize,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<KeyPage> {
         login.check()?;
         let hsm = &login.hsm;
         let epoch = hsm.epoch();
@@ -84,7 +90,8 @@ impl Module {
         }
         let next = Some(start.saturating_add(page.len())).filter(|next| *next < total);
         let mut found = Found::default();
-        for id in page {
+        for (at, id) in page.iter().copied().enumerate() {
+            progress(at as u64, page.len() as u64);
             // One that was deleted meanwhile is left out.
             let record = hsm.store.read(Kind::Object, id)?;
             found.add(record.map_or(Ok(None), |record| hsm.visible(Some(login), &record, &shared, epoch)));

@@ -129,7 +129,7 @@ fn a_page_opens_its_own_keys_only() {
 
     let mut seen = Vec::new();
     for (start, wanted) in [(0, 10), (1020, 10), (KEYS - 3, 3), (KEYS, 0), (usize::MAX, 0)] {
-        let page = module.list_keys(&alice, start, 10).unwrap();
+        let page = module.list_keys(&alice, start, 10, &mut |_, _| {}).unwrap();
         assert_eq!((page.total, page.keys.len()), (KEYS, wanted));
         assert_eq!(page.next, Some(start.saturating_add(10)).filter(|next| *next < KEYS));
         assert_eq!(counts(), (wanted, KEYS), "read with content, counted without");
@@ -139,11 +139,11 @@ fn a_page_opens_its_own_keys_only() {
 
     // Whose keys they are stands outside the seal, too.
     let ben = module.login(Role::CryptoUser, b"ben:bens-password").unwrap();
-    let page = module.list_keys(&ben, 0, 10).unwrap();
+    let page = module.list_keys(&ben, 0, 10, &mut |_, _| {}).unwrap();
     assert_eq!((page.total, page.next, counts()), (0, None, (0, KEYS)));
     let officer = module.login(Role::CryptoOfficer, b"admin:officer-password").unwrap();
-    assert_eq!(module.list_keys(&officer, 0, 1).unwrap().total, KEYS);
+    assert_eq!(module.list_keys(&officer, 0, 1, &mut |_, _| {}).unwrap().total, KEYS);
     assert_eq!(counts(), (1, KEYS));
     alice.end();
-    assert!(module.list_keys(&alice, 0, 1).is_err());
+    assert!(module.list_keys(&alice, 0, 1, &mut |_, _| {}).is_err());
 }

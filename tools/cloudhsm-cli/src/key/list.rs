@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use super::filter::Filter;
 use super::view;
-use crate::context::{Context, Session};
-use crate::output::{Failure, Outcome};
+use crate::context::Context;
+use crate::output::Outcome;
 use crate::progress::Progress;
 
 #[derive(clap::Args)]
@@ -36,7 +36,7 @@ pub(super) fn run(arguments: &Arguments, context: &mut Context) -> Outcome {
     // Without a filter nothing is opened but the page; with one, what a filter compares is in the keys.
     let mut progress = Progress::new("Keys");
     let page = if filter.is_empty() && session.keys.is_empty() {
-        listed(session, start, most, &mut progress)?
+        session.module.list_keys(session.login, start, most, &mut |done, all| progress.at(done, all))?
     } else {
         page_of(filter.find(session)?, start, most)
     };
@@ -52,20 +52,6 @@ pub(super) fn run(arguments: &Arguments, context: &mut Context) -> Outcome {
         data.insert("next_token".to_owned(), Value::from(next.to_string()));
     }
     Ok(data)
-}
-
-/// The keys from a place on, read so many at a time that the user sees how it goes on.
-fn listed(session: Session<'_>, start: usize, most: usize, progress: &mut Progress) -> Result<KeyPage, Failure> {
-    const AT_ONCE: usize = 2000;
-    let mut page = KeyPage { total: 0, keys: Vec::new(), next: Some(start) };
-    while let Some(place) = page.next.filter(|_| page.keys.len() < most) {
-        let left = most - page.keys.len();
-        let more = session.module.list_keys(session.login, place, left.min(AT_ONCE))?;
-        page.keys.extend(more.keys);
-        (page.total, page.next) = (more.total, more.next);
-        progress.at(page.keys.len() as u64, most.min(page.total.saturating_sub(start)) as u64);
-    }
-    Ok(page)
 }
 
 fn page_of(found: Vec<Arc<Object>>, start: usize, most: usize) -> KeyPage {
