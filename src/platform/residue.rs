@@ -4,8 +4,8 @@
 /// How deep the frames below are wiped, in bytes. Whether it is enough, `tests/processes/memory.rs` looks.
 const DEPTH: usize = 32 * 1024;
 
-/// Overwrites the stack below the caller's frame with zeros: what functions that have returned left there. Takes about half a
-/// microsecond, so it belongs where keys are made and not where they are used.
+/// Overwrites the stack below the caller's frame with zeros: what functions that have returned left there. Takes a third of a
+/// microsecond where it was measured, so it belongs where keys are made and not where they are used.
 #[inline(never)]
 pub fn wipe_stack() {
     let mut below = [0_u64; DEPTH / 8];
