@@ -1,26 +1,21 @@
 //! The audit log of what an application does through the C functions: which events each setting has, in AWS's words (User
 //! Guide, cloudhsm-audit-log-reference, interpreting-audit-logs and pkcs11-certificate-storage-audit-logs).
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use cloudhsm_pkcs11::config::{Config, Settings};
 use cloudhsm_pkcs11::module::{Entry, Module, Role};
 
 use cloudhsm_pkcs11::ck::vendor::CKM_CLOUDHSM_AES_KEY_WRAP_ZERO_PAD;
 
 use crate::support::*;
 
-const P256: &[u8] = &[0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
 const AWS: (&str, &str) = ("CLOUDHSM_PKCS11_AUDIT", "aws");
 const KEY_USE: (&str, &str) = ("CLOUDHSM_PKCS11_AUDIT_KEY_USE", "true");
 const REQUIRED: (&str, &str) = ("CLOUDHSM_PKCS11_AUDIT_REQUIRED", "true");
 
 /// The log of a home, read by a process that has not loaded the library; it is whole.
 fn log(home: &Path) -> Vec<Entry> {
-    let settings = Settings::default();
-    let config =
-        Config { home: home.to_owned(), file: PathBuf::new(), settings, cluster_ids: Vec::new(), remarks: Vec::new() };
-    let module = Module::open(&config, "hsm1").unwrap();
+    let module = Module::open(&config(home), "hsm1").unwrap();
     let officer = module.login(Role::CryptoOfficer, OFFICER.as_bytes()).unwrap();
     let mut entries = Vec::new();
     let total = module

@@ -3,18 +3,11 @@
 
 use std::path::{Path, PathBuf};
 
-use cloudhsm_pkcs11::config::{Config, Settings};
 use cloudhsm_pkcs11::module::{Module, Pin, Role};
 
 use crate::support::*;
 
-const P256: &[u8] = &[0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
 const DATA: &[u8] = b"what is signed before and verified after";
-
-fn config(home: &Path) -> Config {
-    let settings = Settings::default();
-    Config { home: home.to_owned(), file: PathBuf::new(), settings, cluster_ids: Vec::new(), remarks: Vec::new() }
-}
 
 /// Makes a backup, in a process that has not loaded the library.
 fn back_up(home: &Path, file: &Path) {

@@ -4,16 +4,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::support::*;
 
-/// A generator that gives the same sequence in each run.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        ((self.0 >> 33) as usize) % limit
-    }
-}
-
 /// What the attributes of a key say that must never loosen, or never change.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct State {

@@ -225,13 +225,13 @@ fn ecdsa_signatures() {
 /// Ed25519, pure, both ways.
 #[test]
 fn ed25519_signatures() {
-    const ED25519: &[u8] = &[0x06, 0x03, 0x2b, 0x65, 0x70];
     isolated(|| {
         let Some(openssl) = OpenSsl::new("openssl::ed25519_signatures") else { return };
         let session = hsm();
-        let (public, private) = session.generate_pair(CKM_EC_KEY_PAIR_GEN, &ec_public(ED25519), &ec_private()).unwrap();
+        let (public, private) =
+            session.generate_pair(CKM_EC_KEY_PAIR_GEN, &ec_public(EDWARDS25519), &ec_private()).unwrap();
         let point = session.read(public, CKA_EC_POINT).unwrap();
-        openssl.put("hsm.der", &spki(ED25519, content(&point).0));
+        openssl.put("hsm.der", &spki(EDWARDS25519, content(&point).0));
         openssl.put("message", MESSAGE);
         let mut mechanism = Mechanism::new(vendor::CKM_CLOUDHSM_EDDSA);
         openssl.put("signature", &session.sign(&mut mechanism, private, MESSAGE).unwrap());
@@ -244,7 +244,7 @@ fn ed25519_signatures() {
         let template = Template::new()
             .number(CKA_CLASS, CKO_PUBLIC_KEY)
             .number(CKA_KEY_TYPE, CKK_EC)
-            .bytes(CKA_EC_PARAMS, ED25519)
+            .bytes(CKA_EC_PARAMS, EDWARDS25519)
             .bytes(CKA_EC_POINT, &der(4, &info[info.len() - 32..]))
             .on(&[CKA_VERIFY]);
         let theirs = session.create(&template).unwrap();

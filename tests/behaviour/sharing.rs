@@ -1,11 +1,10 @@
 //! Shared keys and keys that need a quorum, as an application sees them (User Guide, cloudhsm_cli-key-share and
 //! key-quorum-auth-chsm-cli): used, found, and nothing else; gone at once when the owner takes them back.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use cloudhsm_pkcs11::ck::vendor::CKM_CLOUDHSM_AES_KEY_WRAP_ZERO_PAD;
-use cloudhsm_pkcs11::config::{Config, Settings};
 use cloudhsm_pkcs11::mechanism;
 use cloudhsm_pkcs11::module::{KeyQuorum, Login, Module, Role, Sharing};
 use cloudhsm_pkcs11::object::{self, Object};
@@ -14,10 +13,7 @@ use crate::support::*;
 
 /// The HSM of a home with alice logged in, in a process that has not loaded the library.
 fn as_alice(home: &Path, work: impl FnOnce(&Module, &Login)) {
-    let settings = Settings::default();
-    let config =
-        Config { home: home.to_owned(), file: PathBuf::new(), settings, cluster_ids: Vec::new(), remarks: Vec::new() };
-    let module = Module::open(&config, "hsm1").unwrap();
+    let module = Module::open(&config(home), "hsm1").unwrap();
     let alice = module.login(Role::CryptoUser, ALICE.as_bytes()).unwrap();
     work(&module, &alice);
     module.close();

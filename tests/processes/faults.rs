@@ -81,12 +81,8 @@ fn every_call_fails_in_its_turn() {
                 assert!(again.is_some(), "nobody can log in any more");
             }
             let lasting = Template::new().flag(CKA_TOKEN, true).label("pair-1");
-            let p256 = [0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
-            let made = session.generate_pair(
-                CKM_EC_KEY_PAIR_GEN,
-                &ec_public(&p256).and(&lasting),
-                &ec_private().and(&lasting),
-            );
+            let made =
+                session.generate_pair(CKM_EC_KEY_PAIR_GEN, &ec_public(P256).and(&lasting), &ec_private().and(&lasting));
             say("pair-1", Some(made.map(drop)));
         }
         other => panic!("{other}"),

@@ -113,7 +113,7 @@ fn killed_at_each_write() {
             let (template, tools) = (Folder::new(), Folder::new());
             let shim = shim::build(tools.path());
             test.run("cloudhsm", template.path(), "make");
-            let module = Module::open(&ledger::config(template.path()), "hsm1").unwrap();
+            let module = Module::open(&config(template.path()), "hsm1").unwrap();
             let officer = module.login(Role::CryptoOfficer, OFFICER.as_bytes()).unwrap();
             let backup = tools.path().join("backup");
             module.backup(&officer, Some(&backup), &mut |_, _| {}).unwrap();
@@ -178,7 +178,7 @@ fn killed_at_each_write() {
             println!("begin restore-0");
             shim::arm(true);
             let backup = std::path::PathBuf::from(std::env::var_os("CLOUDHSM_TEST_BACKUP").unwrap());
-            Module::restore(&ledger::config(&home), "hsm1", &backup, &officer, true, &mut |_, _| {}).unwrap();
+            Module::restore(&config(&home), "hsm1", &backup, &officer, true, &mut |_, _| {}).unwrap();
         }
         other => panic!("{other}"),
     });

@@ -2,15 +2,13 @@
 //! nothing by halves.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use cloudhsm_pkcs11::config::{Config, Settings};
 use cloudhsm_pkcs11::module::{Login, Module, Role};
 use cloudhsm_pkcs11::object;
 
 use crate::support::*;
 
-const P256: &[u8] = &[0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
 const PASSWORDS: [&str; 2] = ["alice-password", "alices-new-password"];
 
 /// Makes the HSM that a script begins with: a user, and keys to be renamed and destroyed.
@@ -60,12 +58,6 @@ pub(crate) fn round(session: Session, number: usize, report: &mut Report<'_>) {
     // A failure may have left the one password or the other.
     step("login", &|| login(old).or_else(|failed| login(new).map_err(|_| failed)));
     step("password", &|| session.set_pin(&format!("alice:{old}"), &format!("alice:{new}")));
-}
-
-/// The configuration of a home, for a process that does not load the library.
-pub(crate) fn config(home: &Path) -> Config {
-    let settings = Settings::default();
-    Config { home: home.to_owned(), file: PathBuf::new(), settings, cluster_ids: Vec::new(), remarks: Vec::new() }
 }
 
 /// Copies the HSM of one home into another.

@@ -78,16 +78,6 @@ fn apply(content: &mut Option<Vec<u8>>, change: &Change) {
     }
 }
 
-/// Numbers that look like chance and are the same each time.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, most: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as usize % most
-    }
-}
-
 /// A file as it may be after the power went: see the model above.
 fn after_the_loss(file: &File, dice: &mut Dice) -> Option<Vec<u8>> {
     let mut content = file.durable.clone();

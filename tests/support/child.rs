@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use cloudhsm_pkcs11::config::{Config, Settings};
+
 /// Names the test that a child process runs, and which of its stages.
 const CHILD: &str = "CLOUDHSM_TEST_CHILD";
 const STAGE: &str = "CLOUDHSM_TEST_STAGE";
@@ -40,6 +42,12 @@ impl Drop for Folder {
 /// The home folder of the HSM in a child process.
 pub(crate) fn home() -> PathBuf {
     std::env::var_os(HOME).expect("only children have a home").into()
+}
+
+/// The configuration of a home, for a process that opens the HSM without loading the library.
+pub(crate) fn config(home: &Path) -> Config {
+    let settings = Settings::default();
+    Config { home: home.to_owned(), file: PathBuf::new(), settings, cluster_ids: Vec::new(), remarks: Vec::new() }
 }
 
 /// Every file below a folder.

@@ -8,12 +8,14 @@
 
 mod calls;
 mod child;
+mod dice;
 mod keys;
 mod templates;
 mod transport;
 
 pub(crate) use calls::*;
 pub(crate) use child::*;
+pub(crate) use dice::*;
 pub(crate) use keys::*;
 pub(crate) use templates::*;
 #[allow(unused_imports, reason = "only one of the programs wraps keys")]

@@ -1,7 +1,7 @@
 //! What FIPS mode refuses beyond the columns of the table: digests weaker than the curve, and pairs on edwards25519.
 
 use super::functions::{Caller, Function};
-use super::keys::{EDWARDS25519, Kind};
+use super::keys::Kind;
 use super::report::Report;
 use super::table::Setting;
 use crate::support::*;

@@ -9,8 +9,6 @@ use crate::support::*;
 pub(super) const CKM_CLOUDHSM_ML_DSA_KEY_PAIR_GEN: CK_MECHANISM_TYPE = CKM_VENDOR_DEFINED | 0x1C;
 const CKA_CLOUDHSM_PARAMETER_SET: CK_ATTRIBUTE_TYPE = CKA_VENDOR_DEFINED | 0x61D;
 const CKP_CLOUDHSM_ML_DSA_44: CK_ULONG = 0x8000_0001;
-/// The curve edwards25519 by its object identifier (RFC 8410), as AWS's sample has it.
-pub(super) const EDWARDS25519: &[u8] = &[0x06, 0x03, 0x2b, 0x65, 0x70];
 /// Three keys with odd parity.
 const DES3: &str = "0123456789abcdef 23456789abcdef01 456789abcdef0123";
 

@@ -14,7 +14,7 @@ const MOST_TOKEN_KEYS: usize = 12;
 const SHORTEST: CK_ULONG = 14;
 
 pub(super) struct Walk {
-    dice: u64,
+    dice: Dice,
     sessions: Vec<Session>,
     user: usize,
     keys: Vec<Key>,
@@ -35,7 +35,7 @@ impl Walk {
         let session = Session::open();
         session.login(USERS[0]).unwrap();
         Self {
-            dice: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15),
+            dice: Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)),
             sessions: vec![session],
             user: 0,
             keys: Vec::new(),
@@ -49,8 +49,7 @@ impl Walk {
     }
 
     fn below(&mut self, limit: usize) -> usize {
-        self.dice = self.dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.dice >> 33) as usize % limit
+        self.dice.below(limit)
     }
 
     /// Once in so many times.

@@ -6,7 +6,6 @@ use crate::support::*;
 
 /// CloudHSM's numbers: the vendor bit and the standard's, by the header that clients have.
 const CKM_CLOUDHSM_EDDSA: CK_MECHANISM_TYPE = CKM_VENDOR_DEFINED | CKM_EDDSA;
-const EDWARDS25519: &[u8] = &[0x06, 0x03, 0x2b, 0x65, 0x70];
 
 /// What signs: the mechanism, the key that verifies and the one that signs, the length of a signature.
 struct Signer {
