@@ -68,7 +68,10 @@ fn start() {
         assert_eq!(call!(C_Initialize(ptr::null_mut())), CKR_OK);
         let mut label = [b' '; 32];
         let mut officer = OFFICER.to_vec();
-        assert_eq!(call!(C_InitToken(SLOT, officer.as_mut_ptr(), officer.len() as CK_ULONG, label.as_mut_ptr())), CKR_OK);
+        assert_eq!(
+            call!(C_InitToken(SLOT, officer.as_mut_ptr(), officer.len() as CK_ULONG, label.as_mut_ptr())),
+            CKR_OK
+        );
         let session = open();
         let mut user = USER.to_vec();
         assert_eq!(call!(C_Login(session, CKU_SO, officer.as_mut_ptr(), officer.len() as CK_ULONG)), CKR_OK);
@@ -80,28 +83,99 @@ fn start() {
 
 fn open() -> CK_SESSION_HANDLE {
     let mut session = 0;
-    assert_eq!(call!(C_OpenSession(SLOT, CKF_SERIAL_SESSION | CKF_RW_SESSION, ptr::null_mut(), None, &raw mut session)), CKR_OK);
+    assert_eq!(
+        call!(C_OpenSession(SLOT, CKF_SERIAL_SESSION | CKF_RW_SESSION, ptr::null_mut(), None, &raw mut session)),
+        CKR_OK
+    );
     session
 }
 
 const ATTRIBUTES: [CK_ATTRIBUTE_TYPE; 32] = [
-    CKA_CLASS, CKA_TOKEN, CKA_PRIVATE, CKA_LABEL, CKA_VALUE, CKA_KEY_TYPE, CKA_ID, CKA_SENSITIVE, CKA_ENCRYPT, CKA_DECRYPT,
-    CKA_WRAP, CKA_UNWRAP, CKA_SIGN, CKA_VERIFY, CKA_DERIVE, CKA_MODULUS, CKA_MODULUS_BITS, CKA_PUBLIC_EXPONENT,
-    CKA_PRIVATE_EXPONENT, CKA_PRIME_1, CKA_VALUE_LEN, CKA_EXTRACTABLE, CKA_EC_PARAMS, CKA_EC_POINT, CKA_WRAP_WITH_TRUSTED,
-    CKA_WRAP_TEMPLATE, CKA_UNWRAP_TEMPLATE, CKA_ALLOWED_MECHANISMS, CKA_PARAMETER_SET, CKA_CHECK_VALUE, CKA_COPYABLE,
+    CKA_CLASS,
+    CKA_TOKEN,
+    CKA_PRIVATE,
+    CKA_LABEL,
+    CKA_VALUE,
+    CKA_KEY_TYPE,
+    CKA_ID,
+    CKA_SENSITIVE,
+    CKA_ENCRYPT,
+    CKA_DECRYPT,
+    CKA_WRAP,
+    CKA_UNWRAP,
+    CKA_SIGN,
+    CKA_VERIFY,
+    CKA_DERIVE,
+    CKA_MODULUS,
+    CKA_MODULUS_BITS,
+    CKA_PUBLIC_EXPONENT,
+    CKA_PRIVATE_EXPONENT,
+    CKA_PRIME_1,
+    CKA_VALUE_LEN,
+    CKA_EXTRACTABLE,
+    CKA_EC_PARAMS,
+    CKA_EC_POINT,
+    CKA_WRAP_WITH_TRUSTED,
+    CKA_WRAP_TEMPLATE,
+    CKA_UNWRAP_TEMPLATE,
+    CKA_ALLOWED_MECHANISMS,
+    CKA_PARAMETER_SET,
+    CKA_CHECK_VALUE,
+    CKA_COPYABLE,
     CKA_CERTIFICATE_TYPE,
 ];
 const NUMBERS: [CK_ULONG; 16] = [
-    CKO_SECRET_KEY, CKO_PRIVATE_KEY, CKO_PUBLIC_KEY, CKO_CERTIFICATE, CKO_DATA, CKK_AES, CKK_GENERIC_SECRET, CKK_EC, CKK_RSA,
-    CKK_DES3, CKK_EC_EDWARDS, CKK_ML_DSA, 16, 32, 2048, CK_ULONG::MAX,
+    CKO_SECRET_KEY,
+    CKO_PRIVATE_KEY,
+    CKO_PUBLIC_KEY,
+    CKO_CERTIFICATE,
+    CKO_DATA,
+    CKK_AES,
+    CKK_GENERIC_SECRET,
+    CKK_EC,
+    CKK_RSA,
+    CKK_DES3,
+    CKK_EC_EDWARDS,
+    CKK_ML_DSA,
+    16,
+    32,
+    2048,
+    CK_ULONG::MAX,
 ];
 const P256: &[u8] = &[0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
 const MECHANISMS: [CK_MECHANISM_TYPE; 32] = [
-    CKM_AES_KEY_GEN, CKM_GENERIC_SECRET_KEY_GEN, CKM_DES3_KEY_GEN, CKM_EC_KEY_PAIR_GEN, CKM_EC_EDWARDS_KEY_PAIR_GEN,
-    CKM_ML_DSA_KEY_PAIR_GEN, CKM_AES_ECB, CKM_AES_CBC, CKM_AES_CBC_PAD, CKM_AES_CTR, CKM_AES_GCM, CKM_AES_CMAC,
-    CKM_AES_KEY_WRAP, CKM_AES_KEY_WRAP_KWP, CKM_DES3_CBC, CKM_SHA256, CKM_SHA512, CKM_SHA_1, CKM_SHA256_HMAC, CKM_SHA512_HMAC,
-    CKM_ECDSA, CKM_ECDSA_SHA256, CKM_EDDSA, CKM_ML_DSA, CKM_RSA_PKCS, CKM_RSA_PKCS_OAEP, CKM_RSA_PKCS_PSS, CKM_RSA_X_509,
-    CKM_SHA256_RSA_PKCS, CKM_ECDH1_DERIVE, CKM_SP800_108_COUNTER_KDF, CKM_RSA_AES_KEY_WRAP,
+    CKM_AES_KEY_GEN,
+    CKM_GENERIC_SECRET_KEY_GEN,
+    CKM_DES3_KEY_GEN,
+    CKM_EC_KEY_PAIR_GEN,
+    CKM_EC_EDWARDS_KEY_PAIR_GEN,
+    CKM_ML_DSA_KEY_PAIR_GEN,
+    CKM_AES_ECB,
+    CKM_AES_CBC,
+    CKM_AES_CBC_PAD,
+    CKM_AES_CTR,
+    CKM_AES_GCM,
+    CKM_AES_CMAC,
+    CKM_AES_KEY_WRAP,
+    CKM_AES_KEY_WRAP_KWP,
+    CKM_DES3_CBC,
+    CKM_SHA256,
+    CKM_SHA512,
+    CKM_SHA_1,
+    CKM_SHA256_HMAC,
+    CKM_SHA512_HMAC,
+    CKM_ECDSA,
+    CKM_ECDSA_SHA256,
+    CKM_EDDSA,
+    CKM_ML_DSA,
+    CKM_RSA_PKCS,
+    CKM_RSA_PKCS_OAEP,
+    CKM_RSA_PKCS_PSS,
+    CKM_RSA_X_509,
+    CKM_SHA256_RSA_PKCS,
+    CKM_ECDH1_DERIVE,
+    CKM_SP800_108_COUNTER_KDF,
+    CKM_RSA_AES_KEY_WRAP,
 ];
 
 /// A template with the memory that its entries point to.
@@ -119,7 +193,11 @@ impl Template {
             if matches!(id, CKA_WRAP_TEMPLATE | CKA_UNWRAP_TEMPLATE) && depth > 0 {
                 let inner = Self::of(input, depth - 1);
                 let length = size_of_val(inner.raw.as_slice()) as CK_ULONG;
-                template.raw.push(CK_ATTRIBUTE { type_: id, pValue: inner.raw.as_ptr().cast_mut().cast(), ulValueLen: length });
+                template.raw.push(CK_ATTRIBUTE {
+                    type_: id,
+                    pValue: inner.raw.as_ptr().cast_mut().cast(),
+                    ulValueLen: length,
+                });
                 template._nested.push(inner);
                 continue;
             }
