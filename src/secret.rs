@@ -3,6 +3,8 @@
 //! Key material, PINs and every intermediate that could give one away live in one of these types. They have no
 //! `Debug`, `Display`, `Clone` or `PartialEq`, so a leak through one of those does not compile.
 
+use std::ops::Range;
+
 use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
@@ -83,6 +85,40 @@ impl Secret {
 }
 
 impl Drop for Secret {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+/// Secrets one after the other in one piece of memory, which grows as they come; what it grows out of is zeroed.
+#[derive(Default)]
+pub struct SecretBuffer(Vec<u8>);
+
+impl SecretBuffer {
+    /// Room for the values of a usual template, in bytes.
+    const FIRST: usize = 256;
+
+    /// Adds a copy of `bytes`, and says where it stands.
+    pub fn append(&mut self, bytes: &[u8]) -> Range<usize> {
+        let start = self.0.len();
+        if self.0.capacity() - start < bytes.len() {
+            let mut larger = Vec::with_capacity((2 * start).max(start + bytes.len()).max(Self::FIRST));
+            larger.extend_from_slice(&self.0);
+            self.0.zeroize();
+            self.0 = larger;
+        }
+        self.0.extend_from_slice(bytes);
+        start..self.0.len()
+    }
+
+    /// What stands at a place that [`SecretBuffer::append`] has given.
+    #[must_use]
+    pub fn get(&self, place: &Range<usize>) -> &[u8] {
+        self.0.get(place.clone()).unwrap_or_default()
+    }
+}
+
+impl Drop for SecretBuffer {
     fn drop(&mut self) {
         self.0.zeroize();
     }

@@ -6,9 +6,8 @@ use super::memory;
 use crate::ck::{self, CK_ATTRIBUTE, CK_ATTRIBUTE_TYPE, CK_RV, CK_ULONG, CK_UNAVAILABLE_INFORMATION};
 use crate::cryptoki::ReadAttribute;
 use crate::error::{Error, Result};
-use crate::object::attribute::{self, ValueKind};
-use crate::object::template::{LONGEST_VALUE, MOST_ATTRIBUTES, Template, Value, unflatten};
-use crate::secret::Secret;
+use crate::object::attribute;
+use crate::object::template::{LONGEST_VALUE, MOST_ATTRIBUTES, Template, unflatten};
 
 const ENTRY: usize = size_of::<CK_ATTRIBUTE>();
 
@@ -66,8 +65,7 @@ impl Array {
         let mut template = Template::default();
         // SAFETY: the caller's promise.
         for (_, entry) in unsafe { self.entries() } {
-            let kind = attribute::describe(entry.type_).map(|row| row.kind);
-            let value = if kind == Some(ValueKind::Template) {
+            if attribute::is_template(entry.type_) {
                 let count = usize::try_from(entry.ulValueLen).unwrap_or(usize::MAX);
                 if !nested_allowed || !count.is_multiple_of(ENTRY) {
                     return Err(bad_value(entry.type_, "is no array of attributes, or one inside another"));
@@ -75,7 +73,7 @@ impl Array {
                 let inner = Self::new(entry.pValue.cast(), (count / ENTRY) as CK_ULONG)
                     .map_err(|_| bad_value(entry.type_, "is no array of attributes"))?;
                 // SAFETY: the value of such an attribute is an array, by the standard.
-                Value::Template(unsafe { inner.decode(false) }?)
+                template.push_template(entry.type_, &unsafe { inner.decode(false) }?)?;
             } else {
                 if entry.ulValueLen > LONGEST_VALUE as CK_ULONG {
                     return Err(bad_value(entry.type_, "is longer than any value may be"));
@@ -83,9 +81,8 @@ impl Array {
                 // SAFETY: the value may be read for its length, by the caller's word.
                 let bytes = unsafe { memory::input(entry.pValue.cast(), entry.ulValueLen) }
                     .map_err(|_| bad_value(entry.type_, "is NULL"))?;
-                Value::Plain(Secret::copy(bytes))
-            };
-            template.push(entry.type_, value)?;
+                template.push(entry.type_, bytes)?;
+            }
         }
         Ok(template)
     }
@@ -100,7 +97,7 @@ impl Array {
         // SAFETY: the caller's promise.
         for (place, entry) in unsafe { self.entries() } {
             let mut answer: std::result::Result<CK_ULONG, CK_RV> = Ok(0);
-            let nested = attribute::describe(entry.type_).is_some_and(|row| row.kind == ValueKind::Template);
+            let nested = attribute::is_template(entry.type_);
             let found = read(entry.type_, &mut |value| {
                 // SAFETY: the buffer of this entry, by the caller's word.
                 answer = unsafe { if nested { give_template(&entry, value) } else { give(&entry, value) } };

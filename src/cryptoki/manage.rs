@@ -130,8 +130,10 @@ impl Library {
         place.check_writable(object.is_token())?;
         place.token.module.destroy_object(place.login.as_deref(), &object)?;
         place.token.objects.remove(handle);
-        // A session that used the key last would keep it alive.
-        self.sessions.for_each(|_, session| session.forget_key(handle));
+        // A session that used the key last would keep it alive. Nobody can take it up any more: who has it, is counted.
+        if Arc::strong_count(&object) > 1 {
+            self.sessions.for_each(|_, session| session.forget_key(handle));
+        }
         Ok(())
     }
 

@@ -12,7 +12,6 @@ use super::policy::{self, Standing};
 use super::{Hsm, Login, Module};
 use crate::ck;
 use crate::error::{Error, Result};
-use crate::object::template::Value;
 use crate::object::{Object, ObjectId, Template, UserId, attribute, find, rules};
 use crate::store::{Kind, Outline, Record, Selection, Tag};
 
@@ -195,10 +194,7 @@ impl Hsm {
     fn candidates(&self, login: Option<&Login>, template: &Template) -> Result<Vec<Record>> {
         let indexed: Vec<(u64, &[u8])> = template
             .iter()
-            .filter_map(|(id, value)| match value {
-                Value::Plain(bytes) if attribute::describe(id)?.indexed => Some((id, bytes.expose())),
-                _ => None,
-            })
+            .filter(|(id, _)| attribute::describe(*id).is_some_and(|row| row.indexed))
             .collect();
         let class = template.number(ck::CKA_CLASS);
         let key_type = template.number(ck::CKA_KEY_TYPE);

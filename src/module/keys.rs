@@ -77,7 +77,7 @@ impl Module {
             && generator.key_type == ck::CKK_RSA
             && private_template.names(PARAMETERS_OF_A_PAIR);
         let mut private = if useless {
-            create::useless(private_kind, &private_template.without(PARAMETERS_OF_A_PAIR)?, regime)?
+            create::useless(private_kind, &private_template.without(PARAMETERS_OF_A_PAIR), regime)?
         } else {
             create::draft(private_kind, Making::Generate, private_template, regime)?
         };

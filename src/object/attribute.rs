@@ -133,6 +133,12 @@ pub fn describe(id: CK_ATTRIBUTE_TYPE) -> Option<&'static Description> {
     ATTRIBUTES.binary_search_by_key(&id, |row| row.id).ok().and_then(|at| ATTRIBUTES.get(at))
 }
 
+/// Whether the value of an attribute is a template.
+#[must_use]
+pub fn is_template(id: CK_ATTRIBUTE_TYPE) -> bool {
+    describe(id).is_some_and(|row| row.kind == ValueKind::Template)
+}
+
 /// The name of an attribute for a message: the standard's, or its number.
 #[must_use]
 pub fn name(id: CK_ATTRIBUTE_TYPE) -> String {

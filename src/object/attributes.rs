@@ -3,7 +3,7 @@
 //! Values are kept in the form C sees (`CK_BBOOL` one byte, `CK_ULONG` eight), so that reading one is a copy. The
 //! platforms built for are little-endian with 64-bit `CK_ULONG`, so that form is the one on disk too.
 
-use std::collections::BTreeMap;
+use std::ops::Range;
 
 use crate::ck::{CK_ATTRIBUTE_TYPE, CK_FALSE, CK_TRUE, CK_ULONG};
 
@@ -14,19 +14,35 @@ pub struct Attributes {
     bytes: Box<[u8]>,
 }
 
+#[derive(Clone, Copy)]
 struct Entry {
     id: CK_ATTRIBUTE_TYPE,
     start: u32,
     end: u32,
 }
 
+impl Entry {
+    fn new(id: CK_ATTRIBUTE_TYPE, start: usize, length: usize) -> Self {
+        let place = |at| u32::try_from(at).unwrap_or(u32::MAX);
+        Self { id, start: place(start), end: place(start.saturating_add(length)) }
+    }
+
+    const fn range(self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+}
+
+/// The value of an attribute in an index that ascends.
+fn find<'a>(index: &[Entry], bytes: &'a [u8], id: CK_ATTRIBUTE_TYPE) -> Option<&'a [u8]> {
+    let at = index.binary_search_by_key(&id, |entry| entry.id).ok()?;
+    bytes.get(index.get(at)?.range())
+}
+
 impl Attributes {
     /// The value of an attribute, if the object has it.
     #[must_use]
     pub fn get(&self, id: CK_ATTRIBUTE_TYPE) -> Option<&[u8]> {
-        let at = self.index.binary_search_by_key(&id, |entry| entry.id).ok()?;
-        let entry = self.index.get(at)?;
-        self.bytes.get(entry.start as usize..entry.end as usize)
+        find(&self.index, &self.bytes, id)
     }
 
     /// The value of a boolean attribute.
@@ -48,24 +64,54 @@ impl Attributes {
     pub fn iter(&self) -> impl Iterator<Item = (CK_ATTRIBUTE_TYPE, &[u8])> {
         self.index
             .iter()
-            .filter_map(|entry| Some((entry.id, self.bytes.get(entry.start as usize..entry.end as usize)?)))
+            .filter_map(|entry| Some((entry.id, self.bytes.get(entry.range())?)))
     }
 
     /// A map that can be changed, with the same content.
     #[must_use]
     pub fn edit(&self) -> Draft {
-        Draft(self.iter().map(|(id, value)| (id, value.to_vec())).collect())
+        let mut draft = Draft::default();
+        for (id, value) in self.iter() {
+            draft.set(id, value);
+        }
+        draft
     }
 }
 
-/// Attributes in the making.
+/// Attributes in the making: as [`Attributes`], with room to grow. A value that has been replaced by a longer one stays in
+/// `bytes` until the map is finished.
 #[derive(Default)]
-pub struct Draft(BTreeMap<CK_ATTRIBUTE_TYPE, Vec<u8>>);
+pub struct Draft {
+    index: Vec<Entry>,
+    bytes: Vec<u8>,
+}
+
+/// Room for the attributes of a usual key.
+const USUAL_ATTRIBUTES: usize = 40;
+/// Room for their values, in bytes.
+const USUAL_BYTES: usize = 256;
 
 impl Draft {
     /// Sets a value in the form C sees.
-    pub fn set(&mut self, id: CK_ATTRIBUTE_TYPE, value: impl Into<Vec<u8>>) {
-        self.0.insert(id, value.into());
+    pub fn set(&mut self, id: CK_ATTRIBUTE_TYPE, value: impl AsRef<[u8]>) {
+        let value = value.as_ref();
+        if self.index.capacity() == 0 {
+            self.index.reserve(USUAL_ATTRIBUTES);
+            self.bytes.reserve(USUAL_BYTES);
+        }
+        let at = self.index.binary_search_by_key(&id, |entry| entry.id);
+        if let Some(held) = at.ok().and_then(|at| self.index.get(at)).and_then(|entry| self.bytes.get_mut(entry.range()))
+            && held.len() == value.len()
+        {
+            held.copy_from_slice(value);
+            return;
+        }
+        let entry = Entry::new(id, self.bytes.len(), value.len());
+        self.bytes.extend_from_slice(value);
+        match at {
+            Ok(at) => drop(self.index.get_mut(at).map(|held| *held = entry)),
+            Err(at) => self.index.insert(at, entry),
+        }
     }
 
     /// Sets a boolean.
@@ -81,7 +127,7 @@ impl Draft {
     /// The value of an attribute, if it is set.
     #[must_use]
     pub fn get(&self, id: CK_ATTRIBUTE_TYPE) -> Option<&[u8]> {
-        self.0.get(&id).map(Vec::as_slice)
+        find(&self.index, &self.bytes, id)
     }
 
     /// A boolean that is set to true.
@@ -97,20 +143,19 @@ impl Draft {
     }
 
     /// Takes an attribute out.
-    pub fn remove(&mut self, id: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
-        self.0.remove(&id)
+    pub fn remove(&mut self, id: CK_ATTRIBUTE_TYPE) {
+        self.index.retain(|entry| entry.id != id);
     }
 
     /// The finished map. Values together longer than 4 GiB cannot occur: `abi` caps each far below.
     #[must_use]
     pub fn finish(self) -> Attributes {
-        let mut bytes = Vec::with_capacity(self.0.values().map(Vec::len).sum());
-        let mut index = Vec::with_capacity(self.0.len());
-        for (id, value) in self.0 {
-            let start = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-            bytes.extend_from_slice(&value);
-            let end = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-            index.push(Entry { id, start, end });
+        let mut bytes = Vec::with_capacity(self.index.iter().map(|entry| entry.range().len()).sum());
+        let mut index = Vec::with_capacity(self.index.len());
+        for entry in &self.index {
+            let value = self.bytes.get(entry.range()).unwrap_or_default();
+            index.push(Entry::new(entry.id, bytes.len(), value.len()));
+            bytes.extend_from_slice(value);
         }
         Attributes { index: index.into(), bytes: bytes.into() }
     }

@@ -8,7 +8,7 @@ use super::attribute::{self, ValueKind};
 use super::attributes::{Attributes, Draft};
 use super::rules::{Cell, Changing, Default, Kind, Making, Reading};
 use super::safeguards;
-use super::template::{Template, Value};
+use super::template::Template;
 use crate::ck::{self, CK_ATTRIBUTE_TYPE, CK_RV};
 use crate::config::Regime;
 use crate::error::{Error, Result};
@@ -49,12 +49,12 @@ pub fn draft(kind: &Kind, making: Making, template: &Template, regime: Regime<'_
             Cell::Only(_) | Cell::OnlyZero | Cell::MandatoryZero | Cell::Mandatory | Cell::Optional(_) => {}
         }
         if !kind.rule(id).is_some_and(super::rules::Rule::is_material) {
-            draft.set(id, stored_form(value));
+            draft.set(id, value);
         }
     }
-    for rule in kind.rules() {
+    for rule in kind.sorted() {
         let id = rule.attribute;
-        if template.iter().any(|(given, _)| given == id) {
+        if template.names(&[id]) {
             continue;
         }
         match rule.cell(making, regime) {
@@ -121,14 +121,13 @@ pub fn change(
         ));
     }
     let mut draft = held.edit();
-    for (id, value) in template.iter() {
+    for (id, wanted) in template.iter() {
         let rule = kind
             .rule(id)
             .filter(|rule| rule.reading(regime) != Reading::Unknown || rule.changing(regime) != Changing::Never)
             .ok_or_else(|| refuse(ck::CKR_ATTRIBUTE_TYPE_INVALID, id, kind, "is not an attribute"))?;
-        let wanted = stored_form(value);
-        let unchanged = match draft.get(id) {
-            Some(present) => present == wanted.as_slice(),
+                let unchanged = match draft.get(id) {
+            Some(present) => present == wanted,
             None => template.flag(id) == Some(false),
         };
         // A copy that would be less private than its original is no copy of it (PKCS#11 3.2 section 5.7.2).
@@ -220,14 +219,6 @@ fn check_lengths(draft: &Draft, regime: Regime<'_>) -> Result<()> {
         ));
     }
     Ok(())
-}
-
-/// How a value of a template is kept with the object.
-fn stored_form(value: &Value) -> Vec<u8> {
-    match value {
-        Value::Plain(bytes) => bytes.expose().to_vec(),
-        Value::Template(template) => template.flatten(),
-    }
 }
 
 fn refuse(rv: CK_RV, id: CK_ATTRIBUTE_TYPE, kind: &Kind, why: &str) -> Error {

@@ -4,9 +4,10 @@
 //! value of a sensitive key.
 
 use super::Object;
+use super::attribute;
 use super::create::absent_is_false;
 use super::rules::Reading;
-use super::template::{Template, Value};
+use super::template::Template;
 use crate::ck;
 use crate::config::Regime;
 
@@ -16,20 +17,20 @@ pub fn matches(object: &Object, template: &Template, regime: Regime<'_>) -> bool
     let Some(kind) = object.kind.filter(|kind| kind.served(regime)) else {
         return false;
     };
-    template.iter().all(|(attribute, value)| {
-        let Value::Plain(wanted) = value else {
+    template.iter().all(|(id, wanted)| {
+        if attribute::is_template(id) {
             return false;
-        };
-        let Some(rule) = kind.rule(attribute) else {
+        }
+        let Some(rule) = kind.rule(id) else {
             return false;
         };
         if rule.is_material() || rule.reading(regime) == Reading::Unknown {
             return false;
         }
-        match object.attributes.get(attribute) {
-            Some(held) => held == wanted.expose(),
+        match object.attributes.get(id) {
+            Some(held) => held == wanted,
             // A boolean that was never set reads as false.
-            None => absent_is_false(attribute) && wanted.expose() == [ck::CK_FALSE],
+            None => absent_is_false(id) && wanted == [ck::CK_FALSE],
         }
     })
 }

@@ -2,7 +2,7 @@
 //! PEM file brings in.
 
 use super::key::KeyMaterial;
-use super::template::{Template, Value};
+use super::template::Template;
 use super::{Object, ObjectId};
 use crate::ck::{self, CK_ATTRIBUTE_TYPE, CK_KEY_TYPE, CK_OBJECT_CLASS};
 use crate::crypto::{ec, ec_material, ed25519, key_file, ml_dsa, rsa, rsa_material};
@@ -171,7 +171,7 @@ fn ec_private(key: &ec::PrivateKey) -> Result<Template> {
 fn template(class: CK_OBJECT_CLASS, key_type: CK_KEY_TYPE, values: &[(CK_ATTRIBUTE_TYPE, &[u8])]) -> Result<Template> {
     let mut template = Template::of(values)?;
     for (id, number) in [(ck::CKA_CLASS, class), (ck::CKA_KEY_TYPE, key_type)] {
-        template.push(id, Value::Plain(Secret::copy(&number.to_ne_bytes())))?;
+        template.push(id, &number.to_ne_bytes())?;
     }
     Ok(template)
 }

@@ -281,7 +281,7 @@ impl Kind {
     }
 
     /// Every rule of this kind, each attribute once, in ascending order.
-    fn sorted(&self) -> &[&'static Rule] {
+    pub fn sorted(&self) -> &[&'static Rule] {
         self.sorted.get_or_init(|| {
             let mut rules: Vec<_> = self.rules().collect();
             rules.sort_by_key(|rule| rule.attribute);

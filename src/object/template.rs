@@ -1,12 +1,14 @@
 //! A caller's template: owned, its values checked for shape, zeroed when dropped.
 //!
-//! A template may carry key material (C_CreateObject), so every value is a [`Secret`]. `abi` builds it from
+//! A template may carry key material (C_CreateObject), so its values stand in a [`SecretBuffer`]. `abi` builds it from
 //! `CK_ATTRIBUTE[]`; nothing below ever sees a pointer.
+
+use std::ops::Range;
 
 use super::attribute::{self, ValueKind};
 use crate::ck::{self, CK_ATTRIBUTE_TYPE, CK_ULONG};
 use crate::error::{Error, Result};
-use crate::secret::Secret;
+use crate::secret::SecretBuffer;
 
 /// The largest template that is read: far above any real one, far below what could exhaust memory.
 pub const MOST_ATTRIBUTES: usize = 1024;
@@ -16,61 +18,58 @@ pub const LONGEST_VALUE: usize = 256 * 1024;
 /// The attributes that a caller gave, in the caller's order.
 #[derive(Default)]
 pub struct Template {
-    entries: Vec<(CK_ATTRIBUTE_TYPE, Value)>,
+    entries: Vec<Entry>,
+    values: SecretBuffer,
     impossible: bool,
 }
 
-/// One value of a template.
-pub enum Value {
-    /// Anything but a template, in the form C gave it.
-    Plain(Secret),
-    /// `CKA_WRAP_TEMPLATE` and its kin; nested once and no deeper.
-    Template(Template),
-}
-
-impl Value {
-    fn copied(&self) -> Result<Self> {
-        match self {
-            Self::Plain(bytes) => Ok(Self::Plain(Secret::copy(bytes.expose()))),
-            Self::Template(template) => Ok(Self::Template(template.without(&[])?)),
-        }
-    }
+struct Entry {
+    id: CK_ATTRIBUTE_TYPE,
+    value: Range<usize>,
 }
 
 impl Template {
-    /// Adds one attribute, with its shape checked against the attribute list.
+    /// Adds one attribute whose value is no template, in the form C gives it; its shape is checked against the list of attributes.
     ///
     /// # Errors
     /// CKR_ATTRIBUTE_TYPE_INVALID for an attribute that is not known, CKR_ATTRIBUTE_VALUE_INVALID for a value of
     /// the wrong shape, CKR_TEMPLATE_INCONSISTENT for an attribute that is already there (PKCS#11 3.2 section 4.1.1).
-    pub fn push(&mut self, id: CK_ATTRIBUTE_TYPE, value: Value) -> Result<()> {
+    pub fn push(&mut self, id: CK_ATTRIBUTE_TYPE, value: &[u8]) -> Result<()> {
+        self.add(id, value, |kind| fits(value, kind))
+    }
+
+    /// Adds `CKA_WRAP_TEMPLATE` or one of its kin, whose value is a template. Those are nested once and no deeper.
+    ///
+    /// # Errors
+    /// As [`Template::push`].
+    pub fn push_template(&mut self, id: CK_ATTRIBUTE_TYPE, value: &Self) -> Result<()> {
+        self.add(id, &value.flatten(), |kind| kind == ValueKind::Template)
+    }
+
+    fn add(&mut self, id: CK_ATTRIBUTE_TYPE, value: &[u8], fits: impl FnOnce(ValueKind) -> bool) -> Result<()> {
         let row = attribute::describe(id)
             .ok_or_else(|| Error::with(ck::CKR_ATTRIBUTE_TYPE_INVALID, format!("attribute {id:#x} is not known")))?;
-        if self.entries.iter().any(|(present, _)| *present == id) {
+        if self.names(&[id]) {
             return Err(Error::with(
                 ck::CKR_TEMPLATE_INCONSISTENT,
                 format!("{} stands twice in the template", row.name),
             ));
         }
-        let well_formed = match (&value, row.kind) {
-            (Value::Template(_), ValueKind::Template) => true,
-            (Value::Template(_), _) | (Value::Plain(_), ValueKind::Template) => false,
-            (Value::Plain(bytes), kind) => fits(bytes.expose(), kind),
-        };
-        if !well_formed {
+        if !fits(row.kind) {
             return Err(Error::with(
                 ck::CKR_ATTRIBUTE_VALUE_INVALID,
                 format!("{}: the value is no {:?}", row.name, row.kind),
             ));
         }
-        self.entries.push((id, value));
+        let value = self.values.append(value);
+        self.entries.push(Entry { id, value });
         Ok(())
     }
 
     /// A template that no object matches: it names an attribute that none has.
     #[must_use]
     pub fn impossible() -> Self {
-        Self { entries: Vec::new(), impossible: true }
+        Self { impossible: true, ..Self::default() }
     }
 
     /// See [`Template::impossible`].
@@ -79,25 +78,26 @@ impl Template {
         self.impossible
     }
 
-    /// A template for callers in Rust: plain values only.
+    /// A template for callers in Rust; none of its values is a template.
     ///
     /// # Errors
     /// As [`Template::push`].
     pub fn of(entries: &[(CK_ATTRIBUTE_TYPE, &[u8])]) -> Result<Self> {
         let mut template = Self::default();
         for (id, value) in entries {
-            template.push(*id, Value::Plain(Secret::copy(value)))?;
+            template.push(*id, value)?;
         }
         Ok(template)
     }
 
-    /// A plain value, if the caller gave it.
+    /// The value of an attribute, if the caller gave it: of a template, its flat form.
     #[must_use]
     pub fn get(&self, id: CK_ATTRIBUTE_TYPE) -> Option<&[u8]> {
-        self.entries.iter().find_map(|(present, value)| match value {
-            Value::Plain(bytes) if *present == id => Some(bytes.expose()),
-            _ => None,
-        })
+        self.entries.iter().find(|entry| entry.id == id).map(|entry| self.value(entry))
+    }
+
+    fn value(&self, entry: &Entry) -> &[u8] {
+        self.values.get(&entry.value)
     }
 
     /// A number, if the caller gave it.
@@ -115,27 +115,26 @@ impl Template {
         }
     }
 
-    /// All entries in the caller's order.
-    pub fn iter(&self) -> impl Iterator<Item = (CK_ATTRIBUTE_TYPE, &Value)> {
-        self.entries.iter().map(|(id, value)| (*id, value))
+    /// All attributes in the caller's order, with their values; of a template, its flat form.
+    pub fn iter(&self) -> impl Iterator<Item = (CK_ATTRIBUTE_TYPE, &[u8])> {
+        self.entries.iter().map(|entry| (entry.id, self.value(entry)))
     }
 
     /// Whether the caller gave one of these attributes.
     #[must_use]
     pub fn names(&self, attributes: &[CK_ATTRIBUTE_TYPE]) -> bool {
-        self.entries.iter().any(|(id, _)| attributes.contains(id))
+        self.entries.iter().any(|entry| attributes.contains(&entry.id))
     }
 
     /// The same without these attributes.
-    ///
-    /// # Errors
-    /// As [`Template::push`], which none of what is here already can meet.
-    pub fn without(&self, attributes: &[CK_ATTRIBUTE_TYPE]) -> Result<Self> {
-        let mut rest = Self::default();
-        for (id, value) in self.entries.iter().filter(|(id, _)| !attributes.contains(id)) {
-            rest.push(*id, value.copied()?)?;
+    #[must_use]
+    pub fn without(&self, attributes: &[CK_ATTRIBUTE_TYPE]) -> Self {
+        let mut rest = Self { impossible: self.impossible, ..Self::default() };
+        for entry in self.entries.iter().filter(|entry| !attributes.contains(&entry.id)) {
+            let value = rest.values.append(self.value(entry));
+            rest.entries.push(Entry { id: entry.id, value });
         }
-        Ok(rest)
+        rest
     }
 
     /// Whether the caller gave nothing.
@@ -158,7 +157,7 @@ impl Template {
                         format!("{} contradicts the template of the key", attribute::name(id)),
                     ));
                 }
-                None => self.push(id, Value::Plain(Secret::copy(value)))?,
+                None => self.push(id, value)?,
             }
         }
         Ok(())
@@ -179,12 +178,10 @@ impl Template {
     #[must_use]
     pub fn flatten(&self) -> Vec<u8> {
         let mut flat = Vec::new();
-        for (id, value) in &self.entries {
-            if let Value::Plain(bytes) = value {
-                flat.extend_from_slice(&id.to_le_bytes());
-                flat.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
-                flat.extend_from_slice(bytes.expose());
-            }
+        for (id, value) in self.iter() {
+            flat.extend_from_slice(&id.to_le_bytes());
+            flat.extend_from_slice(&(value.len() as u64).to_le_bytes());
+            flat.extend_from_slice(value);
         }
         flat
     }

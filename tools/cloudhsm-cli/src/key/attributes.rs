@@ -7,8 +7,6 @@ use cloudhsm_pkcs11::ck::{self, CK_ATTRIBUTE_TYPE, CK_KEY_TYPE, CK_OBJECT_CLASS,
 use cloudhsm_pkcs11::config::Regime;
 use cloudhsm_pkcs11::object::Template;
 use cloudhsm_pkcs11::object::rules::{self, Cell, Making};
-use cloudhsm_pkcs11::object::template::Value;
-use cloudhsm_pkcs11::secret::Secret;
 
 use crate::input::Hex;
 use crate::output::Failure;
@@ -171,7 +169,7 @@ pub(super) fn add(
         }
         // What the command has fixed is in the template already.
         if fixed.is_none() || !template.names(&[row.id]) {
-            template.push(row.id, Value::Plain(Secret::new(value)))?;
+            template.push(row.id, &value)?;
         }
     }
     Ok(())
@@ -201,9 +199,9 @@ pub(super) fn change(name: &str, words: &[String]) -> Result<Template, Failure> 
             let (name, value) = split(word)?;
             let row = find(name)?;
             let value = encode(row, value).ok_or_else(|| refused(name, value))?;
-            inner.push(row.id, Value::Plain(Secret::new(value)))?;
+            inner.push(row.id, &value)?;
         }
-        change.push(*id, Value::Template(inner))?;
+        change.push_template(*id, &inner)?;
         return Ok(change);
     }
     let row = find(name)?;
@@ -212,7 +210,7 @@ pub(super) fn change(name: &str, words: &[String]) -> Result<Template, Failure> 
         return Err(refused(name, &text));
     }
     let value = encode(row, &text).ok_or_else(|| refused(name, &text))?;
-    change.push(row.id, Value::Plain(Secret::new(value)))?;
+    change.push(row.id, &value)?;
     Ok(change)
 }
 

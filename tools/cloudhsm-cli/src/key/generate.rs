@@ -9,8 +9,6 @@ use cloudhsm_pkcs11::mechanism::{self, Mechanism};
 use cloudhsm_pkcs11::module::Role;
 use cloudhsm_pkcs11::object::Template;
 use cloudhsm_pkcs11::object::rules::Making;
-use cloudhsm_pkcs11::object::template::Value;
-use cloudhsm_pkcs11::secret::Secret;
 use serde_json::json;
 
 use super::attributes::{self, New};
@@ -231,7 +229,7 @@ pub(super) fn template(label: &str, session: bool) -> Result<Template, Failure> 
 }
 
 pub(super) fn push(template: &mut Template, id: ck::CK_ATTRIBUTE_TYPE, value: &[u8]) -> Result<(), Failure> {
-    Ok(template.push(id, Value::Plain(Secret::copy(value)))?)
+    Ok(template.push(id, value)?)
 }
 
 fn row(id: CK_MECHANISM_TYPE) -> Result<&'static Mechanism, Failure> {

@@ -5,8 +5,6 @@ use cloudhsm_pkcs11::config::Regime;
 use cloudhsm_pkcs11::error::Result;
 use cloudhsm_pkcs11::object::Template;
 use cloudhsm_pkcs11::object::rules::{Cell, Kind, Making, kind};
-use cloudhsm_pkcs11::object::template::Value;
-use cloudhsm_pkcs11::secret::Secret;
 use cryptoki::object::AttributeType;
 
 use super::source::Found;
@@ -128,7 +126,7 @@ pub(super) fn draft(found: &Found, kind: &Kind, making: Making, regime: Regime<'
 
 /// Adds a plain value.
 pub(super) fn push(template: &mut Template, id: CK_ATTRIBUTE_TYPE, value: &[u8]) -> Result<()> {
-    template.push(id, Value::Plain(Secret::copy(value)))
+    template.push(id, value)
 }
 
 /// The word for a class.
