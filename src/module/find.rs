@@ -192,10 +192,8 @@ impl Hsm {
 
     /// The records that can match: those with all indexed values of the template in either tier, or all of a class.
     fn candidates(&self, login: Option<&Login>, template: &Template) -> Result<Vec<Record>> {
-        let indexed: Vec<(u64, &[u8])> = template
-            .iter()
-            .filter(|(id, _)| attribute::describe(*id).is_some_and(|row| row.indexed))
-            .collect();
+        let indexed: Vec<(u64, &[u8])> =
+            template.iter().filter(|(id, _)| attribute::describe(*id).is_some_and(|row| row.indexed)).collect();
         let class = template.number(ck::CKA_CLASS);
         let key_type = template.number(ck::CKA_KEY_TYPE);
         let mut records = Vec::new();

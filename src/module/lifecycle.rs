@@ -10,6 +10,7 @@ use super::hierarchy::{DataKeys, PublicKeys, StoreId, Tier, derive, new_key, new
 use super::login::OFFICER;
 use super::policy::{self, Command};
 use super::quorum::Service;
+use super::relogin::Relogins;
 use super::user::{Derivation, Role, User};
 use super::users::fresh_id;
 use super::{Hsm, Module};
@@ -84,7 +85,7 @@ impl Module {
                 batch: first_batch(&public, root_record.clone(), &recorded, &officer)?,
             })
         })?;
-        *self.active.lock() = Some(Arc::new(Hsm::new(store, public, recorded, self.auditing())));
+        *self.active.lock() = Some(Arc::new(Hsm::new(store, public, recorded, self.auditing())?));
         Ok(())
     }
 
@@ -214,19 +215,20 @@ impl Hsm {
                 ));
             }
         }
-        Ok(Self::new(store, public, recorded, Auditing::of(settings)))
+        Self::new(store, public, recorded, Auditing::of(settings))
     }
 
-    fn new(store: SqliteStore, public: PublicKeys, recorded: HsmSettings, auditing: Auditing) -> Self {
+    fn new(store: SqliteStore, public: PublicKeys, recorded: HsmSettings, auditing: Auditing) -> Result<Self> {
         let generation = store.generation();
-        Self {
+        Ok(Self {
             store: Box::new(store),
             public,
             recorded,
             auditing,
+            relogins: Relogins::new()?,
             known: AtomicU64::new(generation),
             epoch: AtomicU64::new(FIRST_EPOCH.fetch_add(1 << 32, Ordering::Relaxed)),
-        }
+        })
     }
 }
 

@@ -221,7 +221,9 @@ impl Hsm {
             }
             return Err(self.locked_out(user.role));
         }
-        let key = user.derivation.key(password, &user.salt)?;
+        let recalled = self.relogins.recall(id, user, password);
+        let is_new = recalled.is_none();
+        let key = recalled.map_or_else(|| user.derivation.key(password, &user.salt), Ok)?;
         let data = user.unlock(self.public.store, &key);
         // Others may have guessed meanwhile: their count holds.
         let Some((_, current)) = self.read_user(id)? else { return Err(WRONG) };
@@ -229,7 +231,12 @@ impl Hsm {
             return Err(self.locked_out(user.role));
         }
         match data {
-            Some(data) if current.credential == user.credential => Ok((data, current.failed > 0)),
+            Some(data) if current.credential == user.credential => {
+                if is_new {
+                    self.relogins.remember(id, user, password, &key)?;
+                }
+                Ok((data, current.failed > 0))
+            }
             _ => {
                 self.count_attempt(id, None)?;
                 Err(WRONG)

@@ -26,6 +26,7 @@ mod policy;
 mod quirks;
 mod quorum;
 mod registered_key;
+mod relogin;
 mod replication;
 mod sharing;
 mod signing;
@@ -95,6 +96,8 @@ struct Hsm {
     public: PublicKeys,
     recorded: HsmSettings,
     auditing: Auditing,
+    /// The PINs that were right in this process.
+    relogins: relogin::Relogins,
     /// The generation up to which every cached object is known to be valid.
     known: AtomicU64,
     /// Raised when another process has committed: cached objects and logins are looked at again.

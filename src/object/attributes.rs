@@ -62,9 +62,7 @@ impl Attributes {
 
     /// All attributes in ascending order.
     pub fn iter(&self) -> impl Iterator<Item = (CK_ATTRIBUTE_TYPE, &[u8])> {
-        self.index
-            .iter()
-            .filter_map(|entry| Some((entry.id, self.bytes.get(entry.range())?)))
+        self.index.iter().filter_map(|entry| Some((entry.id, self.bytes.get(entry.range())?)))
     }
 
     /// A map that can be changed, with the same content.
@@ -100,7 +98,8 @@ impl Draft {
             self.bytes.reserve(USUAL_BYTES);
         }
         let at = self.index.binary_search_by_key(&id, |entry| entry.id);
-        if let Some(held) = at.ok().and_then(|at| self.index.get(at)).and_then(|entry| self.bytes.get_mut(entry.range()))
+        if let Some(held) =
+            at.ok().and_then(|at| self.index.get(at)).and_then(|entry| self.bytes.get_mut(entry.range()))
             && held.len() == value.len()
         {
             held.copy_from_slice(value);

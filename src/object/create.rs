@@ -126,7 +126,7 @@ pub fn change(
             .rule(id)
             .filter(|rule| rule.reading(regime) != Reading::Unknown || rule.changing(regime) != Changing::Never)
             .ok_or_else(|| refuse(ck::CKR_ATTRIBUTE_TYPE_INVALID, id, kind, "is not an attribute"))?;
-                let unchanged = match draft.get(id) {
+        let unchanged = match draft.get(id) {
             Some(present) => present == wanted,
             None => template.flag(id) == Some(false),
         };

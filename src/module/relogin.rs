@@ -1,0 +1,143 @@
+//! Logging in again: who has proved a PIN to this process need not wait for its key a second time.
+//!
+//! The key of a PIN takes 19 MiB and some 23 ms, and programs log in again and again: a pool of connections, a TLS server that
+//! opens a session for each request. So the key of a right PIN is kept, sealed under a secret of this process and the PIN itself.
+//! Without the PIN it is of no use; with a wrong one it does not open, and the slow way decides and counts. The user's record is
+//! read at each login all the same: a lock, a new password or wrong attempts in between lead to the slow way or to a refusal.
+//!
+//! The secret lies in a page that no child of fork and no core dump has, and goes with the HSM at C_Finalize. Who can read that
+//! page could guess PINs faster than Argon2 allows; who can read it has the data key of whoever is logged in anyway.
+
+use std::collections::VecDeque;
+
+use super::user::User;
+use crate::codec::Writer;
+use crate::crypto::digest::Hash;
+use crate::crypto::hmac::HmacKey;
+use crate::crypto::{random, seal};
+use crate::error::Result;
+use crate::object::UserId;
+use crate::platform::lock::Lock;
+use crate::platform::secret_page::SecretSlot;
+use crate::secret::{Key, Secret};
+
+/// So many users' PINs are remembered; programs have one or two.
+const MOST: usize = 16;
+
+/// The PINs that were right in this process.
+pub(super) struct Relogins {
+    secret: SecretSlot,
+    sealed: Lock<VecDeque<(UserId, Vec<u8>)>>,
+}
+
+impl Relogins {
+    /// None yet.
+    ///
+    /// # Errors
+    /// If there is no memory or no randomness.
+    pub(super) fn new() -> Result<Self> {
+        Ok(Self { secret: SecretSlot::new(|out| random::fill(out))?, sealed: Lock::new(VecDeque::new()) })
+    }
+
+    /// The key of `pin`, if it is the one that was right the last time and nothing has happened to the user since.
+    pub(super) fn recall(&self, id: UserId, user: &User, pin: &Secret) -> Option<Key<32>> {
+        if user.failed > 0 || user.locked() {
+            return None;
+        }
+        let sealed = self.sealed.lock().iter().find(|(present, _)| *present == id).map(|(_, sealed)| sealed.clone())?;
+        let key = seal::open(&self.key(pin)?, &binding(id, user), &sealed).ok()?;
+        Key::from_slice(key.expose())
+    }
+
+    /// Keeps the key of a PIN that was right; of a user's earlier one nothing is left.
+    pub(super) fn remember(&self, id: UserId, user: &User, pin: &Secret, key: &Key<32>) -> Result<()> {
+        let Some(own) = self.key(pin) else { return Ok(()) };
+        let entry = (id, seal::seal(&own, &binding(id, user), key.expose())?);
+        let mut sealed = self.sealed.lock();
+        sealed.retain(|(present, _)| *present != id);
+        sealed.push_back(entry);
+        if sealed.len() > MOST {
+            sealed.pop_front();
+        }
+        Ok(())
+    }
+
+    fn key(&self, pin: &Secret) -> Option<Key<32>> {
+        let mut out = Secret::zeros(Hash::Sha256.length())?;
+        HmacKey::new(Hash::Sha256, self.secret.expose()).sign(pin.expose(), out.expose_mut());
+        Key::from_slice(out.expose())
+    }
+}
+
+/// Ties a key to one credential of one user.
+fn binding(id: UserId, user: &User) -> Vec<u8> {
+    let mut writer = Writer::new(64);
+    writer.long(id.0).long(user.credential).raw(&user.salt);
+    user.derivation.write(&mut writer);
+    writer.finish()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::super::testing::{ANN, OFFICER, sample};
+    use super::super::{Deregister, Role};
+    use super::*;
+
+    const PASSWORD: &[u8] = b"anns-password";
+
+    #[test]
+    fn only_the_pin_that_was_right_is_recalled_and_only_as_long_as_nothing_happens_to_the_user() {
+        let (_home, module) = sample();
+        let hsm = module.hsm().unwrap();
+        let recalled = |pin: &[u8]| {
+            let (id, user) = hsm.find_user("ann", Role::CryptoUser).unwrap().unwrap();
+            hsm.relogins.recall(id, &user, &Secret::copy(pin)).is_some()
+        };
+        assert!(recalled(PASSWORD), "it was right when the sample was made");
+        assert!(!recalled(b"anns-passwore") && !recalled(b""));
+
+        // A wrong attempt, whoever makes it: the next login is the slow one, which forgets it.
+        assert!(module.login(Role::CryptoUser, b"ann:wrong-password").is_err());
+        assert!(!recalled(PASSWORD));
+        module.login(Role::CryptoUser, ANN).unwrap();
+        assert!(recalled(PASSWORD));
+
+        let officer = module.login(Role::CryptoOfficer, OFFICER).unwrap();
+        let other = Secret::copy(b"another-password");
+        module.change_password(&officer, "ann", Role::CryptoUser, &other, Deregister::default()).unwrap();
+        assert!(!recalled(PASSWORD) && !recalled(b"another-password"));
+        assert!(module.login(Role::CryptoUser, ANN).is_err());
+        module.login(Role::CryptoUser, b"ann:another-password").unwrap();
+        assert!(recalled(b"another-password"));
+    }
+
+    #[test]
+    fn a_recalled_pin_is_locked_out_like_any_other() {
+        let (_home, module) = sample();
+        for _ in 0..5 {
+            let error = module.login(Role::CryptoUser, b"ann:wrong-password").err().unwrap();
+            assert_eq!(error.rv(), crate::ck::CKR_PIN_INCORRECT);
+        }
+        assert_eq!(module.login(Role::CryptoUser, ANN).err().unwrap().rv(), crate::ck::CKR_PIN_LOCKED);
+    }
+
+    #[test]
+    fn there_is_an_end_to_what_is_remembered() {
+        let (_home, module) = sample();
+        let hsm = module.hsm().unwrap();
+        let (_, user) = hsm.find_user("ann", Role::CryptoUser).unwrap().unwrap();
+        let (pin, key) = (Secret::copy(PASSWORD), Key::from_slice(&[7; 32]).unwrap());
+        let relogins = Relogins::new().unwrap();
+        for number in 0..=MOST as u64 {
+            relogins.remember(UserId(number), &user, &pin, &key).unwrap();
+        }
+        assert!(relogins.recall(UserId(0), &user, &pin).is_none());
+        assert_eq!(relogins.recall(UserId(1), &user, &pin).unwrap().expose(), &[7; 32]);
+        // Under another secret, as in another process, it does not open.
+        let (_, sealed) = relogins.sealed.lock().back().cloned().unwrap();
+        let elsewhere = Relogins::new().unwrap();
+        elsewhere.sealed.lock().push_back((UserId(MOST as u64), sealed));
+        assert!(elsewhere.recall(UserId(MOST as u64), &user, &pin).is_none());
+    }
+}
