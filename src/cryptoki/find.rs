@@ -25,7 +25,9 @@ impl Library {
         let login = login.as_deref();
         let regime = token.module.regime();
         let mut handles = Vec::new();
-        for object in if template.is_impossible() { Vec::new() } else { token.module.find(login, template)? } {
+        let known = |id| token.objects.at_hand(id);
+        let found = if template.is_impossible() { Vec::new() } else { token.module.find(login, template, &known)? };
+        for object in found {
             handles.push(token.objects.handle(&object, 0)?);
         }
         handles.extend(token.objects.session_objects(|object| {

@@ -200,9 +200,12 @@ impl Library {
         let handle = place.token.objects.handle(object, session)?;
         // The session may have been closed while the key was made, the login ended: what goes with them went before
         // this handle came.
-        if object.id.is_none() && self.session(session).is_err() {
-            place.token.objects.remove(handle);
-            return Err(Error::new(ck::CKR_SESSION_CLOSED, "the session was closed meanwhile"));
+        if object.id.is_none() {
+            let Ok(mut session) = self.session(session) else {
+                place.token.objects.remove(handle);
+                return Err(Error::new(ck::CKR_SESSION_CLOSED, "the session was closed meanwhile"));
+            };
+            session.value.has_objects = true;
         }
         if object.is(ck::CKA_PRIVATE) && place.login.as_ref().is_some_and(|login| login.has_ended()) {
             place.token.objects.remove(handle);

@@ -123,9 +123,7 @@ impl Library {
     /// CKR_SESSION_HANDLE_INVALID.
     pub fn close_session(&self, handle: CK_SESSION_HANDLE) -> Result<()> {
         let session = self.sessions.remove(handle).ok_or(NO_SESSION)?;
-        if let Some(token) = session.into_token() {
-            self.after_close(&token, handle);
-        }
+        self.after_close(session, handle);
         Ok(())
     }
 
@@ -148,17 +146,21 @@ impl Library {
         });
         for handle in handles {
             // Another thread may have closed it meanwhile, and then has done the rest.
-            if let Some(token) = self.sessions.remove(handle).and_then(Session::into_token) {
-                self.after_close(&token, handle);
+            if let Some(session) = self.sessions.remove(handle) {
+                self.after_close(session, handle);
             }
         }
     }
 
     /// What the end of a session brings: its objects go, and with the last session the login (PKCS#11 3.2 section 5.6.7).
-    fn after_close(&self, token: &Arc<Token>, handle: CK_SESSION_HANDLE) {
-        token.session_closed(handle);
+    fn after_close(&self, session: Session, handle: CK_SESSION_HANDLE) {
+        let has_objects = session.has_objects;
+        let Some(token) = session.into_token() else { return };
+        if has_objects {
+            token.session_closed(handle);
+        }
         if token.session_count() == 0 {
-            self.end_login(token, Ending::CloseSession);
+            self.end_login(&token, Ending::CloseSession);
         }
     }
 

@@ -75,6 +75,12 @@ impl Objects {
         Ok(handle)
     }
 
+    /// The object of an id as it was seen last, if there is room for it.
+    pub(super) fn at_hand(&self, id: ObjectId) -> Option<Arc<Object>> {
+        let handle = self.by_id.lock().get(&id).copied()?;
+        self.slots.get(handle)?.value.object.clone()
+    }
+
     /// The object of a handle in its newest form.
     ///
     /// # Errors
@@ -154,11 +160,8 @@ impl Objects {
         slot.object.inspect(|object| object.mark_destroyed())
     }
 
-    /// Destroys the objects of a session, and gives them back. Costs nothing for an application that has no session objects.
+    /// Destroys the objects of a session, and gives them back. Looks at every object: for sessions that have made some.
     pub(super) fn remove_of_session(&self, session: CK_SESSION_HANDLE) -> Vec<Arc<Object>> {
-        if self.session_objects.load(Ordering::Acquire) == 0 {
-            return Vec::new();
-        }
         self.remove_where(|slot| slot.id.is_none() && slot.session == session)
     }
 

@@ -20,6 +20,8 @@ pub struct Session {
     pub(super) verify: Active,
     pub(super) encrypt: Active,
     pub(super) decrypt: Active,
+    /// Whether session objects have been made in it, which go with it.
+    pub(super) has_objects: bool,
     /// The key of the last operation: most programs use one key again and again.
     pub(super) recent: Option<(CK_OBJECT_HANDLE, Arc<Object>)>,
 }

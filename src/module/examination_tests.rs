@@ -177,9 +177,9 @@ fn cut_out_exchanged_repeated_put_back() {
     let (home, module, officer, ann) = everything();
     let before = records(home.path(), "hsm1");
     // Everything that has versions gets a new one, a share is another row, a token is gone.
-    let object = module.find(Some(&ann), &Template::of(&[(ck::CKA_LABEL, b"shared")]).unwrap()).unwrap();
+    let object = module.find(Some(&ann), &Template::of(&[(ck::CKA_LABEL, b"shared")]).unwrap(), &|_| None).unwrap();
     module.unshare_key(&ann, &object[0], "ben", Role::CryptoUser).unwrap();
-    let object = module.find(Some(&ann), &Template::of(&[(ck::CKA_LABEL, b"shared")]).unwrap()).unwrap();
+    let object = module.find(Some(&ann), &Template::of(&[(ck::CKA_LABEL, b"shared")]).unwrap(), &|_| None).unwrap();
     module.share_key(&ann, &object[0], "ben", Role::CryptoUser).unwrap();
     let password = Secret::copy(b"another-password");
     module.change_password(&officer, "ben", Role::CryptoUser, &password, Deregister::default()).unwrap();

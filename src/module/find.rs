@@ -9,11 +9,15 @@ use once_cell::unsync::OnceCell;
 
 use super::hierarchy::Tier;
 use super::policy::{self, Standing};
-use super::{Hsm, Login, Module};
-use crate::ck;
+use super::searches::Search;
+use super::{Hsm, Login, Module, stored};
+use crate::ck::{self, CK_ATTRIBUTE_TYPE};
 use crate::error::{Error, Result};
 use crate::object::{Object, ObjectId, Template, UserId, attribute, find, rules};
 use crate::store::{Kind, Outline, Record, Selection, Tag};
+
+/// Gives the token objects that somebody has at hand, in whatever version.
+pub type Known<'a> = dyn Fn(ObjectId) -> Option<Arc<Object>> + 'a;
 
 /// A page of all keys that a user sees.
 pub struct KeyPage {
@@ -27,10 +31,11 @@ pub struct KeyPage {
 
 impl Module {
     /// The token objects that match a template and that the caller may see, in the order in which they were made.
+    /// `known` gives those that the caller has at hand; which of them are still the newest is decided here.
     ///
     /// # Errors
     /// If the login has ended or the store cannot be read.
-    pub fn find(&self, login: Option<&Login>, template: &Template) -> Result<Vec<Arc<Object>>> {
+    pub fn find(&self, login: Option<&Login>, template: &Template, known: &Known<'_>) -> Result<Vec<Arc<Object>>> {
         let Some(hsm) = self.hsm_if_active()? else {
             return Ok(Vec::new());
         };
@@ -44,11 +49,17 @@ impl Module {
         let epoch = hsm.epoch();
         let shared = Shared::default();
         let mut found = Found::default();
-        for record in hsm.candidates(login, template)? {
-            let object = hsm.visible(login, &record, &shared, epoch).map(|object| {
+        let newest = |id| known(id).filter(|object| object.is_newest_at(epoch));
+        for candidate in hsm.candidates(login, template, &newest)? {
+            let object = match candidate {
+                Candidate::Known(object) => {
+                    hsm.sees(login, &stored::outline(&object), &shared).map(|seen| seen.then_some(object))
+                }
+                Candidate::Stored(record) => hsm.visible(login, &record, &shared, epoch),
+            };
+            found.add(object.map(|object| {
                 object.filter(|object| self.open_to(login, object) && find::matches(object, template, self.regime()))
-            });
-            found.add(object);
+            }));
         }
         found.objects()
     }
@@ -190,47 +201,92 @@ impl Hsm {
         Ok(object)
     }
 
-    /// The records that can match: those with all indexed values of the template in either tier, or all of a class.
-    fn candidates(&self, login: Option<&Login>, template: &Template) -> Result<Vec<Record>> {
-        let indexed: Vec<(u64, &[u8])> =
+    /// What can match: objects with all indexed values of the template in either tier, or all of a class.
+    fn candidates(&self, login: Option<&Login>, template: &Template, known: &Known<'_>) -> Result<Vec<Candidate>> {
+        let indexed: Vec<(CK_ATTRIBUTE_TYPE, &[u8])> =
             template.iter().filter(|(id, _)| attribute::describe(*id).is_some_and(|row| row.indexed)).collect();
         let class = template.number(ck::CKA_CLASS);
         let key_type = template.number(ck::CKA_KEY_TYPE);
-        let mut records = Vec::new();
-        for tier in [Tier::Public, Tier::Data] {
-            if tier == Tier::Data && login.is_none() {
-                continue;
-            }
-            let mut selection =
-                Selection { kind: Kind::Object, class, key_type, tier: Some(tier as u8), after: 0, limit: PAGE };
-            if indexed.is_empty() {
-                loop {
-                    let page = self.store.scan(&selection)?;
-                    let full = page.len() == PAGE;
-                    selection.after = page.last().map_or(0, |record| record.id);
-                    records.extend(page);
-                    if !full {
-                        break;
-                    }
-                }
-                continue;
-            }
+        let selection = Selection { class, key_type, limit: PAGE, ..Selection::all(Kind::Object) };
+        if indexed.is_empty() {
+            return self.candidates_of_class(login, selection, known);
+        }
+        let search = Search::new(&indexed, class, key_type, login.is_some());
+        let generation = self.store.generation();
+        if let Some(ids) = self.searches.recall(&search, generation) {
+            return self.read_all(&ids, known);
+        }
+        let tagged = tiers(login).map(|tier| {
             let tags: Vec<Tag> =
                 indexed.iter().filter_map(|(id, value)| self.attribute_tag(login, tier, *id, value)).collect();
-            loop {
-                let page = self.store.find(&tags, &selection)?;
-                for id in &page {
-                    records.extend(self.store.read(Kind::Object, *id)?);
-                }
-                match page.last() {
-                    Some(last) if page.len() == PAGE => selection.after = *last,
-                    _ => break,
+            (tier, tags)
+        });
+        let tagged: Vec<_> = tagged.collect();
+        let mut ids = Vec::new();
+        self.store.look(&mut |view| {
+            for (tier, tags) in &tagged {
+                let mut selection = Selection { tier: Some(*tier as u8), ..selection.clone() };
+                loop {
+                    let page = view.find(tags, &selection)?;
+                    ids.extend_from_slice(&page);
+                    match page.last() {
+                        Some(last) if page.len() == PAGE => selection.after = *last,
+                        _ => break,
+                    }
                 }
             }
-        }
-        records.sort_by_key(|record| record.id);
-        Ok(records)
+            Ok(())
+        })?;
+        ids.sort_unstable();
+        self.searches.remember(search, generation, &ids);
+        self.read_all(&ids, known)
     }
+
+    /// All objects of a class, or of every one.
+    fn candidates_of_class(
+        &self,
+        login: Option<&Login>,
+        mut selection: Selection,
+        known: &Known<'_>,
+    ) -> Result<Vec<Candidate>> {
+        let mut candidates = Vec::new();
+        selection.tier = login.is_none().then_some(Tier::Public as u8);
+        loop {
+            let page = self.store.outlines(&selection)?;
+            let ids: Vec<u64> = page.iter().map(|outline| outline.id).collect();
+            candidates.extend(self.read_all(&ids, known)?);
+            match ids.last() {
+                Some(last) if ids.len() == PAGE => selection.after = *last,
+                _ => return Ok(candidates),
+            }
+        }
+    }
+
+    /// The objects of these ids in their order; one that was deleted meanwhile is left out.
+    fn read_all(&self, ids: &[u64], known: &Known<'_>) -> Result<Vec<Candidate>> {
+        // Outside the store, whose lock stands below those of who has objects at hand.
+        let mut at_hand: Vec<_> = ids.iter().map(|id| known(ObjectId(*id)).map(Candidate::Known)).collect();
+        if at_hand.iter().any(Option::is_none) {
+            self.store.look(&mut |view| {
+                for (id, place) in ids.iter().zip(&mut at_hand).filter(|(_, place)| place.is_none()) {
+                    *place = view.read(Kind::Object, *id)?.map(Candidate::Stored);
+                }
+                Ok(())
+            })?;
+        }
+        Ok(at_hand.into_iter().flatten().collect())
+    }
+}
+
+/// An object that can match a search: at hand in its newest form, or as it stands in the store.
+enum Candidate {
+    Known(Arc<Object>),
+    Stored(Record),
+}
+
+/// The tiers that a search looks into.
+fn tiers(login: Option<&Login>) -> impl Iterator<Item = Tier> {
+    [Tier::Public, Tier::Data].into_iter().take(if login.is_some() { 2 } else { 1 })
 }
 
 /// Records read at once.

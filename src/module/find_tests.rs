@@ -73,6 +73,9 @@ impl Store for Watching {
     fn write(&self, durability: Durability, build: &mut dyn FnMut(&dyn View) -> Result<Batch>) -> Result<u64> {
         self.store.write(durability, build)
     }
+    fn look(&self, read: &mut dyn FnMut(&dyn View) -> Result<()>) -> Result<()> {
+        read(self)
+    }
     fn generation(&self) -> u64 {
         self.store.generation()
     }

@@ -11,6 +11,7 @@ use super::login::OFFICER;
 use super::policy::{self, Command};
 use super::quorum::Service;
 use super::relogin::Relogins;
+use super::searches::Searches;
 use super::user::{Derivation, Role, User};
 use super::users::fresh_id;
 use super::{Hsm, Module};
@@ -226,6 +227,7 @@ impl Hsm {
             recorded,
             auditing,
             relogins: Relogins::new()?,
+            searches: Searches::default(),
             known: AtomicU64::new(generation),
             epoch: AtomicU64::new(FIRST_EPOCH.fetch_add(1 << 32, Ordering::Relaxed)),
         })

@@ -28,6 +28,7 @@ mod quorum;
 mod registered_key;
 mod relogin;
 mod replication;
+mod searches;
 mod sharing;
 mod signing;
 mod stored;
@@ -52,7 +53,7 @@ pub use cluster_policy::{ClusterPolicy, SERVICES_WITH_VALUES, TrustAnchor};
 pub use credentials::{Challenge, Deregister, SecondFactor};
 pub use describe::Figures;
 pub use examination::{Health, Verification};
-pub use find::KeyPage;
+pub use find::{KeyPage, Known};
 pub use keys::NewKey;
 pub use lifecycle::HsmSettings;
 pub use login::{Authentication, Pending, Pin};
@@ -98,6 +99,7 @@ struct Hsm {
     auditing: Auditing,
     /// The PINs that were right in this process.
     relogins: relogin::Relogins,
+    searches: searches::Searches,
     /// The generation up to which every cached object is known to be valid.
     known: AtomicU64,
     /// Raised when another process has committed: cached objects and logins are looked at again.

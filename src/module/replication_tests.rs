@@ -26,7 +26,7 @@ fn clones() -> (Temporary, [Module; 2], [Login; 2]) {
 }
 
 fn by_label(module: &Module, login: &Login, label: &str) -> Vec<Arc<Object>> {
-    module.find(Some(login), &Template::of(&[(ck::CKA_LABEL, label.as_bytes())]).unwrap()).unwrap()
+    module.find(Some(login), &Template::of(&[(ck::CKA_LABEL, label.as_bytes())]).unwrap(), &|_| None).unwrap()
 }
 
 fn said<T>(answer: Result<T>) -> String {

@@ -16,10 +16,26 @@ use crate::config::Dialect;
 use crate::error::{Error, Result};
 use crate::object::{Object, ObjectId, UserId, attribute, record};
 use crate::secret::Secret;
-use crate::store::{Durability, Kind, Record, Selection, Tag, View};
+use crate::store::{Durability, Kind, Outline, Record, Selection, Tag, View};
 
 pub(super) const CHANGED_MEANWHILE: Error =
     Error::new(ck::CKR_FUNCTION_FAILED, "another process has changed the object meanwhile; try again");
+
+/// The tier of an object: private ones need a PIN.
+fn tier_of(object: &Object) -> Tier {
+    if object.is(ck::CKA_PRIVATE) { Tier::Data } else { Tier::Public }
+}
+
+/// What stands of an object in the clear; nothing of one that is not stored.
+pub(super) fn outline(object: &Object) -> Outline {
+    Outline {
+        id: object.id.map_or(0, |id| id.0),
+        class: object.class,
+        key_type: object.key_type,
+        owner: object.owner.0,
+        tier: tier_of(object) as u8,
+    }
+}
 
 impl Hsm {
     pub(super) fn insert(
@@ -89,7 +105,7 @@ impl Hsm {
     }
 
     pub(super) fn put_object(&self, login: Option<&Login>, object: &Object, expected: u64) -> Result<Planned> {
-        let tier = if object.is(ck::CKA_PRIVATE) { Tier::Data } else { Tier::Public };
+        let tier = tier_of(object);
         Ok(Planned::Put {
             kind: Kind::Object,
             id: object.id.ok_or(Error::internal("a token object without an id"))?.0,

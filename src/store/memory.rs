@@ -158,6 +158,10 @@ impl Store for MemoryStore {
         Err(conflict(&"memory"))
     }
 
+    fn look(&self, read: &mut dyn FnMut(&dyn View) -> Result<()>) -> Result<()> {
+        self.with(|state| read(state))
+    }
+
     fn generation(&self) -> u64 {
         self.with(|state| Ok(state.generation)).unwrap_or(u64::MAX)
     }

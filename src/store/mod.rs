@@ -227,6 +227,14 @@ pub trait Store: View + Send + Sync {
     /// disagrees with the batch for good; `CKR_DEVICE_MEMORY` if the disk is full.
     fn write(&self, durability: Durability, build: &mut dyn FnMut(&dyn View) -> Result<Batch>) -> Result<u64>;
 
+    /// Runs `read` on the store as it is at one moment: several reads for the price of one.
+    ///
+    /// `read` reads through the view that it is given, never through the store.
+    ///
+    /// # Errors
+    /// What `read` returns, and those of [`View::read`].
+    fn look(&self, read: &mut dyn FnMut(&dyn View) -> Result<()>) -> Result<()>;
+
     /// A number that every commit of any process changes. Hot: costs two loads when no commit is under way.
     ///
     /// If it cannot be told, the number is one that was never returned before, so that no cache passes for current.

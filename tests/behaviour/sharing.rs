@@ -21,7 +21,7 @@ fn as_alice(home: &Path, work: impl FnOnce(&Module, &Login)) {
 
 fn labelled(module: &Module, login: &Login, label: &str) -> Arc<Object> {
     let template = object::Template::of(&[(CKA_LABEL, label.as_bytes())]).unwrap();
-    module.find(Some(login), &template).unwrap().pop().unwrap()
+    module.find(Some(login), &template, &|_| None).unwrap().pop().unwrap()
 }
 
 fn mac() -> Mechanism<'static> {

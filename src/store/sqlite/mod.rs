@@ -339,6 +339,14 @@ impl Store for SqliteStore {
         inner.with(|open| inner.write(open, durability, build))
     }
 
+    fn look(&self, read: &mut dyn FnMut(&dyn View) -> Result<()>) -> Result<()> {
+        self.0.reading(|reader| {
+            let transaction = Transaction::begin_reading(reader)?;
+            read(&reader)?;
+            transaction.commit()
+        })
+    }
+
     fn generation(&self) -> u64 {
         static UNKNOWN: AtomicU64 = AtomicU64::new(u64::MAX);
         self.0.map.current().unwrap_or_else(|| {

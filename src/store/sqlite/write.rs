@@ -21,6 +21,12 @@ impl<'a> Transaction<'a> {
         Ok(Self { connection: reader.connection, reader })
     }
 
+    /// Begins as a reader, to whom the state stays that of the first read.
+    pub(super) fn begin_reading(reader: Reader<'a>) -> Result<Self> {
+        reader.statement("BEGIN")?.execute(()).map_err(|error| reader.failed(error))?;
+        Ok(Self { connection: reader.connection, reader })
+    }
+
     /// Makes everything since [`Transaction::begin`] visible and, if the connection is set so, durable.
     pub(super) fn commit(self) -> Result<()> {
         self.reader.statement("COMMIT")?.execute(()).map_err(|error| self.reader.failed(error))?;

@@ -198,7 +198,7 @@ impl<'a> Carrier<'a> {
         if kind.rule(ck::CKA_ID).is_some() {
             push(&mut template, ck::CKA_ID, found.value(ck::CKA_ID).unwrap_or_default())?;
         }
-        self.module.find(Some(self.login), &template)
+        self.module.find(Some(self.login), &template, &|_| None)
     }
 
     /// Whether two keys of one kind are the same key: the same secret, the same public key.
