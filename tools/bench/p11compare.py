@@ -2,7 +2,7 @@
 """Compare PKCS#11 modules in one interleaved run of p11bench.
 
 usage: p11compare.py PEERS.toml OUT.tsv [--rounds N] [--secs S] [--threads T]
-                     [--groups G+G+...] [--only NAME,NAME] [--bench PATH] [--ours NAME]
+                     [--groups G+G+...] [--only NAME,NAME] [--bench PATH] [--ours NAME] [--limit NAME]
 
 Each round runs every group on every peer in turn, so that a busy machine hits
 all alike. A group is a comma-separated list of test-name prefixes (see
@@ -11,7 +11,8 @@ wall-clock figure and of the figure per second of CPU time, the one to compare
 on a shared machine, and the spread of the latter: (largest - smallest) / median.
 
 With --ours, the last thing printed is a table of that module's CPU figure
-divided by that of the best peer.
+divided by that of the best peer, and by that of the bare library that --limit
+names. The status is 1 if a module failed, whatever the figures are.
 
 PEERS.toml, one table a module:
     [softhsm]
@@ -21,6 +22,9 @@ PEERS.toml, one table a module:
     init_args = ""              # optional: string passed to C_Initialize
     [softhsm.env]               # optional: environment of the module
     SOFTHSM2_CONF = "..."
+
+A table with `program = "PATH"` is a program that runs the same tests by itself:
+it gets the group as its one argument.
 """
 import argparse
 import collections
@@ -43,7 +47,10 @@ def run(bench, peer, group, args):
     env.update(peer.get("env", {}))
     if peer.get("init_args"):
         env["P11BENCH_INIT_ARGS"] = peer["init_args"]
-    argv = [bench, peer["module"], str(peer["token"]), peer["pin"], group, str(args.threads)]
+    if "program" in peer:
+        argv = [peer["program"], group]
+    else:
+        argv = [bench, peer["module"], str(peer["token"]), peer["pin"], group, str(args.threads)]
     return subprocess.run(argv, env=env, capture_output=True, text=True, timeout=900)
 
 
@@ -55,23 +62,24 @@ def spread(values):
     return (max(values) - min(values)) / statistics.median(values) if values else 0
 
 
-def table(cpu, wall, order, ours):
-    """Ours against the best peer. Where there is no CPU figure the unit says whether less is better."""
-    print(f"\n{'test':34} {'thr':>3} {'ours':>12} {'best peer':>22} {'ratio':>7} {'spread':>7}")
+def table(cpu, wall, order, ours, limit):
+    """Ours against the best peer and the bare library. Where there is no CPU figure the unit says whether less is better."""
+    print(f"\n{'test':28} {'thr':>3} {'ours':>11} {'best peer':>22} {'ratio':>7} {'spread':>7} {'bare':>11} {'ratio':>6}")
     behind = []
     for key in order:
         test, threads, unit = key
         figures = cpu[key] if cpu[key].get(ours) else wall[key]
         per_second = unit == "ops/s"
         medians = {name: statistics.median(values) for name, values in figures.items() if values}
-        mine = medians.pop(ours, None)
+        mine, bare = medians.pop(ours, None), medians.pop(limit, None)
         if mine is None or not medians:
-            print(f"{test:34} {threads:>3} {'-' if mine is None else format(mine, '.5g'):>12} {'no peer' if not medians else 'not ours':>22}")
+            print(f"{test:28} {threads:>3} {'-' if mine is None else format(mine, '.5g'):>11} {'no peer' if not medians else 'not ours':>22}")
             continue
         best = (max if per_second else min)(medians, key=medians.get)
         ratio = mine / medians[best] if per_second else medians[best] / mine
         wide = max(spread(figures[ours]), spread(figures[best]))
-        print(f"{test:34} {threads:>3} {mine:12.5g} {best + ' ' + format(medians[best], '.5g'):>22} {ratio:7.2f} {wide:6.0%}")
+        to_bare = f"{bare:11.5g} {mine / bare:6.2f}" if bare else f"{'-':>11} {'-':>6}"
+        print(f"{test:28} {threads:>3} {mine:11.5g} {best + ' ' + format(medians[best], '.5g'):>22} {ratio:7.2f} {wide:7.0%} {to_bare}")
         if ratio < 1:
             behind.append(test)
     print(f"\n{len(behind)} behind the best peer" + (": " + ", ".join(behind) if behind else ""))
@@ -86,6 +94,7 @@ def main():
     p.add_argument("--groups", default=DEFAULT_GROUPS)
     p.add_argument("--only", default="")
     p.add_argument("--ours", default="")
+    p.add_argument("--limit", default="")
     p.add_argument("--bench", default=os.path.join(os.path.dirname(os.path.abspath(__file__)), "p11bench"))
     args = p.parse_args()
     with open(args.peers, "rb") as f:
@@ -127,7 +136,7 @@ def main():
         for test, who in skipped.items():
             print("#skipped", test, who, sep="\t", file=o)
     if args.ours:
-        table(cpu, wall, order, args.ours)
+        table(cpu, wall, order, args.ours, args.limit)
         for test, who in skipped.items():
             print(f"not run: {test}: " + ", ".join(f"{name} ({why})" for name, why in who.items()))
     return 1 if failed else 0
