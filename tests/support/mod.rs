@@ -9,6 +9,7 @@
 mod calls;
 mod child;
 mod dice;
+mod forks;
 mod keys;
 mod templates;
 mod transport;
@@ -16,6 +17,7 @@ mod transport;
 pub(crate) use calls::*;
 pub(crate) use child::*;
 pub(crate) use dice::*;
+pub(crate) use forks::*;
 pub(crate) use keys::*;
 pub(crate) use templates::*;
 #[allow(unused_imports, reason = "only one of the programs wraps keys")]
