@@ -2,7 +2,7 @@
 
 use super::functions::{Caller, Extra, Function};
 use super::keys::{Half, Kind};
-use super::parameters::{Form, right as rights, wrong as wrongs};
+use super::parameters::{Form, right_for as rights, wrong as wrongs};
 use super::report::Report;
 use super::table::{Line, Parts, Setting};
 use crate::support::*;
@@ -15,14 +15,17 @@ fn kinds(line: &Line, setting: Setting) -> Vec<Kind> {
 /// The right key for a function; any for those that take none.
 fn right_key(caller: &Caller<'_>, line: &Line, function: Function, setting: Setting) -> CK_OBJECT_HANDLE {
     match kinds(line, setting).first() {
-        Some(kind) if function.attribute().is_some() => caller.keys.whole(*kind, function.half(*kind)),
+        Some(kind) if function.attribute().is_some() => caller.keys.for_function(*kind, function),
         _ => 0,
     }
 }
 
-/// The plainest right parameter of a line.
-fn plain(line: &Line, setting: Setting) -> Parameter {
-    rights(line.form(setting), line.hash(), setting).swap_remove(0)
+/// The plainest right parameter of a line for a function.
+fn plain(line: &Line, function: Function, setting: Setting) -> Parameter {
+    let form = line.form(setting);
+    // A function that the line does not serve is called with what another would take.
+    let all = [function, Function::Sign].map(|function| rights(function, form, line.hash(), setting));
+    all.into_iter().flatten().next().expect("a right parameter")
 }
 
 /// What a function says to the right key, which is P-256 for an elliptic curve, and the right parameter.
@@ -36,8 +39,11 @@ pub(super) fn begins(line: &Line, function: Function, setting: Setting) -> CK_RV
     }
 }
 
+/// What a line serves with some parameter.
 fn served(line: &Line, setting: Setting) -> Vec<Function> {
-    line.uses(setting).value.clone()
+    let mut uses = line.uses(setting).value;
+    uses.retain(|function| !rights(*function, line.form(setting), line.hash(), setting).is_empty());
+    uses
 }
 
 /// Every right key with every right parameter.
@@ -45,7 +51,7 @@ pub(super) fn right(report: &mut Report, caller: &Caller<'_>, line: &Line, setti
     for function in served(line, setting) {
         if function.attribute().is_none() {
             for kind in if line.keys.is_empty() { vec![Kind::Aes] } else { kinds(line, setting) } {
-                let parameter = plain(line, setting);
+                let parameter = plain(line, function, setting);
                 let mut mechanism = parameter.mechanism(line.number);
                 let rv = caller.call_for(kind, function, &mut mechanism, 0, &mut caller.extra());
                 report.expect_code("right", format!("{} {function:?} {kind:?}", line.name), CKR_OK, rv);
@@ -53,19 +59,23 @@ pub(super) fn right(report: &mut Report, caller: &Caller<'_>, line: &Line, setti
             continue;
         }
         for (at, kind) in kinds(line, setting).into_iter().enumerate() {
-            let key = caller.keys.whole(kind, function.half(kind));
-            let all = rights(line.form(setting), line.hash(), setting);
+            let key = caller.keys.for_function(kind, function);
+            let all = rights(function, line.form(setting), line.hash(), setting);
             // The other kinds of key with the plainest parameter alone: CMAC for example wants an AES key.
             for parameter in all.iter().take(if at == 0 { all.len() } else { 1 }) {
                 let mut extra = caller.extra();
                 let mut mechanism = parameter.mechanism(line.number);
-                if function == Function::Unwrap {
-                    let wrapping = caller.keys.whole(kind, Function::Wrap.half(kind));
+                let mut expected = begins(line, function, setting);
+                if function == Function::Unwrap && served(line, setting).contains(&Function::Wrap) {
+                    let wrapping = caller.keys.for_function(kind, Function::Wrap);
                     caller.call(line, Function::Wrap, &mut mechanism, wrapping, &mut extra);
+                } else if function == Function::Unwrap {
+                    // R7: under the caller's IV a key comes in and none goes out. What is no wrapped key is told so.
+                    expected = CKR_WRAPPED_KEY_INVALID;
                 }
                 let rv = caller.call(line, function, &mut mechanism, key, &mut extra);
                 let what = format!("{} {function:?} {kind:?}, {}", line.name, parameter.name);
-                report.expect_code("right", what, begins(line, function, setting), rv);
+                report.expect_code("right", what, expected, rv);
             }
         }
     }
@@ -79,7 +89,7 @@ pub(super) fn wrong_functions(report: &mut Report, caller: &Caller<'_>, line: &L
             0 => caller.keys.whole(Kind::Aes, Half::Secret),
             key => key,
         };
-        let parameter = plain(line, setting);
+        let parameter = plain(line, function, setting);
         let mut mechanism = parameter.mechanism(line.number);
         let rv = caller.call(line, function, &mut mechanism, key, &mut caller.extra());
         let what = format!("{} {function:?}", line.name);
@@ -108,7 +118,7 @@ pub(super) fn wrong_keys(report: &mut Report, caller: &Caller<'_>, line: &Line, 
     for function in served(line, setting) {
         let Some(attribute) = function.attribute() else { continue };
         let mut call = |subject, what: String, key, expected| {
-            let parameter = plain(line, setting);
+            let parameter = plain(line, function, setting);
             let mut mechanism = parameter.mechanism(line.number);
             let rv = caller.call(line, function, &mut mechanism, key, &mut caller.extra());
             report.expect_code(subject, format!("{} {function:?}: {what}", line.name), expected, rv);
@@ -117,7 +127,7 @@ pub(super) fn wrong_keys(report: &mut Report, caller: &Caller<'_>, line: &Line, 
             let is_right = kinds(line, setting).contains(&kind);
             for half in kind.halves() {
                 if is_right && *half == function.half(kind) {
-                    let key = caller.keys.without(kind, *half, attribute);
+                    let key = caller.keys.without(kind, function, attribute);
                     let what = format!("{kind:?} {half:?} without the flag");
                     call("wrong flag", what, key, CKR_KEY_FUNCTION_NOT_PERMITTED);
                 } else {
@@ -134,10 +144,10 @@ pub(super) fn wrong_keys(report: &mut Report, caller: &Caller<'_>, line: &Line, 
         if function != Function::Wrap {
             continue;
         }
-        let key = caller.keys.whole(kind, function.half(kind));
+        let key = caller.keys.for_function(kind, function);
         for (what, payload) in [("no handle", 0), ("a destroyed key", caller.keys.destroyed(Kind::Aes, Half::Secret))] {
             let mut extra = Extra { payload, wrapped: Vec::new() };
-            let parameter = plain(line, setting);
+            let parameter = plain(line, function, setting);
             let mut mechanism = parameter.mechanism(line.number);
             let rv = caller.call(line, function, &mut mechanism, key, &mut extra);
             let what = format!("{} wraps {what}", line.name);
@@ -148,13 +158,14 @@ pub(super) fn wrong_keys(report: &mut Report, caller: &Caller<'_>, line: &Line, 
 
 /// Each length that is not right, NULL with a length, and what is wrong inside.
 pub(super) fn wrong_parameters(report: &mut Report, caller: &Caller<'_>, line: &Line, setting: Setting) {
-    for function in served(line, setting) {
+    for function in line.uses(setting).value {
         let form = line.form(setting);
         let right = form.lengths();
         let longest = right.iter().max().copied().unwrap_or_default();
         // The structure with the most fields, so that each length has what belongs to its bytes.
         let full = || {
-            let mut all = rights(form, line.hash(), setting);
+            let mut all = rights(function, form, line.hash(), setting);
+            all.extend(rights(Function::Unwrap, form, line.hash(), setting));
             all.sort_by_key(|parameter| parameter.bytes.len());
             all.pop().expect("a right parameter")
         };
@@ -186,7 +197,7 @@ pub(super) fn parts(report: &mut Report, caller: &Caller<'_>, line: &Line, setti
         if matches!(function, Function::Wrap | Function::Unwrap) {
             continue;
         }
-        for parameter in rights(line.form(setting), line.hash(), setting) {
+        for parameter in rights(function, line.form(setting), line.hash(), setting) {
             // User Guide, ki-pkcs11-sdk, has this code for AES-GCM; for the others it is ours.
             let expected = match parts.value {
                 Parts::Many => CKR_OK,

@@ -80,6 +80,11 @@ impl Function {
         }
     }
 
+    /// Whether it brings keys out or in.
+    pub(super) fn transports(self) -> bool {
+        matches!(self, Self::Wrap | Self::Unwrap)
+    }
+
     /// The half of a pair that it wants.
     pub(super) fn half(self, kind: Kind) -> Half {
         match (kind.halves(), self) {

@@ -3,6 +3,8 @@
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 
+use super::functions::Function;
+use super::secure;
 use super::table::Setting;
 use crate::support::*;
 
@@ -127,14 +129,23 @@ impl Keys {
         Self { session, setting, made: RefCell::default(), payload: OnceCell::new() }
     }
 
+    /// The right key for a function: one with all uses; in secure mode, for wrapping and unwrapping, one that has no others
+    /// and is trusted (rules R1, R2 and R4).
+    pub(super) fn for_function(&self, kind: Kind, function: Function) -> CK_OBJECT_HANDLE {
+        if self.setting.secure && function.transports() && matches!(kind, Kind::Aes | Kind::Rsa) {
+            return secure::trusted(self.session, kind, function);
+        }
+        self.whole(kind, function.half(kind))
+    }
+
     /// A key with all uses.
     pub(super) fn whole(&self, kind: Kind, half: Half) -> CK_OBJECT_HANDLE {
         self.get((kind, half, None))
     }
 
-    /// A key with all uses but one.
-    pub(super) fn without(&self, kind: Kind, half: Half, missing: CK_ATTRIBUTE_TYPE) -> CK_OBJECT_HANDLE {
-        self.get((kind, half, Some(missing)))
+    /// A key with all uses but that of a function.
+    pub(super) fn without(&self, kind: Kind, function: Function, missing: CK_ATTRIBUTE_TYPE) -> CK_OBJECT_HANDLE {
+        self.get((kind, function.half(kind), Some(missing)))
     }
 
     /// A key that has just been destroyed.
@@ -147,7 +158,8 @@ impl Keys {
     /// An AES key that may leave the HSM, which in `standard` is not the default.
     pub(super) fn payload(&self) -> CK_OBJECT_HANDLE {
         *self.payload.get_or_init(|| {
-            let template = plain_aes_value(&[8; 32]).on(&[CKA_EXTRACTABLE]);
+            // 128 bits, which RSA-3072 may carry in secure mode (R6).
+            let template = plain_aes_value(&[8; 16]).on(&[CKA_EXTRACTABLE]);
             self.session.create(&template).expect("C_CreateObject")
         })
     }
@@ -165,7 +177,10 @@ impl Keys {
         let session = self.session;
         assert!(kind.exists(self.setting), "{kind:?} in {:?}", self.setting);
         let uses = |template: Template, half: Half, missing: Option<CK_ATTRIBUTE_TYPE>| {
-            kind.uses(half).iter().fold(template, |template, id| template.flag(*id, Some(*id) != missing))
+            // R2: what does anything else neither wraps nor unwraps.
+            let secure = self.setting.secure;
+            let has = |id: CK_ATTRIBUTE_TYPE| Some(id) != missing && !(secure && [CKA_WRAP, CKA_UNWRAP].contains(&id));
+            kind.uses(half).iter().fold(template, |template, id| template.flag(*id, has(*id)))
         };
         let imported = match (kind, half) {
             (Kind::Aes, _) => Some(plain_aes_value(&[7; 32])),

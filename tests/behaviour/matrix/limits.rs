@@ -5,7 +5,7 @@
 use super::crossings::begins;
 use super::functions::{Caller, Function};
 use super::keys::Kind;
-use super::parameters::{Form, right as rights};
+use super::parameters::{Form, right_for as rights};
 use super::report::Report;
 use super::table::{Line, Parts, Setting};
 use crate::support::*;
@@ -16,7 +16,8 @@ pub(super) fn largest(report: &mut Report, caller: &Caller<'_>, line: &Line, set
         return without_limit(report, caller, line, kind, setting);
     };
     let is_limited = line.largest(setting).is_some();
-    for (at, parameter) in rights(line.form(setting), line.hash(), setting).iter().enumerate() {
+    let main = if line.serves(setting, Function::Sign) { Function::Sign } else { Function::Encrypt };
+    for (at, parameter) in rights(main, line.form(setting), line.hash(), setting).iter().enumerate() {
         // Ed25519ph is hashed outside the HSM and has no limit.
         let limited = is_limited && !parameter.name.starts_with("Ed25519ph");
         let case = Case { caller, line, kind, setting, at, name: &parameter.name, number, limited };
@@ -40,7 +41,8 @@ fn without_limit(report: &mut Report, caller: &Caller<'_>, line: &Line, kind: Ki
     let session = caller.session();
     let data = vec![3; LONG];
     for function in [Function::Encrypt, Function::Sign].into_iter().filter(|function| line.serves(setting, *function)) {
-        let parameter = rights(line.form(setting), line.hash(), setting).swap_remove(0);
+        let all = rights(function, line.form(setting), line.hash(), setting);
+        let Some(parameter) = all.into_iter().next() else { continue };
         let mut mechanism = parameter.mechanism(line.number);
         let key = caller.keys.whole(kind, function.half(kind));
         let made = match function {
@@ -73,7 +75,8 @@ impl Case<'_> {
 
     /// Made anew for each use: the IV that the HSM makes is written into it.
     fn parameter(&self) -> Parameter {
-        rights(self.line.form(self.setting), self.line.hash(), self.setting).swap_remove(self.at)
+        let main = if self.line.serves(self.setting, Function::Sign) { Function::Sign } else { Function::Encrypt };
+        rights(main, self.line.form(self.setting), self.line.hash(), self.setting).swap_remove(self.at)
     }
 
     fn what(&self, call: &str, length: usize) -> String {

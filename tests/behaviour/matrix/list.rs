@@ -68,7 +68,7 @@ pub(super) fn information(report: &mut Report, line: &Line, setting: Setting) {
     let form = if edwards_only && came != 0 { came } else { form };
     let what = format!("{}, flags of points (3.2, 6.3.3)", line.name);
     report.expect("information", what, format!("{form:#x}"), format!("{came:#x}"));
-    let sizes = &line.terms(setting).sizes;
+    let sizes = line.sizes(setting);
     let what = format!("{}, key sizes", line.name);
     let came = (information.ulMinKeySize, information.ulMaxKeySize);
     report.expect_cell("information", what, sizes.source, sizes.value, came);

@@ -1,4 +1,5 @@
-//! Each mechanism crossed with each wrong key, flag, function and parameter, in every profile, outside FIPS mode and in it.
+//! Each mechanism crossed with each wrong key, flag, function and parameter, in every profile, outside FIPS mode and
+//! in it, outside secure mode and in it.
 //!
 //! What is expected comes from mechanisms.txt, which is written from AWS's text and the standard's and owes nothing to
 //! the library's own table. All differences of one process are reported together.
@@ -12,6 +13,7 @@ mod limits;
 mod list;
 mod parameters;
 mod report;
+mod secure;
 mod table;
 
 use std::collections::BTreeSet;
@@ -23,7 +25,9 @@ use table::{Line, Setting, TEXT, Table};
 
 use crate::support::*;
 
-const CLOUDHSM: Setting = Setting { profile: "cloudhsm", fips: false };
+const CLOUDHSM: Setting = Setting { profile: "cloudhsm", fips: false, secure: false };
+const STRICT: Setting = Setting { profile: "strict", ..CLOUDHSM };
+const STANDARD: Setting = Setting { profile: "standard", ..CLOUDHSM };
 
 #[test]
 fn cloudhsm() {
@@ -37,29 +41,52 @@ fn cloudhsm_in_fips_mode() {
 
 #[test]
 fn strict() {
-    staged(|stage, test| matrix(stage, test, Setting { profile: "strict", fips: false }));
+    staged(|stage, test| matrix(stage, test, STRICT));
 }
 
 #[test]
 fn strict_in_fips_mode() {
-    staged(|stage, test| matrix(stage, test, Setting { profile: "strict", fips: true }));
+    staged(|stage, test| matrix(stage, test, Setting { fips: true, ..STRICT }));
 }
 
 #[test]
 fn standard() {
-    staged(|stage, test| matrix(stage, test, Setting { profile: "standard", fips: false }));
+    staged(|stage, test| matrix(stage, test, STANDARD));
 }
 
 #[test]
 fn standard_in_fips_mode() {
-    staged(|stage, test| matrix(stage, test, Setting { profile: "standard", fips: true }));
+    staged(|stage, test| matrix(stage, test, Setting { fips: true, ..STANDARD }));
 }
 
-/// The HSM is made in `cloudhsm`, since `strict` has no C_InitToken; FIPS mode is a property of the HSM.
+#[test]
+fn cloudhsm_in_secure_mode() {
+    staged(|stage, test| matrix(stage, test, Setting { secure: true, ..CLOUDHSM }));
+}
+
+#[test]
+fn cloudhsm_in_fips_and_secure_mode() {
+    staged(|stage, test| matrix(stage, test, Setting { fips: true, secure: true, ..CLOUDHSM }));
+}
+
+#[test]
+fn strict_in_secure_mode() {
+    staged(|stage, test| matrix(stage, test, Setting { secure: true, ..STRICT }));
+}
+
+#[test]
+fn standard_in_secure_mode() {
+    staged(|stage, test| matrix(stage, test, Setting { secure: true, ..STANDARD }));
+}
+
+/// The HSM is made in `cloudhsm`, since `strict` has no C_InitToken; FIPS mode and secure mode are properties of the HSM.
 fn matrix(stage: &str, test: &Test, setting: Setting) {
     if stage.is_empty() {
         let home = Folder::new();
-        let mut make = test.stage("cloudhsm", home.path(), "make");
+        let mut make = test.stage("cloudhsm", home.path(), if setting.secure { "make secure" } else { "make" });
+        if setting.secure {
+            make.env("CLOUDHSM_PKCS11_SECURE", "true");
+        }
         if setting.fips {
             make.env("CLOUDHSM_PKCS11_FIPS", "true");
         }
@@ -84,8 +111,11 @@ fn matrix(stage: &str, test: &Test, setting: Setting) {
         assert!(differences.is_empty(), "{setting:?}: {count} differences:\n{}", differences.join("\n"));
         return;
     }
-    if stage == "make" {
+    if let Some(how) = stage.strip_prefix("make") {
         activate(&[ALICE]);
+        if how == " secure" {
+            secure::make_trusted();
+        }
         return;
     }
     initialize().unwrap();
@@ -163,6 +193,41 @@ fn the_matrix_sees_one_changed_cell() {
         let more = format!("{TEXT}{}\n", TEXT.lines().find(|line| line.starts_with("CKM_SHA224 ")).unwrap());
         let more = more.replacen("CKM_SHA224 ", "CKM_MORE   ", 1).replacen("0x00000255", "0x00000999", 1);
         assert!(!differences(&more, "CKM_MORE").is_empty(), "a line more");
+    });
+}
+
+/// Negative control of the secure column: an HSM that is not in secure mode differs from it in every line that the rules touch.
+#[test]
+fn the_matrix_sees_that_secure_mode_is_missing() {
+    isolated(|| {
+        let session = hsm();
+        secure::trust_all(session);
+        let setting = Setting { secure: true, ..CLOUDHSM };
+        let keys = Keys::new(session, setting);
+        let caller = Caller::new(&keys);
+        let table = Table::parse(TEXT).unwrap();
+        for name in [
+            "CKM_RSA_PKCS",
+            "CKM_RSA_X_509",
+            "CKM_AES_ECB",
+            "CKM_DES3_ECB",
+            "CKM_CLOUDHSM_AES_KEY_WRAP_NO_PAD",
+            "CKM_CLOUDHSM_AES_KEY_WRAP_PKCS5_PAD",
+            "CKM_RSA_PKCS_OAEP",
+            "CKM_RSA_AES_KEY_WRAP",
+            "CKM_AES_GCM",
+            "CKM_CLOUDHSM_AES_GCM",
+            "CKM_SHA256_HMAC",
+            "CKM_GENERIC_SECRET_KEY_GEN",
+        ] {
+            let mut report = Report::new();
+            cross(&mut report, &caller, table.line(name).unwrap(), setting);
+            assert!(!report.differences().is_empty(), "{name} is the same");
+        }
+        // What they do not touch is the same.
+        let mut report = Report::new();
+        cross(&mut report, &caller, table.line("CKM_AES_CMAC").unwrap(), setting);
+        assert!(report.differences().is_empty(), "{:?}", report.differences());
     });
 }
 

@@ -2,6 +2,7 @@
 
 use super::derivation;
 use super::functions::Function;
+use super::secure;
 use super::table::Setting;
 use crate::support::*;
 
@@ -117,8 +118,34 @@ fn context(name: &str, form: Form, flag: CK_ULONG, context: &[u8]) -> Parameter 
     Parameter::words(name, &words).keeping(memory)
 }
 
+/// Right parameters for a function, the plainest first; in secure mode, those that its rules leave.
+pub(super) fn right_for(
+    function: Function,
+    form: Form,
+    hash: Option<CK_MECHANISM_TYPE>,
+    setting: Setting,
+) -> Vec<Parameter> {
+    let mut all = right(form, hash, setting);
+    if setting.secure {
+        all.retain(|parameter| secure::takes(form, function, parameter));
+    }
+    all
+}
+
+/// What secure mode makes wrong of what is right otherwise.
+fn refused_in_secure_mode(
+    function: Function,
+    form: Form,
+    hash: Option<CK_MECHANISM_TYPE>,
+    setting: Setting,
+) -> Vec<Parameter> {
+    let mut all = right(form, hash, setting);
+    all.retain(|parameter| setting.secure && !secure::takes(form, function, parameter));
+    all
+}
+
 /// Right parameters, the plainest first.
-pub(super) fn right(form: Form, hash: Option<CK_MECHANISM_TYPE>, setting: Setting) -> Vec<Parameter> {
+fn right(form: Form, hash: Option<CK_MECHANISM_TYPE>, setting: Setting) -> Vec<Parameter> {
     let hash = hash.unwrap_or(CKM_SHA256);
     let own = MASKS.into_iter().find(|(own, _, _)| *own == hash).expect("a hash");
     match form {
@@ -159,7 +186,10 @@ pub(super) fn right(form: Form, hash: Option<CK_MECHANISM_TYPE>, setting: Settin
             let all = right(Form::OaepOneHash, None, setting);
             [256, 128, 192].iter().flat_map(|bits| all.iter().map(|inner| rsa_aes(*bits, inner))).collect()
         }
-        Form::RsaAes => vec![rsa_aes(256, &oaep("two hashes", CKM_SHA256, CKG_MGF1_SHA1))],
+        Form::RsaAes => vec![
+            rsa_aes(256, &oaep("two hashes", CKM_SHA256, CKG_MGF1_SHA1)),
+            rsa_aes(256, &oaep("one hash", CKM_SHA256, CKG_MGF1_SHA256)),
+        ],
         Form::EddsaPh => vec![Parameter::none(), context("Ed25519ph", form, 1, &[])],
         Form::Eddsa => vec![
             Parameter::none(),
@@ -184,7 +214,7 @@ pub(super) fn wrong(
     function: Function,
     setting: Setting,
 ) -> Vec<Parameter> {
-    let mut all = Vec::new();
+    let mut all = refused_in_secure_mode(function, form, hash, setting);
     let tags = [1, 127, 129, 136, CK_ULONG::MAX];
     let encrypts = matches!(function, Function::Encrypt | Function::Wrap);
     match form {
@@ -288,8 +318,8 @@ pub(super) fn wrong(
             all.push(context("an unknown hedge", form, 99, &[]));
             all.push(Parameter::words("a context at NULL with a length", &[CKH_HEDGE_PREFERRED, 0, 4]));
         }
-        Form::X963 | Form::Ecdh => all = derivation::wrong_agreements(form, setting),
-        Form::CounterKdf3 | Form::CounterKdf5 => all = derivation::wrong_counters(form),
+        Form::X963 | Form::Ecdh => all.extend(derivation::wrong_agreements(form, setting)),
+        Form::CounterKdf3 | Form::CounterKdf5 => all.extend(derivation::wrong_counters(form)),
     }
     all
 }

@@ -3,6 +3,7 @@
 use super::functions::Function;
 use super::keys::Kind;
 use super::parameters::Form;
+use super::secure;
 use crate::support::*;
 
 /// Whose word a cell is.
@@ -50,11 +51,12 @@ pub(super) struct Line {
     largest: Option<usize>,
 }
 
-/// A profile, in or outside FIPS mode.
+/// A profile, in or outside FIPS mode and secure mode.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Setting {
     pub(super) profile: &'static str,
     pub(super) fips: bool,
+    pub(super) secure: bool,
 }
 
 impl Setting {
@@ -72,8 +74,22 @@ impl Line {
         &self.terms[setting.index()]
     }
 
-    pub(super) fn uses(&self, setting: Setting) -> &Cell<Vec<Function>> {
-        &self.terms(setting).uses[usize::from(setting.fips)]
+    /// What the cell says; in secure mode, what rules R5 and R7 leave of it.
+    pub(super) fn uses(&self, setting: Setting) -> Cell<Vec<Function>> {
+        let mut uses = self.terms(setting).uses[usize::from(setting.fips)].clone();
+        if setting.secure {
+            uses.value.retain(|function| secure::serves(self, *function));
+        }
+        uses
+    }
+
+    /// Key sizes; in secure mode, what rule R8 leaves of them.
+    pub(super) fn sizes(&self, setting: Setting) -> Cell<(CK_ULONG, CK_ULONG)> {
+        let mut sizes = self.terms(setting).sizes.clone();
+        if setting.secure {
+            sizes.value.0 = secure::least(self, sizes.value.0);
+        }
+        sizes
     }
 
     pub(super) fn serves(&self, setting: Setting, function: Function) -> bool {
