@@ -127,7 +127,7 @@ fn the_ground_is_pulled_away() {
         activate(&[ALICE]);
         let stop = AtomicBool::new(false);
         std::thread::scope(|scope| {
-            let workers: Vec<_> = (0..4)
+            let workers: Vec<_> = (0..32)
                 .map(|_| {
                     scope.spawn(|| {
                         let mut done = 0_usize;
@@ -177,6 +177,7 @@ fn the_ground_is_pulled_away() {
             stop.store(true, Ordering::Relaxed);
             let done: usize = workers.into_iter().map(|worker| worker.join().unwrap()).sum();
             assert!(done > 0, "no worker came to its end");
+            println!("{done} whole rounds of 32 threads");
         });
     });
 }

@@ -110,6 +110,8 @@ fn a_running_process_sees_changes() {
 }
 
 const PROCESSES: usize = 8;
+const THREADS: u8 = 32;
+const ROUNDS: u8 = 10;
 const CYCLES: usize = 40;
 
 /// Issue 2: 8 processes x 40 cycles of open, log in, sign, log out, close at once: no failure.
@@ -120,6 +122,7 @@ fn a_crowd_signs() {
             let home = Folder::new();
             test.run("cloudhsm", home.path(), "make");
             together(test, home.path(), "sign", PROCESSES);
+            println!("{} cycles of {PROCESSES} processes", PROCESSES * CYCLES);
         }
         "make" => {
             let lasting = Template::new().flag(CKA_TOKEN, true).label("shared");
@@ -217,17 +220,17 @@ fn together(test: &Test, home: &std::path::Path, stage: &str, count: usize) -> V
     outputs.iter().map(told).collect()
 }
 
-/// Threads of one process, each with a session: reads, signatures and writes at once.
+/// 32 threads of one process, each with a session: reads, signatures and writes at once.
 #[test]
 fn threads_share_the_library() {
     isolated(|| {
         let session = hsm();
         let (public, private) = session.generate_pair(CKM_EC_KEY_PAIR_GEN, &ec_public(P256), &ec_private()).unwrap();
         std::thread::scope(|scope| {
-            for at in 0..8_u8 {
+            for at in 0..THREADS {
                 scope.spawn(move || {
                     let session = Session::open();
-                    for round in 0..30_u8 {
+                    for round in 0..ROUNDS {
                         let message = [at, round];
                         let signature = session.sign(&mut Mechanism::new(CKM_ECDSA_SHA256), private, &message).unwrap();
                         session.verify(&mut Mechanism::new(CKM_ECDSA_SHA256), public, &message, &signature).unwrap();
@@ -241,5 +244,6 @@ fn threads_share_the_library() {
             }
         });
         assert_eq!(session.find(&Template::new()).unwrap().len(), 2);
+        println!("{} rounds of {THREADS} threads", u32::from(THREADS) * u32::from(ROUNDS));
     });
 }

@@ -32,6 +32,7 @@ fn a_stopped_writer() {
             assert!(output.status.success(), "{said}");
             let named =
                 said.lines().any(|line| line.contains("CKR_DEVICE_ERROR") && line.contains(&writer.id().to_string()));
+            said.lines().filter(|line| line.starts_with("another writer")).for_each(|line| println!("{line}"));
             assert!(named, "the error names the process {}: {said}", writer.id());
             // It goes on as if nothing had been.
             // SAFETY: a signal to our own child.
@@ -60,6 +61,7 @@ fn a_stopped_writer() {
             let made = session.generate(CKM_AES_KEY_GEN, &aes().on(&[CKA_TOKEN]));
             assert_eq!(made, code(CKR_DEVICE_ERROR));
             assert!((LIMIT / 2..LIMIT + SLACK).contains(&begun.elapsed()), "it waited {:?}", begun.elapsed());
+            println!("\nanother writer gave up after {} s", begun.elapsed().as_secs());
         }
         other => panic!("{other}"),
     });
