@@ -17,6 +17,8 @@ Planted = collections.namedtuple("Planted", "path text says")
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 NOT_OURS = {"target", ".git", "__pycache__"}
+# What a run of the fuzzer leaves behind.
+NOT_OURS_AT = {"tests/fuzz/found"}
 
 
 def files(root, under="", suffix=""):
@@ -26,7 +28,8 @@ def files(root, under="", suffix=""):
         yield under
         return
     for folder, folders, names in os.walk(start):
-        folders[:] = sorted(name for name in folders if name not in NOT_OURS)
+        here = os.path.relpath(folder, root)
+        folders[:] = sorted(name for name in folders if name not in NOT_OURS and os.path.join(here, name) not in NOT_OURS_AT)
         for name in sorted(names):
             if name.endswith(suffix) and name not in NOT_OURS:
                 yield os.path.relpath(os.path.join(folder, name), root)
