@@ -20,7 +20,7 @@ impl Completion {
     }
 
     /// What may stand where the last word of `line` begins, and where that is.
-    fn candidates(&self, line: &str) -> (usize, Vec<String>) {
+    pub(crate) fn candidates(&self, line: &str) -> (usize, Vec<String>) {
         let start = line.rfind(char::is_whitespace).map_or(0, |at| at + 1);
         let (before, begun) = line.split_at_checked(start).unwrap_or((line, ""));
         let mut command = &self.grammar;

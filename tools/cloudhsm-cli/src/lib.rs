@@ -17,6 +17,8 @@ mod context;
 mod credentials;
 mod crypto;
 mod doctor;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod input;
 mod interactive;
 mod key;
@@ -38,7 +40,9 @@ use arguments::{Arguments, Command, Program};
 use context::{Context, Mode};
 use output::Outcome;
 
-fn main() -> ExitCode {
+/// The program.
+#[must_use]
+pub fn main() -> ExitCode {
     let Arguments { program, cluster_id } = Arguments::parse();
     match program {
         Program::Audit { command } => with_context(Mode::Single, None, |context| {

@@ -189,7 +189,7 @@ pub(super) fn refused(name: &str, text: &str) -> Failure {
 ///
 /// # Errors
 /// AWS's text for a value that is not allowed.
-pub(super) fn change(name: &str, words: &[String]) -> Result<Template, Failure> {
+pub(crate) fn change(name: &str, words: &[String]) -> Result<Template, Failure> {
     let text = words.join(" ");
     let templates = [("wrap-template", ck::CKA_WRAP_TEMPLATE), ("unwrap-template", ck::CKA_UNWRAP_TEMPLATE)];
     let mut change = Template::default();

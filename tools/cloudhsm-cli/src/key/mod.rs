@@ -1,6 +1,6 @@
 //! The `key` commands.
 
-mod attributes;
+pub(crate) mod attributes;
 mod delete;
 pub(crate) mod filter;
 mod forms;
