@@ -194,6 +194,11 @@ pub(crate) fn there_is(program: &str) -> bool {
 
 /// Ends this process if it hangs.
 pub(crate) fn give_up_in_time() {
+    give_up_after(PATIENCE);
+}
+
+/// The same after other seconds than usual.
+pub(crate) fn give_up_after(seconds: u32) {
     // SAFETY: alarm has no conditions.
-    unsafe { libc::alarm(PATIENCE) };
+    unsafe { libc::alarm(seconds) };
 }
