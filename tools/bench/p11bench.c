@@ -997,6 +997,18 @@ static int wanted(const char *filter, const char *name)
     return 0;
 }
 
+static CK_RV su_attr_fill(struct ctx *c)
+{
+    CK_ULONG n = 0;
+    CK_OBJECT_CLASS cls = CKO_SECRET_KEY;
+    CK_ATTRIBUTE a[] = {{CKA_CLASS, &cls, sizeof cls},
+                        {CKA_LABEL, "p11bench-fill-000000", 20}};
+    TRY("find", find(c->s, a, 2, &c->key, 1, &n));
+    return n == 1 ? op_getattr(c) : failed("find: no match", CKR_GENERAL_ERROR);
+}
+
+static void run_cold(CK_SESSION_HANDLE s, const char *self, unsigned long n);
+
 static void run_find(CK_SESSION_HANDLE s, const char *filter)
 {
     static const unsigned long levels[] = {1, 1000, 10000, 100000};
@@ -1029,6 +1041,16 @@ static void run_find(CK_SESSION_HANDLE s, const char *filter)
         v = (double)status_kib("VmRSS");
         snprintf(name, sizeof name, "mem/rss-after-find-%lu", n);
         report1(name, v, "KiB");
+        snprintf(name, sizeof name, "attr/at-%lu", n);
+        t.setup = su_attr_fill;
+        t.op = op_getattr;
+        run_test(&t, n);
+        snprintf(name, sizeof name, "keygen/at-%lu", n);
+        t.setup = su_plain;
+        t.op = op_gen_aes_token;
+        t.threaded = 0;
+        run_test(&t, n);
+        run_cold(s, "/proc/self/exe", n);
         if (rv != CKR_OK)
             break;
     }
@@ -1130,9 +1152,10 @@ static int cold_child(void)
     return 0;
 }
 
-/* cold/N: N objects are on the token already (see P11BENCH_KEEP) */
-static void run_cold(CK_SESSION_HANDLE s, const char *self)
+/* with n objects on the token already; 0: as many as there are */
+static void run_cold(CK_SESSION_HANDLE s, const char *self, unsigned long n_objects)
 {
+    char name[64], at[32] = "";
     double ms[256], cpu[256], rss[256];
     int runs = getenv("P11BENCH_COLD_RUNS") ? atoi(getenv("P11BENCH_COLD_RUNS"))
                                             : 15;
@@ -1167,9 +1190,14 @@ static void run_cold(CK_SESSION_HANDLE s, const char *self)
                  (double)(ru.ru_utime.tv_usec + ru.ru_stime.tv_usec) / 1e3;
         rss[n++] = (double)ru.ru_maxrss;
     }
-    report("cold/start-login-find-sign", 1, ms, NULL, n, "ms");
-    report("cold/cpu", 1, cpu, NULL, n, "ms");
-    report("mem/cold-peak-rss", 1, rss, NULL, n, "KiB");
+    if (n_objects)
+        snprintf(at, sizeof at, "-at-%lu", n_objects);
+    snprintf(name, sizeof name, "cold/start-login-find-sign%s", at);
+    report(name, 1, ms, NULL, n, "ms");
+    snprintf(name, sizeof name, "cold/cpu%s", at);
+    report(name, 1, cpu, NULL, n, "ms");
+    snprintf(name, sizeof name, "mem/cold-peak-rss%s", at);
+    report(name, 1, rss, NULL, n, "KiB");
 }
 
 static double env_num(const char *name, double dflt)
@@ -1228,7 +1256,7 @@ int main(int argc, char **argv)
     }
     run_find(s, filter);
     if (wanted(filter, "cold"))
-        run_cold(s, "/proc/self/exe");
+        run_cold(s, "/proc/self/exe", 0);
     if (*pin && wanted(filter, "login")) { /* last: a logout drops objects */
         static const struct test t = {"login/logout-login", su_plain, op_login,
                                       0, -1, 0, 0, 0};

@@ -10,9 +10,11 @@ p11bench.c). OUT.tsv gets, per test and peer, the median over the rounds of the
 wall-clock figure and of the figure per second of CPU time, the one to compare
 on a shared machine, and the spread of the latter: (largest - smallest) / median.
 
-With --ours, the last thing printed is a table of that module's CPU figure
-divided by that of the best peer, and by that of the bare library that --limit
-names. The status is 1 if a module failed, whatever the figures are.
+With --ours, every module's figure is also divided by ours of the same round, and
+of these ratios the median and the half distance of the quartiles are kept: what
+slows the machine for a second slows both. The last thing printed is a table of
+ours against the best peer, and against the bare library that --limit names. The
+status is 1 if a module failed, whatever the figures are.
 
 PEERS.toml, one table a module:
     [softhsm]
@@ -24,7 +26,7 @@ PEERS.toml, one table a module:
     SOFTHSM2_CONF = "..."
 
 A table with `program = "PATH"` is a program that runs the same tests by itself:
-it gets the group as its one argument.
+it gets the group as its one argument. `run = "PATH"` runs p11bench through PATH.
 """
 import argparse
 import collections
@@ -51,6 +53,8 @@ def run(bench, peer, group, args):
         argv = [peer["program"], group]
     else:
         argv = [bench, peer["module"], str(peer["token"]), peer["pin"], group, str(args.threads)]
+        if "run" in peer:
+            argv.insert(0, peer["run"])
     return subprocess.run(argv, env=env, capture_output=True, text=True, timeout=900)
 
 
@@ -62,27 +66,39 @@ def spread(values):
     return (max(values) - min(values)) / statistics.median(values) if values else 0
 
 
+def paired(figures, one, other, unit):
+    """Median of one's figure divided by the other's, round by round, and half the distance of the quartiles; more is better."""
+    pairs = [(a, b) if unit == "ops/s" else (b, a) for a, b in zip(figures.get(one, []), figures.get(other, [])) if a and b]
+    ratios = [a / b for a, b in pairs]
+    if not ratios:
+        return None, None
+    quartiles = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else [ratios[0]] * 3
+    return statistics.median(ratios), (quartiles[2] - quartiles[0]) / 2
+
+
+def against(key, cpu, wall, ours, limit):
+    """Ours beside the best peer and the bare library: (peer, ratio, spread, ratio to the bare library, its spread)."""
+    figures = cpu[key] if cpu[key].get(ours) else wall[key]
+    per_second = key[2] == "ops/s"
+    medians = {name: statistics.median(values) for name, values in figures.items() if values and name not in (ours, limit)}
+    best = (max if per_second else min)(medians, key=medians.get) if medians and figures.get(ours) else None
+    ratio, wide = paired(figures, ours, best, key[2]) if best else (None, None)
+    return best, ratio, wide, *paired(figures, ours, limit, key[2])
+
+
 def table(cpu, wall, order, ours, limit):
-    """Ours against the best peer and the bare library. Where there is no CPU figure the unit says whether less is better."""
-    print(f"\n{'test':28} {'thr':>3} {'ours':>11} {'best peer':>22} {'ratio':>7} {'spread':>7} {'bare':>11} {'ratio':>6}")
+    print(f"\n{'test':28} {'thr':>3} {'ours':>11}  {'best peer':>12} {'ratio':>15}  {'to the bare library':>19}")
     behind = []
     for key in order:
-        test, threads, unit = key
         figures = cpu[key] if cpu[key].get(ours) else wall[key]
-        per_second = unit == "ops/s"
-        medians = {name: statistics.median(values) for name, values in figures.items() if values}
-        mine, bare = medians.pop(ours, None), medians.pop(limit, None)
-        if mine is None or not medians:
-            print(f"{test:28} {threads:>3} {'-' if mine is None else format(mine, '.5g'):>11} {'no peer' if not medians else 'not ours':>22}")
-            continue
-        best = (max if per_second else min)(medians, key=medians.get)
-        ratio = mine / medians[best] if per_second else medians[best] / mine
-        wide = max(spread(figures[ours]), spread(figures[best]))
-        to_bare = f"{bare:11.5g} {mine / bare:6.2f}" if bare else f"{'-':>11} {'-':>6}"
-        print(f"{test:28} {threads:>3} {mine:11.5g} {best + ' ' + format(medians[best], '.5g'):>22} {ratio:7.2f} {wide:7.0%} {to_bare}")
-        if ratio < 1:
-            behind.append(test)
-    print(f"\n{len(behind)} behind the best peer" + (": " + ", ".join(behind) if behind else ""))
+        best, ratio, wide, bare, bare_wide = against(key, cpu, wall, ours, limit)
+        mine = median(figures.get(ours))
+        beside = f"{ratio:8.2f} ± {wide:4.2f}" if ratio else f"{'-':>15}"
+        to_bare = f"{bare:12.2f} ± {bare_wide:4.2f}" if bare else f"{'-':>19}"
+        print(f"{key[0]:28} {key[1]:>3} {mine:>11}  {best or '-':>12} {beside:>15}  {to_bare:>19}")
+        if ratio and ratio + wide < 1:
+            behind.append(key[0])
+    print(f"\n{len(behind)} behind the best peer by more than the spread" + (": " + ", ".join(behind) if behind else ""))
 
 
 def main():
@@ -129,10 +145,16 @@ def main():
                         print(f"  {name}: {line}", file=sys.stderr)
 
     with open(args.out, "w") as o:
-        print("test", "threads", "unit", *[f"{n}:wall\t{n}:cpu\t{n}:spread" for n in peers], sep="\t", file=o)
+        for name, peer in peers.items():
+            print(f"#{name}", peer.get("version", peer.get("module", peer.get("program"))), sep="\t", file=o)
+        print(f"#rounds\t{args.rounds} of {args.secs} s a test", file=o)
+        print("test", "threads", "unit", *[f"{n}:wall\t{n}:cpu\t{n}:spread" for n in peers],
+              "best\tratio\t±\tbare\t±", sep="\t", file=o)
         for key in order:
             figures = [f"{median(wall[key].get(n))}\t{median(cpu[key].get(n))}\t{spread(cpu[key].get(n)):.2f}" for n in peers]
-            print(*key, *figures, sep="\t", file=o)
+            beside = [f"{value:.3f}" if isinstance(value, float) else value or "-"
+                      for value in against(key, cpu, wall, args.ours, args.limit)] if args.ours else ["-"] * 5
+            print(*key, *figures, *beside, sep="\t", file=o)
         for test, who in skipped.items():
             print("#skipped", test, who, sep="\t", file=o)
     if args.ours:
