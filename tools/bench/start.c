@@ -54,8 +54,8 @@ static void child(char **argv, int out)
     CK_FUNCTION_LIST *p11;
     CK_RV (*get)(CK_FUNCTION_LIST **);
     CK_C_INITIALIZE_ARGS args = {.flags = CKF_OS_LOCKING_OK};
-    CK_SLOT_ID slot;
-    CK_ULONG slots = 1, found;
+    CK_SLOT_ID slot[64];
+    CK_ULONG slots = 64, found;
     CK_SESSION_HANDLE session;
     CK_OBJECT_HANDLE object;
     CK_ATTRIBUTE label = {CKA_LABEL, "no such label", 13};
@@ -70,7 +70,7 @@ static void child(char **argv, int out)
     f.wall[at] = clock_of(CLOCK_MONOTONIC) - wall, wall += f.wall[at];    \
     f.cpu[at] = clock_of(CLOCK_PROCESS_CPUTIME_ID) - cpu, cpu += f.cpu[at]
     STEP(LOADED);
-    if (p11->C_GetSlotList(CK_TRUE, &slot, &slots) || p11->C_OpenSession(slot, CKF_SERIAL_SESSION, NULL, NULL, &session) ||
+    if (p11->C_GetSlotList(CK_TRUE, slot, &slots) || p11->C_OpenSession(slot[0], CKF_SERIAL_SESSION, NULL, NULL, &session) ||
         p11->C_Login(session, CKU_USER, (CK_BYTE *)argv[2], strlen(argv[2])))
         fail("C_Login");
     STEP(LOGGED_IN);
