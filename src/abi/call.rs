@@ -47,7 +47,7 @@ fn succeeded(name: &'static str) -> CK_RV {
 
 #[cold]
 fn failed(name: &'static str, error: &Error) -> CK_RV {
-    let level = severity(error.rv());
+    let level = severity(name, error.rv());
     if log::enabled(level) {
         log::write(level, format_args!("{name}: {}: {error}", ck::names::name(error.rv())));
     }
@@ -66,8 +66,10 @@ fn panicked(name: &'static str, payload: Box<dyn std::any::Any + Send>) -> CK_RV
 }
 
 /// How loud an error is: what an operator must mend, what a developer wants explained, what is everyday life.
-const fn severity(rv: CK_RV) -> LogLevel {
+fn severity(name: &str, rv: CK_RV) -> LogLevel {
     match rv {
+        // A program asks for interfaces that only some libraries have (NSS for its own): "no" is an answer, not a failure.
+        ck::CKR_FUNCTION_FAILED if name == "C_GetInterface" => LogLevel::Debug,
         ck::CKR_GENERAL_ERROR
         | ck::CKR_FIPS_SELF_TEST_FAILED
         | ck::CKR_DEVICE_ERROR
