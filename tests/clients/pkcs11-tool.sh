@@ -38,6 +38,9 @@ expect rsa-pss-verified-by-openssl openssl dgst -sha256 -sigopt rsa_padding_mode
 expect random user --generate-random 32 --output-file random
 [ "$(wc -c <random)" = 32 ] && good random-32 || bad random-32 "another length"
 expect test user --test
+# Certificates are switched off, as on CloudHSM; the refusal names the setting.
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -keyout plain.key -subj /CN=x -outform DER -out x.der 2>/dev/null
+refuse certificate-switched-off 'certificate_storage' user --write-object x.der --type cert --id 02 --label x
 refuse wrong-pin 'CKR_PIN_INCORRECT' tool --login --pin client_user:wrong-password --list-objects
 expect delete-private user --delete-object --type privkey --id 01
 expect delete-public user --delete-object --type pubkey --id 01
