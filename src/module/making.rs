@@ -48,12 +48,10 @@ impl Module {
     }
 
     fn served_kind(&self, class: CK_ULONG, key_type: CK_ULONG) -> Result<&'static ObjectKind> {
-        rules::kind(class, key_type)
-            .filter(|kind| kind.served(self.regime()))
-            .ok_or(Error::new(
-                ck::CKR_ATTRIBUTE_VALUE_INVALID,
-                "objects of this class or key type are not served; certificates need the setting certificate_storage",
-            ))
+        rules::kind(class, key_type).filter(|kind| kind.served(self.regime())).ok_or(Error::new(
+            ck::CKR_ATTRIBUTE_VALUE_INVALID,
+            "objects of this class or key type are not served; certificates need the setting certificate_storage",
+        ))
     }
 
     /// The kind that a generator makes; a class or key type in the template must agree.
