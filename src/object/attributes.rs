@@ -97,7 +97,10 @@ impl Draft {
             self.index.reserve(USUAL_ATTRIBUTES);
             self.bytes.reserve(USUAL_BYTES);
         }
-        let at = self.index.binary_search_by_key(&id, |entry| entry.id);
+        let at = match self.index.last() {
+            Some(last) if last.id < id => Err(self.index.len()),
+            _ => self.index.binary_search_by_key(&id, |entry| entry.id),
+        };
         if let Some(held) =
             at.ok().and_then(|at| self.index.get(at)).and_then(|entry| self.bytes.get_mut(entry.range()))
             && held.len() == value.len()

@@ -9,7 +9,7 @@ use super::attributes::{Attributes, Draft};
 use super::rules::{Cell, Changing, Default, Kind, Making, Reading};
 use super::safeguards;
 use super::template::Template;
-use crate::ck::{self, CK_ATTRIBUTE_TYPE, CK_RV};
+use crate::ck::{self, CK_ATTRIBUTE_TYPE, CK_RV, CK_ULONG};
 use crate::config::Regime;
 use crate::error::{Error, Result};
 
@@ -31,30 +31,37 @@ pub enum Changer {
 /// that the HSM sets, CKR_ATTRIBUTE_VALUE_INVALID for a value that is not allowed, CKR_TEMPLATE_INCOMPLETE for a
 /// missing one (AWS's page on attribute errors; PKCS#11 3.2 section 4.1.1).
 pub fn draft(kind: &Kind, making: Making, template: &Template, regime: Regime<'_>) -> Result<Draft> {
-    let mut draft = Draft::default();
+    let rules = kind.sorted();
+    let mut given: Vec<Option<&[u8]>> = vec![None; rules.len()];
     for (id, value) in template.iter() {
-        let cell = kind.rule(id).map_or(Cell::Unsupported, |rule| rule.cell(making, regime));
+        let at = rules.binary_search_by_key(&id, |rule| rule.attribute).ok();
+        let cell = at.and_then(|at| rules.get(at)).map_or(Cell::Unsupported, |rule| rule.cell(making, regime));
         match cell {
             Cell::Unsupported => return Err(refuse(ck::CKR_TEMPLATE_INCONSISTENT, id, kind, "is not supported")),
             Cell::ReadOnly | Cell::ReadOnlyTrue => {
                 return Err(refuse(ck::CKR_ATTRIBUTE_READ_ONLY, id, kind, "is set by the HSM"));
             }
-            Cell::Only(only) if template.flag(id) != Some(only) => {
+            Cell::Only(only) if !matches!(value, [flag] if (*flag != ck::CK_FALSE) == only) => {
                 let why = if only { "can only be true" } else { "can only be false" };
                 return Err(refuse(ck::CKR_ATTRIBUTE_VALUE_INVALID, id, kind, why));
             }
-            Cell::OnlyZero | Cell::MandatoryZero if template.number(id) != Some(0) => {
+            Cell::OnlyZero | Cell::MandatoryZero if value != CK_ULONG::MIN.to_ne_bytes() => {
                 return Err(refuse(ck::CKR_ATTRIBUTE_VALUE_INVALID, id, kind, "can only be 0"));
             }
             Cell::Only(_) | Cell::OnlyZero | Cell::MandatoryZero | Cell::Mandatory | Cell::Optional(_) => {}
         }
-        if !kind.rule(id).is_some_and(super::rules::Rule::is_material) {
-            draft.set(id, value);
+        if let Some(place) = at.and_then(|at| given.get_mut(at)) {
+            *place = Some(value);
         }
     }
-    for rule in kind.sorted() {
+    // In the order of the attributes, so that each goes to the end of the draft.
+    let mut draft = Draft::default();
+    for (rule, given) in rules.iter().zip(given) {
         let id = rule.attribute;
-        if template.names(&[id]) {
+        if let Some(value) = given {
+            if !rule.is_material() {
+                draft.set(id, value);
+            }
             continue;
         }
         match rule.cell(making, regime) {

@@ -9,28 +9,28 @@ use crate::crypto::gcm::GcmKey;
 use crate::crypto::hmac::HmacKey;
 use crate::crypto::{ec, ml_dsa, rsa};
 use crate::error::{Error, Result};
-use crate::platform::residue;
+use crate::platform::residue::{self, DEEP, SHALLOW};
 use crate::secret::Secret;
 
-/// What is in a cell, made at the first use.
+/// What is in a cell, made at the first use by functions that go as deep as `DEPTH`.
 #[inline]
-fn at_hand<T>(cell: &OnceCell<T>, make: impl FnOnce() -> Result<T>) -> Result<&T> {
+fn at_hand<const DEPTH: usize, T>(cell: &OnceCell<T>, make: impl FnOnce() -> Result<T>) -> Result<&T> {
     match cell.get() {
         Some(made) => Ok(made),
-        None => first_use(cell, make),
+        None => first_use::<DEPTH, T>(cell, make),
     }
 }
 
 /// Makes it, and wipes away what the making has left on the stack.
 #[cold]
 #[inline(never)]
-fn first_use<T>(cell: &OnceCell<T>, make: impl FnOnce() -> Result<T>) -> Result<&T> {
+fn first_use<const DEPTH: usize, T>(cell: &OnceCell<T>, make: impl FnOnce() -> Result<T>) -> Result<&T> {
     #[inline(never)]
     fn fill<T>(cell: &OnceCell<T>, make: impl FnOnce() -> Result<T>) -> Result<()> {
         cell.get_or_try_init(make).map(|_| ())
     }
     let filled = fill(cell, make);
-    residue::wipe_stack();
+    residue::wipe_stack::<DEPTH>();
     filled?;
     cell.get().ok_or(Error::internal("a prepared key is not there"))
 }
@@ -84,7 +84,7 @@ impl SecretKey {
     /// # Errors
     /// CKR_KEY_SIZE_RANGE for a length that AES does not have.
     pub fn aes(&self) -> Result<&AesKey> {
-        at_hand(&self.aes, || AesKey::new(self.bytes.expose()).map(Box::new)).map(|key| &**key)
+        at_hand::<SHALLOW, _>(&self.aes, || AesKey::new(self.bytes.expose()).map(Box::new)).map(|key| &**key)
     }
 
     /// The key schedule of triple DES.
@@ -92,7 +92,7 @@ impl SecretKey {
     /// # Errors
     /// CKR_KEY_SIZE_RANGE for another length than 24 bytes.
     pub fn des3(&self) -> Result<&Des3Key> {
-        at_hand(&self.des3, || Des3Key::new(self.bytes.expose()).map(Box::new)).map(|key| &**key)
+        at_hand::<SHALLOW, _>(&self.des3, || Des3Key::new(self.bytes.expose()).map(Box::new)).map(|key| &**key)
     }
 
     /// The AES-GCM context.
@@ -100,7 +100,7 @@ impl SecretKey {
     /// # Errors
     /// CKR_KEY_SIZE_RANGE for a length that AES does not have.
     pub fn gcm(&self) -> Result<&GcmKey> {
-        at_hand(&self.gcm, || GcmKey::new(self.bytes.expose()).map(Box::new)).map(|key| &**key)
+        at_hand::<SHALLOW, _>(&self.gcm, || GcmKey::new(self.bytes.expose()).map(Box::new)).map(|key| &**key)
     }
 
     /// The HMAC state after the inner and the outer key block.
@@ -110,7 +110,7 @@ impl SecretKey {
     pub fn hmac(&self, hash: Hash) -> Result<&HmacKey> {
         let cell =
             self.hmac.get(hash as usize).ok_or_else(|| Error::internal("no place for the HMAC state of this hash"))?;
-        at_hand(cell, || Ok(Box::new(HmacKey::new(hash, self.bytes.expose())))).map(|key| &**key)
+        at_hand::<SHALLOW, _>(cell, || Ok(Box::new(HmacKey::new(hash, self.bytes.expose())))).map(|key| &**key)
     }
 }
 
@@ -132,7 +132,7 @@ impl RsaPrivateKey {
     /// # Errors
     /// If AWS-LC refuses the numbers.
     pub fn prepared(&self) -> Result<&rsa::PrivateKey> {
-        at_hand(&self.prepared, || rsa::PrivateKey::from_components(&self.components))
+        at_hand::<DEEP, _>(&self.prepared, || rsa::PrivateKey::from_components(&self.components))
     }
 }
 
@@ -168,7 +168,7 @@ impl EcPrivateKey {
     /// # Errors
     /// CKR_ATTRIBUTE_VALUE_INVALID if the scalar is not one of the curve.
     pub fn prepared(&self) -> Result<&ec::PrivateKey> {
-        at_hand(&self.prepared, || ec::PrivateKey::from_scalar(self.curve, self.scalar.expose()))
+        at_hand::<DEEP, _>(&self.prepared, || ec::PrivateKey::from_scalar(self.curve, self.scalar.expose()))
     }
 }
 
@@ -208,7 +208,7 @@ impl MlDsaPrivateKey {
     /// # Errors
     /// CKR_ATTRIBUTE_VALUE_INVALID if the secret is none of the parameter set.
     pub fn prepared(&self) -> Result<&ml_dsa::PrivateKey> {
-        at_hand(&self.prepared, || match self.secret.len() {
+        at_hand::<DEEP, _>(&self.prepared, || match self.secret.len() {
             ml_dsa::SEED_LENGTH => ml_dsa::PrivateKey::from_seed(self.set, self.secret.expose()),
             _ => ml_dsa::PrivateKey::from_expanded(self.set, self.secret.expose()),
         })
@@ -225,6 +225,6 @@ impl MlDsaPrivateKey {
     /// # Errors
     /// As [`MlDsaPrivateKey::prepared`].
     pub fn expanded(&self) -> Result<&Secret> {
-        at_hand(&self.expanded, || self.prepared()?.expanded())
+        at_hand::<DEEP, _>(&self.expanded, || self.prepared()?.expanded())
     }
 }
