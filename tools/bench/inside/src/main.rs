@@ -1,6 +1,6 @@
 //! The libraries that do the cryptography, called without a token around them: what no provider of them can pass.
 //!
-//! usage: bare-library [FILTER]
+//! usage: `bare-library [FILTER]`
 //!
 //! The rows have the names of `p11bench.c` and its output (`test threads value unit min max cpu`, wall and CPU figures in
 //! operations a second), so that `p11compare.py` takes the program for one more module. FILTER (prefixes, with commas between)
