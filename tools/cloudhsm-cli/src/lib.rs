@@ -1,11 +1,11 @@
 //! `cloudhsm-cli`: AWS CloudHSM's command line for the HSM of `libcloudhsm_pkcs11.so`.
 //!
 //! Options, JSON and exit status are AWS's, so that scripts written for a cluster run here; what is ours is marked so in
-//! docs/cloudhsm-cli.md. A command runs from its parsed arguments and a [`context::Context`], and knows neither where those
+//! docs/cloudhsm-cli.md. A command runs from its parsed arguments and a `context::Context`, and knows neither where those
 //! came from nor where its answer goes: it is the same on the command line and in interactive mode.
 //!
 //! Adding a command: a variant with its example in the `Command` of its group, a function from its arguments and the
-//! context to an [`output::Outcome`], a case in tests/cases, a row in docs/cloudhsm-cli.md. What the command may do is decided
+//! context to an `output::Outcome`, a case in tests/cases, a row in docs/cloudhsm-cli.md. What the command may do is decided
 //! by the HSM; a check here is there for its text.
 
 mod arguments;
