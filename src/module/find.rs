@@ -216,12 +216,11 @@ impl Hsm {
         if let Some(ids) = self.searches.recall(&search, generation) {
             return self.read_all(&ids, known);
         }
-        let tagged = tiers(login).map(|tier| {
-            let tags: Vec<Tag> =
-                indexed.iter().filter_map(|(id, value)| self.attribute_tag(login, tier, *id, value)).collect();
-            (tier, tags)
-        });
-        let tagged: Vec<_> = tagged.collect();
+        let tags = |tier| indexed.iter().filter_map(move |(id, value)| self.attribute_tag(login, tier, *id, value));
+        let mut tagged: Vec<(Tier, Vec<Tag>)> = vec![(Tier::Public, tags(Tier::Public).collect())];
+        if login.is_some() {
+            tagged.push((Tier::Data, tags(Tier::Data).collect()));
+        }
         let mut ids = Vec::new();
         self.store.look(&mut |view| {
             for (tier, tags) in &tagged {
@@ -282,11 +281,6 @@ impl Hsm {
 enum Candidate {
     Known(Arc<Object>),
     Stored(Record),
-}
-
-/// The tiers that a search looks into.
-fn tiers(login: Option<&Login>) -> impl Iterator<Item = Tier> {
-    [Tier::Public, Tier::Data].into_iter().take(if login.is_some() { 2 } else { 1 })
 }
 
 /// Records read at once.

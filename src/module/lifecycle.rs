@@ -86,7 +86,7 @@ impl Module {
                 batch: first_batch(&public, root_record.clone(), &recorded, &officer)?,
             })
         })?;
-        *self.active.lock() = Some(Arc::new(Hsm::new(store, public, recorded, self.auditing())?));
+        *self.active.lock() = Some(Arc::new(Hsm::new(store, public, recorded, self.auditing())));
         Ok(())
     }
 
@@ -216,21 +216,21 @@ impl Hsm {
                 ));
             }
         }
-        Self::new(store, public, recorded, Auditing::of(settings))
+        Ok(Self::new(store, public, recorded, Auditing::of(settings)))
     }
 
-    fn new(store: SqliteStore, public: PublicKeys, recorded: HsmSettings, auditing: Auditing) -> Result<Self> {
+    fn new(store: SqliteStore, public: PublicKeys, recorded: HsmSettings, auditing: Auditing) -> Self {
         let generation = store.generation();
-        Ok(Self {
+        Self {
             store: Box::new(store),
             public,
             recorded,
             auditing,
-            relogins: Relogins::new()?,
+            relogins: Relogins::default(),
             searches: Searches::default(),
             known: AtomicU64::new(generation),
             epoch: AtomicU64::new(FIRST_EPOCH.fetch_add(1 << 32, Ordering::Relaxed)),
-        })
+        }
     }
 }
 

@@ -25,48 +25,54 @@ use crate::secret::{Key, Secret};
 const MOST: usize = 16;
 
 /// The PINs that were right in this process.
-pub(super) struct Relogins {
-    secret: SecretSlot,
-    sealed: Lock<VecDeque<(UserId, Vec<u8>)>>,
+#[derive(Default)]
+pub(super) struct Relogins(Lock<Remembered>);
+
+#[derive(Default)]
+struct Remembered {
+    /// Drawn when there is something to seal: a program that never logs in waits for no randomness.
+    secret: Option<SecretSlot>,
+    sealed: VecDeque<(UserId, Vec<u8>)>,
 }
 
 impl Relogins {
-    /// None yet.
-    ///
-    /// # Errors
-    /// If there is no memory or no randomness.
-    pub(super) fn new() -> Result<Self> {
-        Ok(Self { secret: SecretSlot::new(|out| random::fill(out))?, sealed: Lock::new(VecDeque::new()) })
-    }
-
     /// The key of `pin`, if it is the one that was right the last time and nothing has happened to the user since.
     pub(super) fn recall(&self, id: UserId, user: &User, pin: &Secret) -> Option<Key<32>> {
-        if user.failed > 0 || user.locked() {
+        // Nor is the PIN of a locked user: that is one with many wrong attempts.
+        if user.failed > 0 {
             return None;
         }
-        let sealed = self.sealed.lock().iter().find(|(present, _)| *present == id).map(|(_, sealed)| sealed.clone())?;
-        let key = seal::open(&self.key(pin)?, &binding(id, user), &sealed).ok()?;
-        Key::from_slice(key.expose())
+        let remembered = self.0.lock();
+        let (_, sealed) = remembered.sealed.iter().find(|(present, _)| *present == id)?;
+        let own = own_key(remembered.secret.as_ref()?, pin)?;
+        Key::from_slice(seal::open(&own, &binding(id, user), sealed).ok()?.expose())
     }
 
     /// Keeps the key of a PIN that was right; of a user's earlier one nothing is left.
+    ///
+    /// # Errors
+    /// If there is no memory or no randomness.
     pub(super) fn remember(&self, id: UserId, user: &User, pin: &Secret, key: &Key<32>) -> Result<()> {
-        let Some(own) = self.key(pin) else { return Ok(()) };
+        let mut remembered = self.0.lock();
+        if remembered.secret.is_none() {
+            remembered.secret = Some(SecretSlot::new(|out| random::fill(out))?);
+        }
+        let Some(own) = remembered.secret.as_ref().and_then(|secret| own_key(secret, pin)) else { return Ok(()) };
         let entry = (id, seal::seal(&own, &binding(id, user), key.expose())?);
-        let mut sealed = self.sealed.lock();
-        sealed.retain(|(present, _)| *present != id);
-        sealed.push_back(entry);
-        if sealed.len() > MOST {
-            sealed.pop_front();
+        remembered.sealed.retain(|(present, _)| *present != id);
+        remembered.sealed.push_back(entry);
+        if remembered.sealed.len() > MOST {
+            remembered.sealed.pop_front();
         }
         Ok(())
     }
+}
 
-    fn key(&self, pin: &Secret) -> Option<Key<32>> {
-        let mut out = Secret::zeros(Hash::Sha256.length())?;
-        HmacKey::new(Hash::Sha256, self.secret.expose()).sign(pin.expose(), out.expose_mut());
-        Key::from_slice(out.expose())
-    }
+/// What seals the key of a PIN: known only to who has both the secret of the process and the PIN.
+fn own_key(secret: &SecretSlot, pin: &Secret) -> Option<Key<32>> {
+    let mut out = Secret::zeros(Hash::Sha256.length())?;
+    HmacKey::new(Hash::Sha256, secret.expose()).sign(pin.expose(), out.expose_mut());
+    Key::from_slice(out.expose())
 }
 
 /// Ties a key to one credential of one user.
@@ -128,16 +134,18 @@ mod tests {
         let hsm = module.hsm().unwrap();
         let (_, user) = hsm.find_user("ann", Role::CryptoUser).unwrap().unwrap();
         let (pin, key) = (Secret::copy(PASSWORD), Key::from_slice(&[7; 32]).unwrap());
-        let relogins = Relogins::new().unwrap();
+        let relogins = Relogins::default();
         for number in 0..=MOST as u64 {
             relogins.remember(UserId(number), &user, &pin, &key).unwrap();
         }
         assert!(relogins.recall(UserId(0), &user, &pin).is_none());
         assert_eq!(relogins.recall(UserId(1), &user, &pin).unwrap().expose(), &[7; 32]);
         // Under another secret, as in another process, it does not open.
-        let (_, sealed) = relogins.sealed.lock().back().cloned().unwrap();
-        let elsewhere = Relogins::new().unwrap();
-        elsewhere.sealed.lock().push_back((UserId(MOST as u64), sealed));
-        assert!(elsewhere.recall(UserId(MOST as u64), &user, &pin).is_none());
+        let (last, sealed) = relogins.0.lock().sealed.back().cloned().unwrap();
+        let elsewhere = Relogins::default();
+        elsewhere.remember(UserId(0), &user, &pin, &key).unwrap();
+        elsewhere.0.lock().sealed.push_back((last, sealed));
+        assert!(relogins.recall(last, &user, &pin).is_some());
+        assert!(elsewhere.recall(last, &user, &pin).is_none());
     }
 }

@@ -32,6 +32,7 @@ pub enum Changer {
 /// missing one (AWS's page on attribute errors; PKCS#11 3.2 section 4.1.1).
 pub fn draft(kind: &Kind, making: Making, template: &Template, regime: Regime<'_>) -> Result<Draft> {
     let rules = kind.sorted();
+    let zero: CK_ULONG = 0;
     let mut given: Vec<Option<&[u8]>> = vec![None; rules.len()];
     for (id, value) in template.iter() {
         let at = rules.binary_search_by_key(&id, |rule| rule.attribute).ok();
@@ -45,7 +46,7 @@ pub fn draft(kind: &Kind, making: Making, template: &Template, regime: Regime<'_
                 let why = if only { "can only be true" } else { "can only be false" };
                 return Err(refuse(ck::CKR_ATTRIBUTE_VALUE_INVALID, id, kind, why));
             }
-            Cell::OnlyZero | Cell::MandatoryZero if value != CK_ULONG::MIN.to_ne_bytes() => {
+            Cell::OnlyZero | Cell::MandatoryZero if value != zero.to_ne_bytes() => {
                 return Err(refuse(ck::CKR_ATTRIBUTE_VALUE_INVALID, id, kind, "can only be 0"));
             }
             Cell::Only(_) | Cell::OnlyZero | Cell::MandatoryZero | Cell::Mandatory | Cell::Optional(_) => {}

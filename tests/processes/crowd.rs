@@ -89,6 +89,11 @@ fn a_running_process_sees_changes() {
             let second = session.generate(CKM_AES_KEY_GEN, &aes().and(&lasting).label("second")).unwrap();
             session.encrypt(&mut Mechanism::new(CKM_AES_ECB), first, &[0; 16]).unwrap();
             session.encrypt(&mut Mechanism::new(CKM_AES_ECB), second, &[0; 16]).unwrap();
+            // What is asked twice is remembered, and must not be any longer than it is true.
+            for _ in 0..2 {
+                assert_eq!(session.labelled("first"), [first]);
+                assert!(session.labelled("third").is_empty());
+            }
             test.run("cloudhsm", &home(), "change");
             assert_eq!(session.labelled("third").len(), 1, "a new key is found");
             assert!(session.labelled("first").is_empty(), "a destroyed one is not");
@@ -109,6 +114,47 @@ fn a_running_process_sees_changes() {
     });
 }
 
+/// A program that logs in again with a PIN that was right before gets the answer of today: another process has changed the PIN,
+/// or has guessed until the user was locked (design of repeated logins; User Guide, cloudhsm_cli-login, for the five attempts).
+#[test]
+fn a_login_again_asks_what_has_become_of_the_user() {
+    staged(|stage, test| match stage {
+        "" => {
+            let home = Folder::new();
+            test.run("cloudhsm", home.path(), "watch");
+        }
+        "watch" => {
+            let session = hsm();
+            let again = || {
+                session.logout().unwrap();
+                session.login(ALICE)
+            };
+            again().unwrap();
+            again().unwrap();
+            session.logout().unwrap();
+            test.run("cloudhsm", &home(), "change");
+            assert_eq!(session.login(ALICE), code(CKR_PIN_INCORRECT), "the PIN of before");
+            session.login(OTHER).unwrap();
+            session.logout().unwrap();
+            test.run("cloudhsm", &home(), "guess");
+            assert_eq!(
+                session.login(OTHER),
+                code(CKR_PIN_LOCKED),
+                "the right PIN, remembered here, of a user who is locked"
+            );
+        }
+        "change" => user().set_pin(ALICE, OTHER).unwrap(),
+        _ => {
+            initialize().unwrap();
+            let session = Session::open();
+            for _ in 0..5 {
+                assert_eq!(session.login("alice:not-the-password"), code(CKR_PIN_INCORRECT));
+            }
+        }
+    });
+}
+
+const OTHER: &str = "alice:another-password";
 const PROCESSES: usize = 8;
 const THREADS: u8 = 32;
 const ROUNDS: u8 = 10;
