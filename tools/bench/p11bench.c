@@ -54,6 +54,7 @@
 
 #define MAX_THREADS 64
 #define BUF_SIZE (1024 * 1024 + 64)
+#define FEW 1000UL /* objects that a program looks for among many */
 #define FILL_LABEL "p11bench-fill-%06lu"
 #define COLD_LABEL "p11bench-cold"
 
@@ -331,7 +332,7 @@ struct test {
     CK_RV (*op)(struct ctx *);
     CK_MECHANISM_TYPE mech;
     int key;          /* K_* or -1 */
-    CK_ULONG size;    /* bytes of input */
+    CK_ULONG size;    /* bytes of input; find/: among so many, 0: all */
     int threaded;     /* may run with several threads */
     int sha1;         /* OAEP: SHA-1 instead of SHA-256 */
 };
@@ -591,7 +592,7 @@ static CK_RV find_fill(struct ctx *c, int by_id)
     CK_OBJECT_CLASS cls = CKO_SECRET_KEY;
     CK_OBJECT_HANDLE h;
     CK_ULONG n = 0;
-    unsigned long i = (unsigned long)(rng() % c->fill);
+    unsigned long i = (unsigned long)(rng() % (c->t->size && c->t->size < c->fill ? c->t->size : c->fill));
     CK_ATTRIBUTE a[] = {{CKA_CLASS, &cls, sizeof cls},
                         {CKA_LABEL, label, 0}};
 
@@ -1038,6 +1039,13 @@ static void run_find(CK_SESSION_HANDLE s, const char *filter)
         snprintf(name, sizeof name, "find/%lu-by-id", n);
         t.op = op_find_id;
         run_test(&t, n);
+        if (n > FEW) { /* a program that asks for the same few again and again */
+            snprintf(name, sizeof name, "find/%lu-a-thousand-of-them", n);
+            t.op = op_find_label;
+            t.size = FEW;
+            run_test(&t, n);
+            t.size = 0;
+        }
         v = (double)status_kib("VmRSS");
         snprintf(name, sizeof name, "mem/rss-after-find-%lu", n);
         report1(name, v, "KiB");
