@@ -16,11 +16,56 @@ use crate::error::{Error, Result};
 use crate::platform::{descriptors, process};
 
 static LEVEL: AtomicU8 = AtomicU8::new(LogLevel::Warn as u8);
-/// The descriptor of the log file, once there has been one; kept, and given another file when the setting changes.
-static FILE: AtomicI32 = AtomicI32::new(-1);
-static TO_FILE: AtomicBool = AtomicBool::new(false);
+static PLACE: Place = Place::new();
 /// stderr's descriptor.
 const STDERR: i32 = 2;
+
+/// Where lines go: to stderr, or to the end of a file.
+pub struct Place {
+    /// The descriptor of the file, once there has been one; kept, and given another file when the setting changes.
+    file: AtomicI32,
+    to_file: AtomicBool,
+}
+
+impl Place {
+    /// stderr.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { file: AtomicI32::new(-1), to_file: AtomicBool::new(false) }
+    }
+
+    /// Lets lines go to this file from now on; `setting` is what names it.
+    ///
+    /// # Errors
+    /// CKR_FUNCTION_FAILED if the file cannot be opened for appending.
+    pub fn set(&self, setting: &str, file: Option<&Path>) -> Result<()> {
+        if let Some(path) = file {
+            let failed = |error: std::io::Error| {
+                Error::with(
+                    ck::CKR_FUNCTION_FAILED,
+                    format!("{setting} {}: {error}; name a file that this account can write", path.display()),
+                )
+            };
+            let opened = OpenOptions::new().append(true).create(true).mode(0o600).open(path).map_err(failed)?;
+            let descriptor = descriptors::put(opened, self.file.load(Ordering::Acquire)).map_err(failed)?;
+            self.file.store(descriptor, Ordering::Release);
+        }
+        self.to_file.store(file.is_some(), Ordering::Release);
+        Ok(())
+    }
+
+    /// Writes lines with one system call. What cannot be written is dropped.
+    pub fn write(&self, lines: &[u8]) {
+        let to_file = self.to_file.load(Ordering::Acquire);
+        descriptors::write_once(if to_file { self.file.load(Ordering::Acquire) } else { STDERR }, lines);
+    }
+}
+
+impl Default for Place {
+    fn default() -> Self {
+        Self::new()
+    }
+}
 
 /// Sets level and destination, at C_Initialize.
 ///
@@ -28,18 +73,13 @@ const STDERR: i32 = 2;
 /// CKR_FUNCTION_FAILED if the file cannot be opened for appending.
 pub fn configure(level: LogLevel, file: Option<&Path>) -> Result<()> {
     LEVEL.store(level as u8, Ordering::Relaxed);
-    if let Some(path) = file {
-        let failed = |error: std::io::Error| {
-            Error::with(
-                ck::CKR_FUNCTION_FAILED,
-                format!("log_file {}: {error}; name a file that this account can write", path.display()),
-            )
-        };
-        let opened = OpenOptions::new().append(true).create(true).mode(0o600).open(path).map_err(failed)?;
-        FILE.store(descriptors::put(opened, FILE.load(Ordering::Acquire)).map_err(failed)?, Ordering::Release);
-    }
-    TO_FILE.store(file.is_some(), Ordering::Release);
-    Ok(())
+    PLACE.set("log_file", file)
+}
+
+/// Where the log goes.
+#[must_use]
+pub fn place() -> &'static Place {
+    &PLACE
 }
 
 /// Whether messages of this level are written.
@@ -66,8 +106,7 @@ pub fn write(level: LogLevel, message: Arguments<'_>) {
     }
     // A message is one line, whatever a path or a label in it holds.
     let line: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).chain(['\n']).collect();
-    let destination = if TO_FILE.load(Ordering::Acquire) { FILE.load(Ordering::Acquire) } else { STDERR };
-    descriptors::write_once(destination, line.as_bytes());
+    PLACE.write(line.as_bytes());
 }
 
 /// A failure that no caller will hear of.
