@@ -1,29 +1,56 @@
-//! What happens around every function: is there a library, no panic leaves, the error becomes a `CK_RV` and a log line.
+//! What happens around every function: is there a library, no panic leaves, the error becomes a `CK_RV` and a log line, and
+//! the trace gets its line.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::trace::{self, Argument, Call};
 use crate::ck::{self, CK_RV};
 use crate::config::LogLevel;
 use crate::cryptoki::Library;
 use crate::error::{Error, Result};
 use crate::{abi::lifecycle, injection, log};
 
-/// Runs a function that works without C_Initialize.
-pub(super) fn bare(name: &'static str, run: impl FnOnce() -> Result<()>) -> CK_RV {
-    match catch_unwind(AssertUnwindSafe(|| plant(name).and_then(|()| run()))) {
-        Ok(Ok(())) => succeeded(name),
-        Ok(Err(error)) => failed(name, &error),
-        Err(payload) => panicked(name, payload),
+/// Runs a function that works without C_Initialize. `arguments` are for the trace.
+pub(super) fn bare<const N: usize>(
+    name: &'static str,
+    arguments: impl FnOnce() -> [Argument; N],
+    run: impl FnOnce() -> Result<()>,
+) -> CK_RV {
+    // Noted even while there is no trace: C_Initialize is what begins it.
+    let call = trace::note(name, arguments());
+    let rv = guarded(name, Some(&call), run);
+    if trace::on() {
+        call.end(rv);
     }
+    rv
 }
 
 /// Runs a function of an initialized library.
 #[inline]
-pub(super) fn library(name: &'static str, run: impl FnOnce(&'static Library) -> Result<()>) -> CK_RV {
-    match lifecycle::current() {
-        Some(library) => bare(name, || run(library)),
+pub(super) fn library<const N: usize>(
+    name: &'static str,
+    arguments: impl FnOnce() -> [Argument; N],
+    run: impl FnOnce(&'static Library) -> Result<()>,
+) -> CK_RV {
+    let call = trace::on().then(|| trace::note(name, arguments()));
+    let rv = match lifecycle::current() {
+        Some(library) => guarded(name, call.as_deref(), || run(library)),
         None => lifecycle::why_not(),
+    };
+    if let Some(call) = call {
+        call.end(rv);
+    }
+    rv
+}
+
+/// Runs a function so that no panic leaves it.
+#[inline]
+fn guarded(name: &'static str, call: Option<&Call>, run: impl FnOnce() -> Result<()>) -> CK_RV {
+    match catch_unwind(AssertUnwindSafe(|| plant(name).and_then(|()| run()))) {
+        Ok(Ok(())) => succeeded(name),
+        Ok(Err(error)) => failed(name, call, &error),
+        Err(payload) => panicked(name, payload),
     }
 }
 
@@ -46,7 +73,10 @@ fn succeeded(name: &'static str) -> CK_RV {
 }
 
 #[cold]
-fn failed(name: &'static str, error: &Error) -> CK_RV {
+fn failed(name: &'static str, call: Option<&Call>, error: &Error) -> CK_RV {
+    if let Some(call) = call {
+        call.because(error.message());
+    }
     let level = severity(name, error.rv());
     if log::enabled(level) {
         log::write(level, format_args!("{name}: {}: {error}", ck::names::name(error.rv())));

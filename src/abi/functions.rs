@@ -1,8 +1,8 @@
 //! The functions of PKCS#11, each once: from this list follow the symbols, the function lists of 2.40, 3.0 and 3.2, the
 //! names in the log, and what is not supported.
 //!
-//! A row says who has the function, its name and the types of its arguments (by position; the function behind it names
-//! them), and the function behind it:
+//! A row says who has the function, its name, the names and types of its arguments (of what is missing by position), and
+//! the function behind it:
 //!
 //! - `bare`: callable before C_Initialize;
 //! - `library`: everybody has it;
@@ -13,6 +13,7 @@
 
 use std::ffi::c_void;
 
+use super::trace::Argument;
 use super::{call, cipher, digest, interfaces, lifecycle, objects, sessions, sign, slots, transport, users};
 use crate::ck::*;
 use crate::error::{Error, Result};
@@ -85,25 +86,27 @@ macro_rules! cryptoki {
     (@who missing) => { Availability::Missing };
 
     (@symbol bare $name:ident($($argument:ident: $type:ty),*) => $path:path) => {
-        #[allow(non_snake_case, reason = "the standard's name")]
+        #[allow(non_snake_case, reason = "the standard's names")]
         #[unsafe(no_mangle)]
         unsafe extern "C" fn $name($($argument: $type),*) -> CK_RV {
+            let arguments = || [$(Argument::new(stringify!($argument), stringify!($type), $argument)),*];
             // SAFETY: the caller of a C function answers for its pointers (see the module `abi`).
-            call::bare(stringify!($name), || unsafe { $path($($argument),*) })
+            call::bare(stringify!($name), arguments, || unsafe { $path($($argument),*) })
         }
     };
     (@symbol missing $name:ident($($argument:ident: $type:ty),*) => $path:path) => {
         #[allow(non_snake_case, reason = "the standard's name")]
         #[unsafe(no_mangle)]
         unsafe extern "C" fn $name($(_: $type),*) -> CK_RV {
-            call::library(stringify!($name), |_| $path())
+            call::library(stringify!($name), || [], |_| $path())
         }
     };
     (@symbol $who:ident $name:ident($($argument:ident: $type:ty),*) => $path:path) => {
-        #[allow(non_snake_case, reason = "the standard's name")]
+        #[allow(non_snake_case, reason = "the standard's names")]
         #[unsafe(no_mangle)]
         unsafe extern "C" fn $name($($argument: $type),*) -> CK_RV {
-            call::library(stringify!($name), |library| {
+            let arguments = || [$(Argument::new(stringify!($argument), stringify!($type), $argument)),*];
+            call::library(stringify!($name), arguments, |library| {
                 cryptoki!(@check $who library);
                 // SAFETY: the caller of a C function answers for its pointers (see the module `abi`).
                 unsafe { $path(library, $($argument),*) }
@@ -136,80 +139,80 @@ const fn nothing() -> Result<()> {
 
 cryptoki! {
     v2_40 {
-        bare       C_Initialize(a: *mut c_void) => lifecycle::initialize;
-        bare       C_Finalize(a: *mut c_void) => lifecycle::finalize;
-        library    C_GetInfo(a: *mut CK_INFO) => slots::info;
-        bare       C_GetFunctionList(a: *mut *mut CK_FUNCTION_LIST) => interfaces::function_list;
-        library    C_GetSlotList(a: CK_BBOOL, b: *mut CK_SLOT_ID, c: *mut CK_ULONG) => slots::list;
-        library    C_GetSlotInfo(a: CK_SLOT_ID, b: *mut CK_SLOT_INFO) => slots::slot_info;
-        library    C_GetTokenInfo(a: CK_SLOT_ID, b: *mut CK_TOKEN_INFO) => slots::token_info;
-        library    C_GetMechanismList(a: CK_SLOT_ID, b: *mut CK_MECHANISM_TYPE, c: *mut CK_ULONG) => slots::mechanisms;
-        library    C_GetMechanismInfo(a: CK_SLOT_ID, b: CK_MECHANISM_TYPE, c: *mut CK_MECHANISM_INFO) => slots::mechanism_info;
-        extension  C_InitToken(a: CK_SLOT_ID, b: *mut CK_UTF8CHAR, c: CK_ULONG, d: *mut CK_UTF8CHAR) => users::init_token;
-        extension  C_InitPIN(a: CK_SESSION_HANDLE, b: *mut CK_UTF8CHAR, c: CK_ULONG) => users::init_pin;
-        extension  C_SetPIN(a: CK_SESSION_HANDLE, b: *mut CK_UTF8CHAR, c: CK_ULONG, d: *mut CK_UTF8CHAR, e: CK_ULONG) => users::set_pin;
-        library    C_OpenSession(a: CK_SLOT_ID, b: CK_FLAGS, c: *mut c_void, d: CK_NOTIFY, e: *mut CK_SESSION_HANDLE) => sessions::open;
-        library    C_CloseSession(a: CK_SESSION_HANDLE) => sessions::close;
-        library    C_CloseAllSessions(a: CK_SLOT_ID) => sessions::close_all;
-        library    C_GetSessionInfo(a: CK_SESSION_HANDLE, b: *mut CK_SESSION_INFO) => sessions::info;
+        bare       C_Initialize(pInitArgs: *mut c_void) => lifecycle::initialize;
+        bare       C_Finalize(pReserved: *mut c_void) => lifecycle::finalize;
+        library    C_GetInfo(pInfo: *mut CK_INFO) => slots::info;
+        bare       C_GetFunctionList(ppFunctionList: *mut *mut CK_FUNCTION_LIST) => interfaces::function_list;
+        library    C_GetSlotList(tokenPresent: CK_BBOOL, pSlotList: *mut CK_SLOT_ID, pulCount: *mut CK_ULONG) => slots::list;
+        library    C_GetSlotInfo(slotID: CK_SLOT_ID, pInfo: *mut CK_SLOT_INFO) => slots::slot_info;
+        library    C_GetTokenInfo(slotID: CK_SLOT_ID, pInfo: *mut CK_TOKEN_INFO) => slots::token_info;
+        library    C_GetMechanismList(slotID: CK_SLOT_ID, pMechanismList: *mut CK_MECHANISM_TYPE, pulCount: *mut CK_ULONG) => slots::mechanisms;
+        library    C_GetMechanismInfo(slotID: CK_SLOT_ID, type_: CK_MECHANISM_TYPE, pInfo: *mut CK_MECHANISM_INFO) => slots::mechanism_info;
+        extension  C_InitToken(slotID: CK_SLOT_ID, pPin: *mut CK_UTF8CHAR, ulPinLen: CK_ULONG, pLabel: *mut CK_UTF8CHAR) => users::init_token;
+        extension  C_InitPIN(hSession: CK_SESSION_HANDLE, pPin: *mut CK_UTF8CHAR, ulPinLen: CK_ULONG) => users::init_pin;
+        extension  C_SetPIN(hSession: CK_SESSION_HANDLE, pOldPin: *mut CK_UTF8CHAR, ulOldLen: CK_ULONG, pNewPin: *mut CK_UTF8CHAR, ulNewLen: CK_ULONG) => users::set_pin;
+        library    C_OpenSession(slotID: CK_SLOT_ID, flags: CK_FLAGS, pApplication: *mut c_void, Notify: CK_NOTIFY, phSession: *mut CK_SESSION_HANDLE) => sessions::open;
+        library    C_CloseSession(hSession: CK_SESSION_HANDLE) => sessions::close;
+        library    C_CloseAllSessions(slotID: CK_SLOT_ID) => sessions::close_all;
+        library    C_GetSessionInfo(hSession: CK_SESSION_HANDLE, pInfo: *mut CK_SESSION_INFO) => sessions::info;
         missing    C_GetOperationState(a: CK_SESSION_HANDLE, b: *mut CK_BYTE, c: *mut CK_ULONG) => nothing;
         missing    C_SetOperationState(a: CK_SESSION_HANDLE, b: *mut CK_BYTE, c: CK_ULONG, d: CK_OBJECT_HANDLE, e: CK_OBJECT_HANDLE) => nothing;
-        library    C_Login(a: CK_SESSION_HANDLE, b: CK_USER_TYPE, c: *mut CK_UTF8CHAR, d: CK_ULONG) => users::login;
-        library    C_Logout(a: CK_SESSION_HANDLE) => users::logout;
-        library    C_CreateObject(a: CK_SESSION_HANDLE, b: *mut CK_ATTRIBUTE, c: CK_ULONG, d: *mut CK_OBJECT_HANDLE) => objects::create;
-        extension  C_CopyObject(a: CK_SESSION_HANDLE, b: CK_OBJECT_HANDLE, c: *mut CK_ATTRIBUTE, d: CK_ULONG, e: *mut CK_OBJECT_HANDLE) => objects::copy;
-        library    C_DestroyObject(a: CK_SESSION_HANDLE, b: CK_OBJECT_HANDLE) => objects::destroy;
-        extension  C_GetObjectSize(a: CK_SESSION_HANDLE, b: CK_OBJECT_HANDLE, c: *mut CK_ULONG) => objects::size;
-        library    C_GetAttributeValue(a: CK_SESSION_HANDLE, b: CK_OBJECT_HANDLE, c: *mut CK_ATTRIBUTE, d: CK_ULONG) => objects::get_attributes;
-        attributes C_SetAttributeValue(a: CK_SESSION_HANDLE, b: CK_OBJECT_HANDLE, c: *mut CK_ATTRIBUTE, d: CK_ULONG) => objects::set_attributes;
-        library    C_FindObjectsInit(a: CK_SESSION_HANDLE, b: *mut CK_ATTRIBUTE, c: CK_ULONG) => objects::find_init;
-        library    C_FindObjects(a: CK_SESSION_HANDLE, b: *mut CK_OBJECT_HANDLE, c: CK_ULONG, d: *mut CK_ULONG) => objects::find;
-        library    C_FindObjectsFinal(a: CK_SESSION_HANDLE) => objects::find_final;
-        library    C_EncryptInit(a: CK_SESSION_HANDLE, b: *mut CK_MECHANISM, c: CK_OBJECT_HANDLE) => cipher::encrypt_init;
-        library    C_Encrypt(a: CK_SESSION_HANDLE, b: *mut CK_BYTE, c: CK_ULONG, d: *mut CK_BYTE, e: *mut CK_ULONG) => cipher::encrypt;
-        library    C_EncryptUpdate(a: CK_SESSION_HANDLE, b: *mut CK_BYTE, c: CK_ULONG, d: *mut CK_BYTE, e: *mut CK_ULONG) => cipher::encrypt_update;
-        library    C_EncryptFinal(a: CK_SESSION_HANDLE, b: *mut CK_BYTE, c: *mut CK_ULONG) => cipher::encrypt_final;
-        library    C_DecryptInit(a: CK_SESSION_HANDLE, b: *mut CK_MECHANISM, c: CK_OBJECT_HANDLE) => cipher::decrypt_init;
-        library    C_Decrypt(a: CK_SESSION_HANDLE, b: *mut CK_BYTE, c: CK_ULONG, d: *mut CK_BYTE, e: *mut CK_ULONG) => cipher::decrypt;
-        library    C_DecryptUpdate(a: CK_SESSION_HANDLE, b: *mut CK_BYTE, c: CK_ULONG, d: *mut CK_BYTE, e: *mut CK_ULONG) => cipher::decrypt_update;
-        library    C_DecryptFinal(a: CK_SESSION_HANDLE, b: *mut CK_BYTE, c: *mut CK_ULONG) => cipher::decrypt_final;
-        library    C_DigestInit(a: CK_SESSION_HANDLE, b: *mut CK_MECHANISM) => digest::init;
-        library    C_Digest(a: CK_SESSION_HANDLE, b: *mut CK_BYTE, c: CK_ULONG, d: *mut CK_BYTE, e: *mut CK_ULONG) => digest::digest;
-        library    C_DigestUpdate(a: CK_SESSION_HANDLE, b: *mut CK_BYTE, c: CK_ULONG) => digest::update;
+        library    C_Login(hSession: CK_SESSION_HANDLE, userType: CK_USER_TYPE, pPin: *mut CK_UTF8CHAR, ulPinLen: CK_ULONG) => users::login;
+        library    C_Logout(hSession: CK_SESSION_HANDLE) => users::logout;
+        library    C_CreateObject(hSession: CK_SESSION_HANDLE, pTemplate: *mut CK_ATTRIBUTE, ulCount: CK_ULONG, phObject: *mut CK_OBJECT_HANDLE) => objects::create;
+        extension  C_CopyObject(hSession: CK_SESSION_HANDLE, hObject: CK_OBJECT_HANDLE, pTemplate: *mut CK_ATTRIBUTE, ulCount: CK_ULONG, phNewObject: *mut CK_OBJECT_HANDLE) => objects::copy;
+        library    C_DestroyObject(hSession: CK_SESSION_HANDLE, hObject: CK_OBJECT_HANDLE) => objects::destroy;
+        extension  C_GetObjectSize(hSession: CK_SESSION_HANDLE, hObject: CK_OBJECT_HANDLE, pulSize: *mut CK_ULONG) => objects::size;
+        library    C_GetAttributeValue(hSession: CK_SESSION_HANDLE, hObject: CK_OBJECT_HANDLE, pTemplate: *mut CK_ATTRIBUTE, ulCount: CK_ULONG) => objects::get_attributes;
+        attributes C_SetAttributeValue(hSession: CK_SESSION_HANDLE, hObject: CK_OBJECT_HANDLE, pTemplate: *mut CK_ATTRIBUTE, ulCount: CK_ULONG) => objects::set_attributes;
+        library    C_FindObjectsInit(hSession: CK_SESSION_HANDLE, pTemplate: *mut CK_ATTRIBUTE, ulCount: CK_ULONG) => objects::find_init;
+        library    C_FindObjects(hSession: CK_SESSION_HANDLE, phObject: *mut CK_OBJECT_HANDLE, ulMaxObjectCount: CK_ULONG, pulObjectCount: *mut CK_ULONG) => objects::find;
+        library    C_FindObjectsFinal(hSession: CK_SESSION_HANDLE) => objects::find_final;
+        library    C_EncryptInit(hSession: CK_SESSION_HANDLE, pMechanism: *mut CK_MECHANISM, hKey: CK_OBJECT_HANDLE) => cipher::encrypt_init;
+        library    C_Encrypt(hSession: CK_SESSION_HANDLE, pData: *mut CK_BYTE, ulDataLen: CK_ULONG, pEncryptedData: *mut CK_BYTE, pulEncryptedDataLen: *mut CK_ULONG) => cipher::encrypt;
+        library    C_EncryptUpdate(hSession: CK_SESSION_HANDLE, pPart: *mut CK_BYTE, ulPartLen: CK_ULONG, pEncryptedPart: *mut CK_BYTE, pulEncryptedPartLen: *mut CK_ULONG) => cipher::encrypt_update;
+        library    C_EncryptFinal(hSession: CK_SESSION_HANDLE, pLastEncryptedPart: *mut CK_BYTE, pulLastEncryptedPartLen: *mut CK_ULONG) => cipher::encrypt_final;
+        library    C_DecryptInit(hSession: CK_SESSION_HANDLE, pMechanism: *mut CK_MECHANISM, hKey: CK_OBJECT_HANDLE) => cipher::decrypt_init;
+        library    C_Decrypt(hSession: CK_SESSION_HANDLE, pEncryptedData: *mut CK_BYTE, ulEncryptedDataLen: CK_ULONG, pData: *mut CK_BYTE, pulDataLen: *mut CK_ULONG) => cipher::decrypt;
+        library    C_DecryptUpdate(hSession: CK_SESSION_HANDLE, pEncryptedPart: *mut CK_BYTE, ulEncryptedPartLen: CK_ULONG, pPart: *mut CK_BYTE, pulPartLen: *mut CK_ULONG) => cipher::decrypt_update;
+        library    C_DecryptFinal(hSession: CK_SESSION_HANDLE, pLastPart: *mut CK_BYTE, pulLastPartLen: *mut CK_ULONG) => cipher::decrypt_final;
+        library    C_DigestInit(hSession: CK_SESSION_HANDLE, pMechanism: *mut CK_MECHANISM) => digest::init;
+        library    C_Digest(hSession: CK_SESSION_HANDLE, pData: *mut CK_BYTE, ulDataLen: CK_ULONG, pDigest: *mut CK_BYTE, pulDigestLen: *mut CK_ULONG) => digest::digest;
+        library    C_DigestUpdate(hSession: CK_SESSION_HANDLE, pPart: *mut CK_BYTE, ulPartLen: CK_ULONG) => digest::update;
         missing    C_DigestKey(a: CK_SESSION_HANDLE, b: CK_OBJECT_HANDLE) => nothing;
-        library    C_DigestFinal(a: CK_SESSION_HANDLE, b: *mut CK_BYTE, c: *mut CK_ULONG) => digest::finish;
-        library    C_SignInit(a: CK_SESSION_HANDLE, b: *mut CK_MECHANISM, c: CK_OBJECT_HANDLE) => sign::sign_init;
-        library    C_Sign(a: CK_SESSION_HANDLE, b: *mut CK_BYTE, c: CK_ULONG, d: *mut CK_BYTE, e: *mut CK_ULONG) => sign::sign;
-        library    C_SignUpdate(a: CK_SESSION_HANDLE, b: *mut CK_BYTE, c: CK_ULONG) => sign::sign_update;
-        library    C_SignFinal(a: CK_SESSION_HANDLE, b: *mut CK_BYTE, c: *mut CK_ULONG) => sign::sign_final;
+        library    C_DigestFinal(hSession: CK_SESSION_HANDLE, pDigest: *mut CK_BYTE, pulDigestLen: *mut CK_ULONG) => digest::finish;
+        library    C_SignInit(hSession: CK_SESSION_HANDLE, pMechanism: *mut CK_MECHANISM, hKey: CK_OBJECT_HANDLE) => sign::sign_init;
+        library    C_Sign(hSession: CK_SESSION_HANDLE, pData: *mut CK_BYTE, ulDataLen: CK_ULONG, pSignature: *mut CK_BYTE, pulSignatureLen: *mut CK_ULONG) => sign::sign;
+        library    C_SignUpdate(hSession: CK_SESSION_HANDLE, pPart: *mut CK_BYTE, ulPartLen: CK_ULONG) => sign::sign_update;
+        library    C_SignFinal(hSession: CK_SESSION_HANDLE, pSignature: *mut CK_BYTE, pulSignatureLen: *mut CK_ULONG) => sign::sign_final;
         missing    C_SignRecoverInit(a: CK_SESSION_HANDLE, b: *mut CK_MECHANISM, c: CK_OBJECT_HANDLE) => nothing;
         missing    C_SignRecover(a: CK_SESSION_HANDLE, b: *mut CK_BYTE, c: CK_ULONG, d: *mut CK_BYTE, e: *mut CK_ULONG) => nothing;
-        library    C_VerifyInit(a: CK_SESSION_HANDLE, b: *mut CK_MECHANISM, c: CK_OBJECT_HANDLE) => sign::verify_init;
-        library    C_Verify(a: CK_SESSION_HANDLE, b: *mut CK_BYTE, c: CK_ULONG, d: *mut CK_BYTE, e: CK_ULONG) => sign::verify;
-        library    C_VerifyUpdate(a: CK_SESSION_HANDLE, b: *mut CK_BYTE, c: CK_ULONG) => sign::verify_update;
-        library    C_VerifyFinal(a: CK_SESSION_HANDLE, b: *mut CK_BYTE, c: CK_ULONG) => sign::verify_final;
+        library    C_VerifyInit(hSession: CK_SESSION_HANDLE, pMechanism: *mut CK_MECHANISM, hKey: CK_OBJECT_HANDLE) => sign::verify_init;
+        library    C_Verify(hSession: CK_SESSION_HANDLE, pData: *mut CK_BYTE, ulDataLen: CK_ULONG, pSignature: *mut CK_BYTE, ulSignatureLen: CK_ULONG) => sign::verify;
+        library    C_VerifyUpdate(hSession: CK_SESSION_HANDLE, pPart: *mut CK_BYTE, ulPartLen: CK_ULONG) => sign::verify_update;
+        library    C_VerifyFinal(hSession: CK_SESSION_HANDLE, pSignature: *mut CK_BYTE, ulSignatureLen: CK_ULONG) => sign::verify_final;
         missing    C_VerifyRecoverInit(a: CK_SESSION_HANDLE, b: *mut CK_MECHANISM, c: CK_OBJECT_HANDLE) => nothing;
         missing    C_VerifyRecover(a: CK_SESSION_HANDLE, b: *mut CK_BYTE, c: CK_ULONG, d: *mut CK_BYTE, e: *mut CK_ULONG) => nothing;
         missing    C_DigestEncryptUpdate(a: CK_SESSION_HANDLE, b: *mut CK_BYTE, c: CK_ULONG, d: *mut CK_BYTE, e: *mut CK_ULONG) => nothing;
         missing    C_DecryptDigestUpdate(a: CK_SESSION_HANDLE, b: *mut CK_BYTE, c: CK_ULONG, d: *mut CK_BYTE, e: *mut CK_ULONG) => nothing;
         missing    C_SignEncryptUpdate(a: CK_SESSION_HANDLE, b: *mut CK_BYTE, c: CK_ULONG, d: *mut CK_BYTE, e: *mut CK_ULONG) => nothing;
         missing    C_DecryptVerifyUpdate(a: CK_SESSION_HANDLE, b: *mut CK_BYTE, c: CK_ULONG, d: *mut CK_BYTE, e: *mut CK_ULONG) => nothing;
-        library    C_GenerateKey(a: CK_SESSION_HANDLE, b: *mut CK_MECHANISM, c: *mut CK_ATTRIBUTE, d: CK_ULONG, e: *mut CK_OBJECT_HANDLE) => objects::generate_key;
-        library    C_GenerateKeyPair(a: CK_SESSION_HANDLE, b: *mut CK_MECHANISM, c: *mut CK_ATTRIBUTE, d: CK_ULONG, e: *mut CK_ATTRIBUTE, f: CK_ULONG, g: *mut CK_OBJECT_HANDLE, h: *mut CK_OBJECT_HANDLE) => objects::generate_key_pair;
-        library    C_WrapKey(a: CK_SESSION_HANDLE, b: *mut CK_MECHANISM, c: CK_OBJECT_HANDLE, d: CK_OBJECT_HANDLE, e: *mut CK_BYTE, f: *mut CK_ULONG) => transport::wrap;
-        library    C_UnwrapKey(a: CK_SESSION_HANDLE, b: *mut CK_MECHANISM, c: CK_OBJECT_HANDLE, d: *mut CK_BYTE, e: CK_ULONG, f: *mut CK_ATTRIBUTE, g: CK_ULONG, h: *mut CK_OBJECT_HANDLE) => transport::unwrap;
-        library    C_DeriveKey(a: CK_SESSION_HANDLE, b: *mut CK_MECHANISM, c: CK_OBJECT_HANDLE, d: *mut CK_ATTRIBUTE, e: CK_ULONG, f: *mut CK_OBJECT_HANDLE) => transport::derive;
-        extension  C_SeedRandom(a: CK_SESSION_HANDLE, b: *mut CK_BYTE, c: CK_ULONG) => digest::seed_random;
-        library    C_GenerateRandom(a: CK_SESSION_HANDLE, b: *mut CK_BYTE, c: CK_ULONG) => digest::generate_random;
-        everything C_GetFunctionStatus(a: CK_SESSION_HANDLE) => sessions::not_parallel;
-        everything C_CancelFunction(a: CK_SESSION_HANDLE) => sessions::not_parallel;
-        everything C_WaitForSlotEvent(a: CK_FLAGS, b: *mut CK_SLOT_ID, c: *mut c_void) => slots::wait_for_event;
+        library    C_GenerateKey(hSession: CK_SESSION_HANDLE, pMechanism: *mut CK_MECHANISM, pTemplate: *mut CK_ATTRIBUTE, ulCount: CK_ULONG, phKey: *mut CK_OBJECT_HANDLE) => objects::generate_key;
+        library    C_GenerateKeyPair(hSession: CK_SESSION_HANDLE, pMechanism: *mut CK_MECHANISM, pPublicKeyTemplate: *mut CK_ATTRIBUTE, ulPublicKeyAttributeCount: CK_ULONG, pPrivateKeyTemplate: *mut CK_ATTRIBUTE, ulPrivateKeyAttributeCount: CK_ULONG, phPublicKey: *mut CK_OBJECT_HANDLE, phPrivateKey: *mut CK_OBJECT_HANDLE) => objects::generate_key_pair;
+        library    C_WrapKey(hSession: CK_SESSION_HANDLE, pMechanism: *mut CK_MECHANISM, hWrappingKey: CK_OBJECT_HANDLE, hKey: CK_OBJECT_HANDLE, pWrappedKey: *mut CK_BYTE, pulWrappedKeyLen: *mut CK_ULONG) => transport::wrap;
+        library    C_UnwrapKey(hSession: CK_SESSION_HANDLE, pMechanism: *mut CK_MECHANISM, hUnwrappingKey: CK_OBJECT_HANDLE, pWrappedKey: *mut CK_BYTE, ulWrappedKeyLen: CK_ULONG, pTemplate: *mut CK_ATTRIBUTE, ulAttributeCount: CK_ULONG, phKey: *mut CK_OBJECT_HANDLE) => transport::unwrap;
+        library    C_DeriveKey(hSession: CK_SESSION_HANDLE, pMechanism: *mut CK_MECHANISM, hBaseKey: CK_OBJECT_HANDLE, pTemplate: *mut CK_ATTRIBUTE, ulAttributeCount: CK_ULONG, phKey: *mut CK_OBJECT_HANDLE) => transport::derive;
+        extension  C_SeedRandom(hSession: CK_SESSION_HANDLE, pSeed: *mut CK_BYTE, ulSeedLen: CK_ULONG) => digest::seed_random;
+        library    C_GenerateRandom(hSession: CK_SESSION_HANDLE, pRandomData: *mut CK_BYTE, ulRandomLen: CK_ULONG) => digest::generate_random;
+        everything C_GetFunctionStatus(hSession: CK_SESSION_HANDLE) => sessions::not_parallel;
+        everything C_CancelFunction(hSession: CK_SESSION_HANDLE) => sessions::not_parallel;
+        everything C_WaitForSlotEvent(flags: CK_FLAGS, pSlot: *mut CK_SLOT_ID, pReserved: *mut c_void) => slots::wait_for_event;
     }
     v3_0 {
-        bare       C_GetInterfaceList(a: *mut CK_INTERFACE, b: *mut CK_ULONG) => interfaces::interface_list;
-        bare       C_GetInterface(a: *mut CK_UTF8CHAR, b: *mut CK_VERSION, c: *mut *mut CK_INTERFACE, d: CK_FLAGS) => interfaces::interface_by;
-        everything C_LoginUser(a: CK_SESSION_HANDLE, b: CK_USER_TYPE, c: *mut CK_UTF8CHAR, d: CK_ULONG, e: *mut CK_UTF8CHAR, f: CK_ULONG) => users::login_user;
-        everything C_SessionCancel(a: CK_SESSION_HANDLE, b: CK_FLAGS) => sessions::cancel;
+        bare       C_GetInterfaceList(pInterfacesList: *mut CK_INTERFACE, pulCount: *mut CK_ULONG) => interfaces::interface_list;
+        bare       C_GetInterface(pInterfaceName: *mut CK_UTF8CHAR, pVersion: *mut CK_VERSION, ppInterface: *mut *mut CK_INTERFACE, flags: CK_FLAGS) => interfaces::interface_by;
+        everything C_LoginUser(hSession: CK_SESSION_HANDLE, userType: CK_USER_TYPE, pPin: *mut CK_UTF8CHAR, ulPinLen: CK_ULONG, pUsername: *mut CK_UTF8CHAR, ulUsernameLen: CK_ULONG) => users::login_user;
+        everything C_SessionCancel(hSession: CK_SESSION_HANDLE, flags: CK_FLAGS) => sessions::cancel;
         missing    C_MessageEncryptInit(a: CK_SESSION_HANDLE, b: *mut CK_MECHANISM, c: CK_OBJECT_HANDLE) => nothing;
         missing    C_EncryptMessage(a: CK_SESSION_HANDLE, b: *mut c_void, c: CK_ULONG, d: *mut CK_BYTE, e: CK_ULONG, f: *mut CK_BYTE, g: CK_ULONG, h: *mut CK_BYTE, i: *mut CK_ULONG) => nothing;
         missing    C_EncryptMessageBegin(a: CK_SESSION_HANDLE, b: *mut c_void, c: CK_ULONG, d: *mut CK_BYTE, e: CK_ULONG) => nothing;

@@ -3,7 +3,7 @@
 use std::ffi::c_void;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use super::call;
+use super::{call, trace};
 use crate::ck::{self, CK_C_INITIALIZE_ARGS, CK_RV};
 use crate::config::{Config, LogLevel};
 use crate::cryptoki::Library;
@@ -56,6 +56,7 @@ pub(super) unsafe fn initialize(arguments: *mut c_void) -> Result<()> {
     }
     let config = Config::read()?;
     log::configure(config.settings.log_level, config.settings.log_file.as_deref())?;
+    trace::configure(config.settings.trace, config.settings.trace_file.as_deref())?;
     for remark in &config.remarks {
         log::write(LogLevel::Debug, format_args!("{remark}"));
     }

@@ -33,5 +33,6 @@ mod slots;
 mod template;
 #[cfg(test)]
 mod tests;
+mod trace;
 mod transport;
 mod users;

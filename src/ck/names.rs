@@ -1,21 +1,64 @@
-//! The names of return values, for the log.
+//! The standard's names of numbers, for the log and the trace.
 
-use super::CK_RV;
+use std::borrow::Cow;
+
+use super::{CK_KEY_TYPE, CK_OBJECT_CLASS, CK_RV, CK_USER_TYPE};
 
 macro_rules! names {
-    ($($name:ident)*) => {
-        /// The standard's name of a return value, or its number.
+    ($(#[$about:meta])* $function:ident($type:ident) $($name:ident)*) => {
+        $(#[$about])*
         #[must_use]
-        pub fn name(rv: CK_RV) -> std::borrow::Cow<'static, str> {
-            match rv {
-                $(super::$name => std::borrow::Cow::Borrowed(stringify!($name)),)*
-                _ => std::borrow::Cow::Owned(format!("CK_RV {rv:#x}")),
+        pub fn $function(number: $type) -> Cow<'static, str> {
+            match number {
+                $(super::$name => Cow::Borrowed(stringify!($name)),)*
+                _ => Cow::Owned(format!(concat!(stringify!($type), " {:#x}"), number)),
             }
         }
     };
 }
 
 names! {
+    /// Who logs in.
+    user_type(CK_USER_TYPE)
+    CKU_SO
+    CKU_USER
+    CKU_CONTEXT_SPECIFIC
+}
+
+names! {
+    /// The class of an object.
+    class(CK_OBJECT_CLASS)
+    CKO_DATA
+    CKO_CERTIFICATE
+    CKO_PUBLIC_KEY
+    CKO_PRIVATE_KEY
+    CKO_SECRET_KEY
+    CKO_HW_FEATURE
+    CKO_DOMAIN_PARAMETERS
+    CKO_MECHANISM
+    CKO_PROFILE
+}
+
+names! {
+    /// The type of a key.
+    key_type(CK_KEY_TYPE)
+    CKK_RSA
+    CKK_EC
+    CKK_GENERIC_SECRET
+    CKK_DES3
+    CKK_AES
+    CKK_SHA_1_HMAC
+    CKK_SHA224_HMAC
+    CKK_SHA256_HMAC
+    CKK_SHA384_HMAC
+    CKK_SHA512_HMAC
+    CKK_EC_EDWARDS
+    CKK_ML_DSA
+}
+
+names! {
+    /// A return value.
+    name(CK_RV)
     CKR_OK
     CKR_CANCEL
     CKR_HOST_MEMORY

@@ -37,6 +37,19 @@ pub enum LogLevel {
     Debug,
 }
 
+/// Whether each call is written down, and in what form.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Trace {
+    /// It is not.
+    #[default]
+    Off,
+    /// As a line for people.
+    Text,
+    /// As an object of JSON in a line.
+    Json,
+}
+
 /// Everything that can be set.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -57,6 +70,10 @@ pub struct Settings {
     pub log_level: LogLevel,
     /// Where the log goes instead of stderr.
     pub log_file: Option<PathBuf>,
+    /// Whether each call is written down: docs/tracing.md.
+    pub trace: Trace,
+    /// Where the trace goes instead of where the log goes.
+    pub trace_file: Option<PathBuf>,
     /// The group (by number) whose accounts share the HSM; without it only the owner may use it.
     pub group: Option<u32>,
     /// Memory of the PIN's key derivation, in KiB; recorded with each user.
@@ -96,6 +113,8 @@ impl Default for Settings {
             audit_required: false,
             log_level: LogLevel::default(),
             log_file: None,
+            trace: Trace::default(),
+            trace_file: None,
             group: None,
             pin_memory_kib: 19 * 1024,
             pin_passes: 2,
@@ -123,6 +142,8 @@ const NAMES: &[&str] = &[
     "audit_required",
     "log_level",
     "log_file",
+    "trace",
+    "trace_file",
     "group",
     "pin_memory_kib",
     "pin_passes",

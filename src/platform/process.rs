@@ -21,6 +21,13 @@ pub fn effective_user() -> u32 {
     unsafe { libc::geteuid() }
 }
 
+/// The number of this thread.
+#[must_use]
+pub fn thread_id() -> i32 {
+    // SAFETY: cannot fail and touches no memory.
+    unsafe { libc::gettid() }
+}
+
 /// The number of this process.
 #[must_use]
 pub fn pid() -> u32 {

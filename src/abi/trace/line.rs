@@ -1,0 +1,105 @@
+//! The line of a call: an object of JSON, or text for people.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::{Call, show};
+use crate::ck::{CK_RV, names};
+use crate::platform::process;
+
+/// The line, or in text the line and below it why the call failed, each ended.
+pub(super) fn of(call: &Call, rv: CK_RV, took: Duration, text: bool) -> String {
+    let arguments = show::arguments(call.function, &call.arguments, rv);
+    let why = one_line(&call.why.borrow());
+    let took = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+    if text {
+        as_text(call, &arguments, &names::name(rv), took, &why)
+    } else {
+        as_json(call, arguments, &names::name(rv), took, why)
+    }
+}
+
+/// A message is one line, whatever a path or a label in it holds.
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// Seconds since 1970 with six digits behind the point.
+fn seconds(microseconds: u64) -> String {
+    format!("{}.{:06}", microseconds / 1_000_000, microseconds % 1_000_000)
+}
+
+fn as_json(call: &Call, arguments: Vec<(&'static str, Value)>, result: &str, took: u64, why: String) -> String {
+    // Written one after the other, so that a reader finds time and function first; each value is made by the JSON library.
+    let mut line = format!(
+        r#"{{"time":{},"pid":{},"thread":{},"function":{},"arguments":{{"#,
+        seconds(call.begun_us),
+        process::pid(),
+        process::thread_id(),
+        Value::from(call.function)
+    );
+    for (at, (name, value)) in arguments.into_iter().enumerate() {
+        let comma = if at == 0 { "" } else { "," };
+        // Writing into a String cannot fail, here and below.
+        let _ = write!(line, "{comma}{}:{value}", Value::from(name));
+    }
+    let _ = write!(line, r#"}},"result":{},"nanoseconds":{took}"#, Value::from(result));
+    if !why.is_empty() {
+        let _ = write!(line, r#","why":{}"#, Value::from(why));
+    }
+    line.push_str("}\n");
+    line
+}
+
+fn as_text(call: &Call, arguments: &[(&'static str, Value)], result: &str, took: u64, why: &str) -> String {
+    let mut line = format!("{} {}/{} {}(", seconds(call.begun_us), process::pid(), process::thread_id(), call.function);
+    for (at, (name, value)) in arguments.iter().enumerate() {
+        line.push_str(if at == 0 { "" } else { ", " });
+        let _ = write!(line, "{name}=");
+        push(&mut line, value);
+    }
+    let _ = writeln!(line, ") = {result}, {}.{:03} us", took / 1000, took % 1000);
+    if !why.is_empty() {
+        let _ = writeln!(line, "    {why}");
+    }
+    line
+}
+
+/// A value as people read it.
+fn push(line: &mut String, value: &Value) {
+    match value {
+        Value::Null => line.push_str("NULL"),
+        Value::String(text) if text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') => line.push_str(text),
+        Value::Array(values) => {
+            line.push('[');
+            for (at, value) in values.iter().enumerate() {
+                line.push_str(if at == 0 { "" } else { ", " });
+                push(line, value);
+            }
+            line.push(']');
+        }
+        Value::Object(members) => match (members.get("type"), members.get("before"), members.get("after")) {
+            (Some(name), ..) => push_object(line, name, members),
+            (None, Some(before), Some(after)) => drop(write!(line, "{before}->{after}")),
+            _ => drop(write!(line, "{value}")),
+        },
+        other => {
+            let _ = write!(line, "{other}");
+        }
+    }
+}
+
+/// An attribute with its value or length, a mechanism with the length of its parameter.
+fn push_object(line: &mut String, name: &Value, members: &Map<String, Value>) {
+    push(line, name);
+    if let Some(value) = members.get("value") {
+        line.push('=');
+        push(line, value);
+    } else if let Some(length) = members.get("length") {
+        let _ = write!(line, " {length} bytes");
+    } else if let Some(length) = members.get("parameter_length") {
+        let _ = write!(line, " with {length} bytes");
+    }
+}

@@ -1,0 +1,163 @@
+//! What the trace shows of an argument.
+//!
+//! Memory of the caller's is read only as far as the function's contract goes, and not at all after a call that was refused
+//! for its arguments. Values are shown of attributes that name or describe an object, in templates that the caller made: what
+//! stands in the memory for an answer may be anything.
+
+use serde_json::{Map, Value, json};
+
+use super::super::memory;
+use super::argument::{Argument, Passed};
+use crate::ck::{self, CK_ATTRIBUTE, CK_MECHANISM, CK_RV, CK_ULONG, CK_UNAVAILABLE_INFORMATION, names};
+use crate::mechanism;
+use crate::object::attribute::{self, ValueKind};
+
+/// Attributes or handles of one argument that are shown; of more only how many there are.
+const MOST: CK_ULONG = 64;
+/// The longest label or id that is shown, in bytes.
+const LONGEST: CK_ULONG = 256;
+/// The largest number that every reader of JSON takes as it stands: above, a double has gaps.
+const LARGEST: CK_ULONG = 1 << 53;
+
+/// The arguments of a call that has ended with `rv`, by their names and in their order.
+pub(super) fn arguments(function: &str, all: &[Argument], rv: CK_RV) -> Vec<(&'static str, Value)> {
+    // What was refused as an argument need not be what it should be, and what is not there has no contract.
+    let legible =
+        !matches!(rv, ck::CKR_ARGUMENTS_BAD | ck::CKR_FUNCTION_NOT_SUPPORTED | ck::CKR_CRYPTOKI_NOT_INITIALIZED);
+    let mut rest = all;
+    let mut shown = Vec::with_capacity(all.len());
+    while let Some((argument, behind)) = rest.split_first() {
+        shown.push((argument.name, one(function, argument, behind, legible, rv)));
+        rest = behind;
+    }
+    shown
+}
+
+/// One argument; those behind it tell how long an array is.
+fn one(function: &str, argument: &Argument, behind: &[Argument], legible: bool, rv: CK_RV) -> Value {
+    let count = behind.first().and_then(Argument::number).unwrap_or(0);
+    match argument.passed {
+        Passed::Number(number) => scalar(argument.kind, number),
+        Passed::Pointer(place) if place.is_null() => Value::Null,
+        Passed::Pointer(_) if !legible => memory_there(),
+        Passed::Pointer(_) => match argument.kind {
+            "*mut CK_MECHANISM" => mechanism(argument),
+            "*mut CK_ATTRIBUTE" => template(argument, count, function != "C_GetAttributeValue"),
+            "*mut CK_ULONG" => length(argument),
+            "*mut CK_SESSION_HANDLE" | "*mut CK_OBJECT_HANDLE" if rv == ck::CKR_OK => match behind {
+                [most, found, ..] if found.kind == "*mut CK_ULONG" => handles(argument, most, found),
+                _ => read::<CK_ULONG>(argument).map_or_else(memory_there, number),
+            },
+            _ => memory_there(),
+        },
+    }
+}
+
+/// A pointer that is not NULL.
+fn memory_there() -> Value {
+    Value::from("set")
+}
+
+/// A number that JSON can carry, or its digits.
+fn number(number: CK_ULONG) -> Value {
+    if number < LARGEST { Value::from(number) } else { Value::from(format!("{number:#x}")) }
+}
+
+fn scalar(kind: &str, value: CK_ULONG) -> Value {
+    match kind {
+        "CK_BBOOL" => Value::from(value != 0),
+        "CK_FLAGS" | "CK_SLOT_ID" => Value::from(format!("{value:#x}")),
+        "CK_MECHANISM_TYPE" => mechanism_name(value),
+        "CK_USER_TYPE" => Value::from(names::user_type(value)),
+        _ => number(value),
+    }
+}
+
+fn mechanism_name(id: CK_ULONG) -> Value {
+    mechanism::find(id).map_or_else(|| Value::from(format!("CK_MECHANISM_TYPE {id:#x}")), |row| Value::from(row.name))
+}
+
+/// What stands behind a pointer that the function reads or has written.
+fn read<T: Copy>(argument: &Argument) -> Option<T> {
+    // SAFETY: by the contract of the function NULL or what the list of functions says; read unaligned, by value.
+    argument.place::<T>().and_then(|place| unsafe { memory::read_optional(place) })
+}
+
+fn mechanism(argument: &Argument) -> Value {
+    read::<CK_MECHANISM>(argument).map_or(Value::Null, |mechanism| {
+        json!({ "type": mechanism_name(mechanism.mechanism), "parameter_length": number(mechanism.ulParameterLen) })
+    })
+}
+
+/// A length that may have changed: the room that the caller named, and what was written there.
+fn length(argument: &Argument) -> Value {
+    match (argument.before, read::<CK_ULONG>(argument)) {
+        (Some(before), Some(after)) if before != after => json!({ "before": number(before), "after": number(after) }),
+        (_, Some(after)) => number(after),
+        (_, None) => Value::Null,
+    }
+}
+
+/// As many handles as were found, of those that were asked for.
+fn handles(first: &Argument, most: &Argument, found: &Argument) -> Value {
+    let found = read::<CK_ULONG>(found).unwrap_or(0).min(most.number().unwrap_or(0));
+    let Some(place) = first.place::<CK_ULONG>() else { return Value::Null };
+    // SAFETY: the function has just written so many handles from this place on, and MOST is far below what usize holds.
+    let shown = (0..found.min(MOST)).filter_map(|at| unsafe { memory::read_optional(place.add(at as usize)) });
+    Value::Array(shown.map(number).collect())
+}
+
+/// The attributes of a template, with the values that name and describe if the caller has put them there.
+fn template(first: &Argument, count: CK_ULONG, made_by_caller: bool) -> Value {
+    let Some(place) = first.place::<CK_ATTRIBUTE>() else { return Value::Null };
+    if count > MOST {
+        return json!({ "attributes": number(count) });
+    }
+    let entries = (0..count).filter_map(|at| {
+        // SAFETY: by the contract of the function an array of `count` entries; `count` is small, and each is read unaligned.
+        unsafe { memory::read_optional(place.add(at as usize)) }
+    });
+    Value::Array(entries.map(|entry| attribute(&entry, made_by_caller)).collect())
+}
+
+fn attribute(entry: &CK_ATTRIBUTE, with_value: bool) -> Value {
+    let mut shown = Map::new();
+    shown.insert("type".to_owned(), attribute::name(entry.type_).into());
+    let length =
+        if entry.ulValueLen == CK_UNAVAILABLE_INFORMATION { Value::from(-1) } else { number(entry.ulValueLen) };
+    shown.insert("length".to_owned(), length);
+    if let Some(value) = value(entry).filter(|_| with_value) {
+        shown.insert("value".to_owned(), value);
+    }
+    Value::Object(shown)
+}
+
+/// The value of an attribute that is no secret of anybody's: flags, numbers, labels and the id.
+fn value(entry: &CK_ATTRIBUTE) -> Option<Value> {
+    let row = attribute::describe(entry.type_)?;
+    let wanted = match row.kind {
+        ValueKind::Bool => 1,
+        ValueKind::Number => size_of::<CK_ULONG>() as CK_ULONG,
+        ValueKind::Text => entry.ulValueLen,
+        ValueKind::Bytes if entry.type_ == ck::CKA_ID => entry.ulValueLen,
+        _ => return None,
+    };
+    if entry.ulValueLen != wanted || wanted > LONGEST {
+        return None;
+    }
+    // SAFETY: NULL or as many bytes as the length says, by the contract of templates; the length is small.
+    let bytes = unsafe { memory::input(entry.pValue.cast_const().cast(), entry.ulValueLen) }.ok()?;
+    match row.kind {
+        ValueKind::Bool => bytes.first().map(|flag| Value::from(*flag != 0)),
+        ValueKind::Number => {
+            let value = CK_ULONG::from_ne_bytes(bytes.try_into().ok()?);
+            Some(match entry.type_ {
+                ck::CKA_CLASS => Value::from(names::class(value)),
+                ck::CKA_KEY_TYPE => Value::from(names::key_type(value)),
+                _ => number(value),
+            })
+        }
+        ValueKind::Text => Some(Value::from(String::from_utf8_lossy(bytes))),
+        _ => Some(Value::from(bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>())),
+    }
+}
