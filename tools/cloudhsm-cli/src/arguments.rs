@@ -8,7 +8,7 @@ use cloudhsm_pkcs11::module;
 use crate::context::{Context, Session};
 use crate::credentials::Password;
 use crate::output::Failure;
-use crate::{audit, backup, cluster, crypto, doctor, key, migrate, quorum, session, token_file, user};
+use crate::{audit, backup, cluster, crypto, doctor, key, migrate, quorum, session, token_file, trace, user};
 
 /// AWS CloudHSM's command line for the HSM of libcloudhsm_pkcs11.so.
 #[derive(Parser)]
@@ -83,6 +83,11 @@ Example:
   aws-cloudhsm > user list
   aws-cloudhsm > quit")]
     Interactive,
+    /// Look through what a program has asked of the library
+    Trace {
+        #[command(subcommand)]
+        command: trace::Command,
+    },
 }
 
 /// What a program of one command and a line of interactive mode have in common.

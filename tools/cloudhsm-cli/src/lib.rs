@@ -30,6 +30,7 @@ mod quorum;
 mod session;
 mod timestamp;
 mod token_file;
+mod trace;
 mod user;
 
 use std::process::ExitCode;
@@ -64,6 +65,7 @@ pub fn main() -> ExitCode {
             clap_complete::generate(shell, &mut Arguments::command(), "cloudhsm-cli", &mut std::io::stdout());
             ExitCode::SUCCESS
         }
+        Program::Trace { command } => output::print(&trace::run(&command)),
         Program::Interactive => with_context(Mode::Interactive, cluster_id.clone(), |context| {
             // A cluster that is not there is said before the first line.
             match context.select(cluster_id.as_deref()) {

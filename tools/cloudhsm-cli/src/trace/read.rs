@@ -1,0 +1,144 @@
+//! The lines of a trace, in either form, among lines of the log.
+
+use std::io::{self, BufRead};
+
+use serde_json::Value;
+
+/// What is asked of a call.
+#[derive(Clone)]
+pub(super) struct Call {
+    /// Counted from 1.
+    pub(super) line: u64,
+    pub(super) process: u64,
+    pub(super) function: String,
+    pub(super) result: String,
+    pub(super) nanoseconds: u64,
+    pub(super) why: Option<String>,
+}
+
+/// A trace that was read.
+#[derive(Default)]
+pub(super) struct Trace {
+    pub(super) calls: Vec<Call>,
+    /// Lines of the log, or cut off.
+    pub(super) other_lines: u64,
+}
+
+/// Reads a trace to its end.
+pub(super) fn all(mut lines: impl BufRead) -> io::Result<Trace> {
+    let mut trace = Trace::default();
+    let (mut bytes, mut number, mut just_called) = (Vec::new(), 0, false);
+    loop {
+        bytes.clear();
+        if lines.read_until(b'\n', &mut bytes)? == 0 {
+            return Ok(trace);
+        }
+        number += 1;
+        let text = String::from_utf8_lossy(&bytes);
+        let text = text.trim_end_matches('\n');
+        if let Some(call) = of_json(text, number).or_else(|| of_text(text, number)) {
+            trace.calls.push(call);
+            just_called = true;
+            continue;
+        }
+        // In text the line below a call says why it failed.
+        match (text.strip_prefix("    "), trace.calls.last_mut()) {
+            (Some(why), Some(call)) if just_called && call.why.is_none() => call.why = Some(why.to_owned()),
+            _ => trace.other_lines += 1,
+        }
+        just_called = false;
+    }
+}
+
+fn of_json(text: &str, line: u64) -> Option<Call> {
+    if !text.starts_with('{') {
+        return None;
+    }
+    let object: Value = serde_json::from_str(text).ok()?;
+    let word = |name: &str| object.get(name).and_then(Value::as_str).map(str::to_owned);
+    let number = |name: &str| object.get(name).and_then(Value::as_u64);
+    Some(Call {
+        line,
+        process: number("pid")?,
+        function: word("function")?,
+        result: word("result")?,
+        nanoseconds: number("nanoseconds")?,
+        why: word("why"),
+    })
+}
+
+/// `SECONDS PROCESS/THREAD FUNCTION(ARGUMENTS) = RESULT, MICROSECONDS us`.
+fn of_text(text: &str, line: u64) -> Option<Call> {
+    let (time, rest) = text.split_once(' ')?;
+    time.parse::<f64>().ok()?;
+    let (who, rest) = rest.split_once(' ')?;
+    let (process, thread) = who.split_once('/')?;
+    thread.parse::<u64>().ok()?;
+    let (function, rest) = rest.split_once('(')?;
+    // The last one: a label can hold anything.
+    let (_, outcome) = rest.rsplit_once(") = ")?;
+    let (result, took) = outcome.strip_suffix(" us")?.rsplit_once(", ")?;
+    let (whole, thousandths) = took.split_once('.')?;
+    let microseconds: u64 = whole.parse().ok()?;
+    Some(Call {
+        line,
+        process: process.parse().ok()?,
+        function: function.to_owned(),
+        result: result.to_owned(),
+        nanoseconds: microseconds.checked_mul(1000)?.checked_add(thousandths.parse().ok()?)?,
+        why: None,
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    /// docs/tracing.md.
+    const TEXT: &str = "\
+cloudhsm-pkcs11[12] warn: C_Login: CKR_PIN_LOCKED: ...
+1795914647.610461 12/14 C_Login(hSession=8388608, userType=CKU_USER, pPin=set, ulPinLen=7) = CKR_PIN_INCORRECT, 224223.078 us
+    no such user with that PIN
+1795914648.000000 12/12 C_FindObjectsInit(hSession=1, pTemplate=[CKA_LABEL=\"x) = CKR_OK, 1.000 us\"], ulCount=1) = CKR_OK, 0.250 us
+    a line of the program's
+1795914648.000000 12/12 C_Sign(hSess";
+    const JSON: &str = r#"
+{"time":1795914648.5,"pid":7,"thread":8,"function":"C_Sign","arguments":{"hSession":1},"result":"CKR_OK","nanoseconds":712}
+{"time":1795914648.5,"pid":7,"thread":8,"function":"C_Login","arguments":{},"result":"CKR_PIN_LOCKED","nanoseconds":9,"why":"x"}
+{"time":1795914648.5,"pid":7,"#;
+
+    fn calls(text: &str) -> (Vec<(u64, u64, String, String, u64, Option<String>)>, u64) {
+        let trace = all(text.as_bytes()).unwrap();
+        let parts = |call: Call| (call.line, call.process, call.function, call.result, call.nanoseconds, call.why);
+        (trace.calls.into_iter().map(parts).collect(), trace.other_lines)
+    }
+
+    fn call(
+        line: u64,
+        process: u64,
+        function: &str,
+        result: &str,
+        took: u64,
+        why: Option<&str>,
+    ) -> (u64, u64, String, String, u64, Option<String>) {
+        (line, process, function.to_owned(), result.to_owned(), took, why.map(str::to_owned))
+    }
+
+    #[test]
+    fn both_forms_and_what_is_neither() {
+        let (read, others) = calls(TEXT);
+        let why = Some("no such user with that PIN");
+        assert_eq!(read[0], call(2, 12, "C_Login", "CKR_PIN_INCORRECT", 224_223_078, why));
+        // The first line below a call is taken for its reason in any case; a program's own output does not begin so.
+        assert_eq!(read[1], call(4, 12, "C_FindObjectsInit", "CKR_OK", 250, Some("a line of the program's")));
+        assert_eq!((read.len(), others), (2, 2));
+        let (read, others) = calls(JSON);
+        assert_eq!(
+            read,
+            [call(2, 7, "C_Sign", "CKR_OK", 712, None), call(3, 7, "C_Login", "CKR_PIN_LOCKED", 9, Some("x"))]
+        );
+        assert_eq!(others, 2);
+        assert!(all(&[0xff, b'{', b'\n', b'{'][..]).unwrap().calls.is_empty());
+    }
+}
