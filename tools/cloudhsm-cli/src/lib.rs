@@ -13,6 +13,7 @@ mod audit;
 mod backup;
 mod cluster;
 mod complete;
+mod completions;
 mod context;
 mod credentials;
 mod crypto;
@@ -33,13 +34,22 @@ mod token_file;
 mod trace;
 mod user;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
+pub use completions::completions;
+
 use arguments::{Arguments, Command, Program};
 use context::{Context, Mode};
 use output::Outcome;
+
+/// The grammar of the command line, for its pages of the manual and its completions.
+#[must_use]
+pub fn grammar() -> clap::Command {
+    Arguments::command()
+}
 
 /// The program.
 #[must_use]
@@ -62,8 +72,10 @@ pub fn main() -> ExitCode {
         }),
         Program::Doctor(asked) => doctor::run(cluster_id.as_deref(), &asked),
         Program::Completions { shell } => {
-            clap_complete::generate(shell, &mut Arguments::command(), "cloudhsm-cli", &mut std::io::stdout());
-            ExitCode::SUCCESS
+            match std::io::stdout().write_all(completions(shell, &mut grammar()).as_bytes()) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(_) => ExitCode::FAILURE,
+            }
         }
         Program::Trace { command } => output::print(&trace::run(&command)),
         Program::Interactive => with_context(Mode::Interactive, cluster_id.clone(), |context| {
