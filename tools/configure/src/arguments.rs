@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use clap::{ArgAction, ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, ArgGroup, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::setting::{self, Setting};
 
@@ -194,6 +194,11 @@ struct OfLibrary {
     /// In FIPS mode, let ECDH give out the shared secret itself
     #[arg(long)]
     enable_ecdh_without_kdf: bool,
+}
+
+/// The grammars of both.
+pub(crate) fn grammars() -> [clap::Command; 2] {
+    [Pkcs11::command(), Cli::command()]
 }
 
 /// The command line of `configure-pkcs11`.

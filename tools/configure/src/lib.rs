@@ -49,6 +49,12 @@ pub const CLI: Tool = Tool {
 /// Why nothing was written, in one line.
 type Reason<T = ()> = Result<T, String>;
 
+/// The grammars of both, for their pages of the manual and their completions.
+#[must_use]
+pub fn grammars() -> [clap::Command; 2] {
+    arguments::grammars()
+}
+
 /// Runs a tool with the arguments of this process: status 0, 1 for a file that cannot be changed so, 2 for a wrong command line.
 #[must_use]
 pub fn run(tool: &Tool) -> ExitCode {
