@@ -4,7 +4,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::trace::{self, Argument, Call};
+use super::trace::{self, Argument};
 use crate::ck::{self, CK_RV};
 use crate::config::LogLevel;
 use crate::cryptoki::Library;
@@ -18,10 +18,10 @@ pub(super) fn bare<const N: usize>(
     run: impl FnOnce() -> Result<()>,
 ) -> CK_RV {
     // Noted even while there is no trace: C_Initialize is what begins it.
-    let call = trace::note(name, arguments());
-    let rv = guarded(name, Some(&call), run);
+    trace::begin(name, arguments());
+    let rv = guarded(name, run);
     if trace::on() {
-        call.end(rv);
+        trace::end(name, rv);
     }
     rv
 }
@@ -33,23 +33,26 @@ pub(super) fn library<const N: usize>(
     arguments: impl FnOnce() -> [Argument; N],
     run: impl FnOnce(&'static Library) -> Result<()>,
 ) -> CK_RV {
-    let call = trace::on().then(|| trace::note(name, arguments()));
+    if trace::on() {
+        trace::begin(name, arguments());
+    }
     let rv = match lifecycle::current() {
-        Some(library) => guarded(name, call.as_deref(), || run(library)),
+        Some(library) => guarded(name, || run(library)),
         None => lifecycle::why_not(),
     };
-    if let Some(call) = call {
-        call.end(rv);
+    // Asked again, not remembered: that is two instructions, and no register is kept through the call.
+    if trace::on() {
+        trace::end(name, rv);
     }
     rv
 }
 
 /// Runs a function so that no panic leaves it.
 #[inline]
-fn guarded(name: &'static str, call: Option<&Call>, run: impl FnOnce() -> Result<()>) -> CK_RV {
+fn guarded(name: &'static str, run: impl FnOnce() -> Result<()>) -> CK_RV {
     match catch_unwind(AssertUnwindSafe(|| plant(name).and_then(|()| run()))) {
         Ok(Ok(())) => succeeded(name),
-        Ok(Err(error)) => failed(name, call, &error),
+        Ok(Err(error)) => failed(name, &error),
         Err(payload) => panicked(name, payload),
     }
 }
@@ -73,9 +76,9 @@ fn succeeded(name: &'static str) -> CK_RV {
 }
 
 #[cold]
-fn failed(name: &'static str, call: Option<&Call>, error: &Error) -> CK_RV {
-    if let Some(call) = call {
-        call.because(error.message());
+fn failed(name: &'static str, error: &Error) -> CK_RV {
+    if trace::on() {
+        trace::because(error.message());
     }
     let level = severity(name, error.rv());
     if log::enabled(level) {

@@ -49,6 +49,7 @@ mod sessions;
 mod sharing;
 mod signatures;
 mod templates;
+mod trace;
 mod transport;
 mod users;
 mod wycheproof;

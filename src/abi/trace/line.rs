@@ -12,7 +12,7 @@ use crate::platform::process;
 /// The line, or in text the line and below it why the call failed, each ended.
 pub(super) fn of(call: &Call, rv: CK_RV, took: Duration, text: bool) -> String {
     let arguments = show::arguments(call.function, &call.arguments, rv);
-    let why = one_line(&call.why.borrow());
+    let why = one_line(&call.why);
     let took = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
     if text {
         as_text(call, &arguments, &names::name(rv), took, &why)

@@ -8,7 +8,7 @@ mod argument;
 mod line;
 mod show;
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::Instant;
@@ -45,42 +45,62 @@ pub(super) fn on() -> bool {
 }
 
 /// A call that has begun.
-pub(super) struct Call {
+struct Call {
     function: &'static str,
     arguments: Box<[Argument]>,
-    why: RefCell<String>,
+    why: String,
     begun_us: u64,
     begun: Instant,
 }
 
-/// Notes that a call begins.
-#[cold]
-pub(super) fn note<const N: usize>(function: &'static str, arguments: [Argument; N]) -> Box<Call> {
-    Box::new(Call {
-        function,
-        arguments: Box::new(arguments),
-        why: RefCell::default(),
-        begun_us: process::wall_clock_us(),
-        begun: Instant::now(),
-    })
+thread_local! {
+    /// The call that this thread is in: none calls another.
+    static CALL: Cell<Option<Box<Call>>> = const { Cell::new(None) };
 }
 
-impl Call {
-    /// Says why the call fails.
-    pub(super) fn because(&self, why: &str) {
-        why.clone_into(&mut self.why.borrow_mut());
-    }
+/// Notes that a call begins.
+#[cold]
+#[inline(never)]
+pub(super) fn begin<const N: usize>(function: &'static str, arguments: [Argument; N]) {
+    let call = Call {
+        function,
+        arguments: Box::new(arguments),
+        why: String::new(),
+        begun_us: process::wall_clock_us(),
+        begun: Instant::now(),
+    };
+    put(Some(Box::new(call)));
+}
 
-    /// Writes the line of the call, which has ended with this result. Whatever goes wrong here, the caller gets his result.
-    #[cold]
-    pub(super) fn end(&self, rv: CK_RV) {
-        let took = self.begun.elapsed();
-        let written = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            let text = FORM.load(Ordering::Relaxed) != Trace::Json as u8;
-            let place = if OWN_PLACE.load(Ordering::Acquire) { &PLACE } else { log::place() };
-            place.write(line::of(self, rv, took, text).as_bytes());
-        }));
-        // As in `call`: dropping what a panic carries may panic again.
-        std::mem::forget(written);
+/// Says why the call of this thread fails.
+pub(super) fn because(why: &str) {
+    if let Some(mut call) = take() {
+        why.clone_into(&mut call.why);
+        put(Some(call));
     }
+}
+
+/// Writes the line of the call, which has ended with this result. Whatever goes wrong here, the caller gets his result.
+#[cold]
+#[inline(never)]
+pub(super) fn end(function: &'static str, rv: CK_RV) {
+    // None, or another one, if a C_Initialize has switched the trace on or off meanwhile.
+    let Some(call) = take().filter(|call| call.function == function) else { return };
+    let took = call.begun.elapsed();
+    let written = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let text = FORM.load(Ordering::Relaxed) != Trace::Json as u8;
+        let place = if OWN_PLACE.load(Ordering::Acquire) { &PLACE } else { log::place() };
+        place.write(line::of(&call, rv, took, text).as_bytes());
+    }));
+    // As in `call`: dropping what a panic carries may panic again.
+    std::mem::forget(written);
+}
+
+/// A thread that is ending has no place for a call any more; what it still calls is not traced.
+fn take() -> Option<Box<Call>> {
+    CALL.try_with(Cell::take).ok().flatten()
+}
+
+fn put(call: Option<Box<Call>>) {
+    let _ended = CALL.try_with(|place| place.set(call));
 }

@@ -91,13 +91,20 @@ impl Cases {
 /// Offers all cases for the functions of the table.
 pub(super) type Offer = fn(&mut Cases, &[Function]);
 
-/// The stages of a sweep; the first process gets what came of it.
-pub(super) fn sweep(stage: &str, test: &Test, offer: Offer) -> Option<Outcome> {
+/// The stages of a sweep; the first process gets what came of it. With `traces` of more than one form it is done in each,
+/// because a trace reads the caller's memory too.
+pub(super) fn sweep(stage: &str, test: &Test, offer: Offer, traces: &[&str]) -> Option<Outcome> {
     match stage {
         "" => {
             let home = Folder::new();
             test.run("cloudhsm", home.path(), "make");
-            let said = test.run("cloudhsm", home.path(), "sweep");
+            let said: String = traces
+                .iter()
+                .map(|form| {
+                    let variables = [("CLOUDHSM_PKCS11_TRACE", *form), ("CLOUDHSM_PKCS11_TRACE_FILE", "/dev/null")];
+                    test.must(test.stage("cloudhsm", home.path(), "sweep").envs(variables))
+                })
+                .collect();
             let lines = |word: &'static str| said.lines().filter_map(move |line| line.strip_prefix(word));
             let number = |word| lines(word).filter_map(|number| number.parse::<usize>().ok()).sum();
             Some(Outcome {
