@@ -18,7 +18,7 @@ pub(super) fn bare<const N: usize>(
     run: impl FnOnce() -> Result<()>,
 ) -> CK_RV {
     // Noted even while there is no trace: C_Initialize is what begins it.
-    trace::begin(name, arguments());
+    trace::begin(name, arguments(), false);
     let rv = guarded(name, run);
     if trace::on() {
         trace::end(name, rv);
@@ -34,7 +34,7 @@ pub(super) fn library<const N: usize>(
     run: impl FnOnce(&'static Library) -> Result<()>,
 ) -> CK_RV {
     if trace::on() {
-        trace::begin(name, arguments());
+        trace::begin(name, arguments(), lifecycle::current().is_some());
     }
     let rv = match lifecycle::current() {
         Some(library) => guarded(name, || run(library)),

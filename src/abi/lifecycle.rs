@@ -32,7 +32,15 @@ pub(super) fn stop_for_good() {
 /// Why there is no current library.
 #[cold]
 pub(super) fn why_not() -> CK_RV {
-    if BROKEN.load(Ordering::Acquire) { ck::CKR_FIPS_SELF_TEST_FAILED } else { ck::CKR_CRYPTOKI_NOT_INITIALIZED }
+    let (rv, why) = if BROKEN.load(Ordering::Acquire) {
+        (ck::CKR_FIPS_SELF_TEST_FAILED, "a self-test has failed in this process")
+    } else {
+        (ck::CKR_CRYPTOKI_NOT_INITIALIZED, "C_Initialize was not called in this process, or C_Finalize since")
+    };
+    if trace::on() {
+        trace::because(why);
+    }
+    rv
 }
 
 /// The current library.

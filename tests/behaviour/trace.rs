@@ -186,3 +186,87 @@ fn lines_are_whole() {
         assert_eq!((of.len(), threads.len()), (THREADS * CALLS, THREADS));
     });
 }
+
+/// An address at which nothing is.
+fn nowhere<T>() -> *mut T {
+    std::ptr::without_provenance_mut(16)
+}
+
+/// Calls that are refused before the library looks where their pointers lead; with a trace they are no worse.
+fn refused_unseen() {
+    let session = hsm();
+    let no_session = code(CKR_SESSION_HANDLE_INVALID);
+    assert_eq!(answer(call!(C_GetObjectSize(5, 6, nowhere()))), no_session);
+    assert_eq!(answer(call!(C_GetAttributeValue(5, 6, nowhere(), 1))), no_session);
+    assert_eq!(answer(call!(C_GetMechanismList(5, std::ptr::null_mut(), nowhere()))), code(CKR_SLOT_ID_INVALID));
+    assert_eq!(answer(call!(C_Encrypt(5, std::ptr::null_mut(), 7, nowhere(), nowhere()))), no_session);
+    assert_eq!(answer(call!(C_GetOperationState(5, nowhere(), nowhere()))), code(CKR_FUNCTION_NOT_SUPPORTED));
+    // What stands behind the attribute that is refused is not looked at, in this template and in the next.
+    let mut size = 32 as CK_ULONG;
+    let entry = |id, value: *mut CK_ULONG| CK_ATTRIBUTE { type_: id, pValue: value.cast(), ulValueLen: 8 };
+    let mut refused = [entry(0x7fff_0001, &raw mut size), entry(CKA_VALUE_LEN, nowhere())];
+    let mut key = 0;
+    let made = call!(C_CreateObject(session.0, refused.as_mut_ptr(), 2, &raw mut key));
+    assert_eq!(answer(made), code(CKR_ATTRIBUTE_TYPE_INVALID));
+    let mut behind = [entry(CKA_CLASS, nowhere())];
+    let mut mechanism = Mechanism::new(CKM_EC_KEY_PAIR_GEN);
+    let place = &raw mut key;
+    let (first, second) = (refused.as_mut_ptr(), behind.as_mut_ptr());
+    let made = call!(C_GenerateKeyPair(session.0, mechanism.raw(), first, 2, second, 1, place, place));
+    assert_eq!(answer(made), code(CKR_ATTRIBUTE_TYPE_INVALID));
+    // The handle is written over the place of a value, which is no address any more.
+    let mut yes = CK_TRUE;
+    let flag = |value: *mut CK_BBOOL| CK_ATTRIBUTE { type_: CKA_ENCRYPT, pValue: value.cast(), ulValueLen: 1 };
+    let mut template = [entry(CKA_VALUE_LEN, &raw mut size), flag(&raw mut yes)];
+    let over = (&raw mut template[1].pValue).cast::<CK_OBJECT_HANDLE>();
+    let mut mechanism = Mechanism::new(CKM_AES_KEY_GEN);
+    assert_eq!(answer(call!(C_GenerateKey(session.0, mechanism.raw(), template.as_mut_ptr(), 2, over))), Ok(()));
+    let gone = code(CKR_CRYPTOKI_NOT_INITIALIZED);
+    let child = forked(|| {
+        assert_eq!(answer(call!(C_Digest(5, std::ptr::null_mut(), 0, std::ptr::null_mut(), nowhere()))), gone);
+    });
+    assert_eq!(joined(child), 0, "a child that has not called C_Initialize");
+    finalize().unwrap();
+    assert_eq!(answer(call!(C_GetSlotList(CK_TRUE, std::ptr::null_mut(), nowhere()))), gone);
+    assert_eq!(answer(call!(C_CreateObject(5, nowhere(), 1, nowhere()))), gone);
+}
+
+/// The control of the words above is the library without a trace.
+#[test]
+fn nothing_is_read_that_the_call_does_not_read() {
+    staged(|stage, test| {
+        if stage == "work" {
+            return refused_unseen();
+        }
+        assert_eq!(trace_of(test, "off", &Folder::new()), None);
+        assert!(trace_of(test, TEXT, &Folder::new()).unwrap().contains("CKR_CRYPTOKI_NOT_INITIALIZED"));
+        let trace = trace_of(test, JSON, &Folder::new()).unwrap();
+        let calls: Vec<Value> = trace.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let last = calls.last().unwrap();
+        assert_eq!((&last["function"], &last["arguments"]["pTemplate"]), (&json!("C_CreateObject"), &json!("set")));
+        assert!(last["why"].as_str().unwrap().contains("C_Initialize"), "{last}");
+        let child = calls.iter().find(|call| call["function"] == "C_Digest").unwrap();
+        assert_ne!(child["pid"], last["pid"]);
+        assert_eq!(child["result"], "CKR_CRYPTOKI_NOT_INITIALIZED");
+    });
+}
+
+/// A pipe takes 4,096 bytes without those of another writer in between (POSIX, write): a line has no more.
+#[test]
+fn a_long_line_is_cut() {
+    staged(|stage, test| {
+        if stage == "work" {
+            let session = hsm();
+            let long = "\u{1}".repeat(256);
+            let template = Template::new().text(CKA_LABEL, &long).text(CKA_APPLICATION, &long).text(CKA_URL, &long);
+            session.find(&template).unwrap();
+            return finalize().unwrap();
+        }
+        let trace = trace_of(test, JSON, &Folder::new()).unwrap();
+        let longest = trace.split_inclusive('\n').map(str::len).max().unwrap();
+        assert!(longest <= 4096, "{longest}");
+        let calls = trace.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let search = calls.into_iter().find(|call| call["function"] == "C_FindObjectsInit").unwrap();
+        assert_eq!(search["arguments"]["pTemplate"], json!({ "attributes": 3 }));
+    });
+}

@@ -11,7 +11,7 @@ pub(in super::super) struct Argument {
     /// The type as the list of functions spells it: to the compiler all handles are one type, and so are all bytes.
     pub(super) kind: &'static str,
     pub(super) passed: Passed,
-    /// The number behind a `CK_ULONG *` when the call began: the room for an output.
+    /// The room for an output when the call began: the number behind its `pul...Len`.
     pub(super) before: Option<CK_ULONG>,
 }
 
@@ -23,19 +23,38 @@ pub(in super::super) enum Passed {
 }
 
 impl Argument {
-    /// Notes an argument. Its contract is that of the function: a pointer is what the standard says of the argument.
+    /// Notes an argument, without a look at what it points to.
     pub(in super::super) fn new(name: &'static str, kind: &'static str, passed: impl Into<Passed>) -> Self {
         // Raw identifiers do not reach into C: `type` is a word of Rust's.
         let name = name.trim_end_matches('_');
-        let passed = passed.into();
-        let before = match passed {
-            // SAFETY: NULL, or a CK_ULONG that the function reads or writes, by the caller's word; read unaligned.
-            Passed::Pointer(place) if kind == "*mut CK_ULONG" => unsafe {
-                memory::read_optional(place.cast::<CK_ULONG>())
-            },
-            _ => None,
-        };
-        Self { name, kind, passed, before }
+        Self { name, kind, passed: passed.into(), before: None }
+    }
+
+    /// Notes the rooms for output among the arguments of a call that is about to run: what the call itself reads first, in the
+    /// order in which it does, and no further than to the first argument that it refuses.
+    pub(super) fn note_rooms(all: &mut [Self]) {
+        let mut rest = all;
+        while let Some((argument, behind)) = rest.split_first_mut() {
+            let Passed::Pointer(place) = argument.passed else {
+                rest = behind;
+                continue;
+            };
+            let bytes = behind.first().and_then(Self::number).unwrap_or(0);
+            match argument.kind {
+                "*mut CK_MECHANISM" | "*mut CK_OBJECT_HANDLE" if place.is_null() => return,
+                "*mut CK_BYTE" if place.is_null() && bytes > 0 => return,
+                // Room is what the standard names `pul...Len`; the other numbers are only written, or read after more checks.
+                "*mut CK_ULONG" if argument.name.ends_with("Len") => {
+                    // SAFETY: NULL, or a CK_ULONG that the function reads, by the caller's word; read unaligned.
+                    argument.before = unsafe { memory::read_optional(place.cast::<CK_ULONG>()) };
+                    if argument.before.is_none() {
+                        return;
+                    }
+                }
+                _ => {}
+            }
+            rest = behind;
+        }
     }
 
     /// The pointer, if one was passed that is not NULL.

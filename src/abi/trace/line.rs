@@ -5,13 +5,22 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::show::Extent;
 use super::{Call, show};
 use crate::ck::{CK_RV, names};
 use crate::platform::process;
 
+/// The most bytes that a pipe takes from one writer without those of another in between (POSIX, `PIPE_BUF` of Linux).
+const LONGEST: usize = 4096;
+
 /// The line, or in text the line and below it why the call failed, each ended.
 pub(super) fn of(call: &Call, rv: CK_RV, took: Duration, text: bool) -> String {
-    let arguments = show::arguments(call.function, &call.arguments, rv);
+    let whole = in_extent(call, rv, took, text, Extent::Whole);
+    if whole.len() <= LONGEST { whole } else { in_extent(call, rv, took, text, Extent::Counts) }
+}
+
+fn in_extent(call: &Call, rv: CK_RV, took: Duration, text: bool, extent: Extent) -> String {
+    let arguments = show::arguments(call.function, &call.arguments, rv, extent);
     let why = one_line(&call.why);
     let took = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
     if text {

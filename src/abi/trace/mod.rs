@@ -58,10 +58,14 @@ thread_local! {
     static CALL: Cell<Option<Box<Call>>> = const { Cell::new(None) };
 }
 
-/// Notes that a call begins.
+/// Notes that a call begins. `runs` says that there is a library to run it; what is refused for want of one looks at no
+/// argument, and neither does the trace.
 #[cold]
 #[inline(never)]
-pub(super) fn begin<const N: usize>(function: &'static str, arguments: [Argument; N]) {
+pub(super) fn begin<const N: usize>(function: &'static str, mut arguments: [Argument; N], runs: bool) {
+    if runs {
+        Argument::note_rooms(&mut arguments);
+    }
     let call = Call {
         function,
         arguments: Box::new(arguments),

@@ -1,8 +1,9 @@
 //! What the trace shows of an argument.
 //!
-//! Memory of the caller's is read only as far as the function's contract goes, and not at all after a call that was refused
-//! for its arguments. Values are shown of attributes that name or describe an object, in templates that the caller made: what
-//! stands in the memory for an answer may be anything.
+//! Memory of the caller's is read only where the call has read or written it: not at all after a call that was refused before
+//! it looked, an answer only if there is one, a template as far as the first attribute that is refused. Values are shown of
+//! attributes that name or describe an object, in templates that the caller made: what stands in the memory for an answer may
+//! be anything. And nothing is followed that the call itself may have written over.
 
 use serde_json::{Map, Value, json};
 
@@ -11,6 +12,7 @@ use super::argument::{Argument, Passed};
 use crate::ck::{self, CK_ATTRIBUTE, CK_MECHANISM, CK_RV, CK_ULONG, CK_UNAVAILABLE_INFORMATION, names};
 use crate::mechanism;
 use crate::object::attribute::{self, ValueKind};
+use crate::object::template::LONGEST_VALUE;
 
 /// Attributes or handles of one argument that are shown; of more only how many there are.
 const MOST: CK_ULONG = 64;
@@ -19,38 +21,120 @@ const LONGEST: CK_ULONG = 256;
 /// The largest number that every reader of JSON takes as it stands: above, a double has gaps.
 const LARGEST: CK_ULONG = 1 << 53;
 
+/// How much of a line is wanted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Extent {
+    Whole,
+    /// Of lists only how many entries they have.
+    Counts,
+}
+
+/// What has become of a call, as far as it says which memory the call has looked at.
+struct Outcome<'a> {
+    function: &'a str,
+    all: &'a [Argument],
+    rv: CK_RV,
+    extent: Extent,
+    /// Whether a template has been refused: then those behind it were not looked at.
+    refused: bool,
+}
+
 /// The arguments of a call that has ended with `rv`, by their names and in their order.
-pub(super) fn arguments(function: &str, all: &[Argument], rv: CK_RV) -> Vec<(&'static str, Value)> {
-    // What was refused as an argument need not be what it should be, and what is not there has no contract.
-    let legible =
-        !matches!(rv, ck::CKR_ARGUMENTS_BAD | ck::CKR_FUNCTION_NOT_SUPPORTED | ck::CKR_CRYPTOKI_NOT_INITIALIZED);
+pub(super) fn arguments(function: &str, all: &[Argument], rv: CK_RV, extent: Extent) -> Vec<(&'static str, Value)> {
+    let mut outcome = Outcome { function, all, rv, extent, refused: false };
     let mut rest = all;
     let mut shown = Vec::with_capacity(all.len());
     while let Some((argument, behind)) = rest.split_first() {
-        shown.push((argument.name, one(function, argument, behind, legible, rv)));
+        shown.push((argument.name, outcome.one(argument, behind)));
         rest = behind;
     }
     shown
 }
 
-/// One argument; those behind it tell how long an array is.
-fn one(function: &str, argument: &Argument, behind: &[Argument], legible: bool, rv: CK_RV) -> Value {
-    let count = behind.first().and_then(Argument::number).unwrap_or(0);
-    match argument.passed {
-        Passed::Number(number) => scalar(argument.kind, number),
-        Passed::Pointer(place) if place.is_null() => Value::Null,
-        Passed::Pointer(_) if !legible => memory_there(),
-        Passed::Pointer(_) => match argument.kind {
-            "*mut CK_MECHANISM" => mechanism(argument),
-            "*mut CK_ATTRIBUTE" => template(argument, count, function != "C_GetAttributeValue"),
-            "*mut CK_ULONG" => length(argument),
-            "*mut CK_SESSION_HANDLE" | "*mut CK_OBJECT_HANDLE" if rv == ck::CKR_OK => match behind {
-                [most, found, ..] if found.kind == "*mut CK_ULONG" => handles(argument, most, found),
-                _ => read::<CK_ULONG>(argument).map_or_else(memory_there, number),
-            },
-            _ => memory_there(),
-        },
+impl Outcome<'_> {
+    /// Whether the call has looked at what it was given. What was refused as an argument need not be what it should be, and
+    /// what is not there has no contract.
+    fn has_read(&self) -> bool {
+        !matches!(
+            self.rv,
+            ck::CKR_ARGUMENTS_BAD
+                | ck::CKR_FUNCTION_NOT_SUPPORTED
+                | ck::CKR_CRYPTOKI_NOT_INITIALIZED
+                | ck::CKR_FIPS_SELF_TEST_FAILED
+                | ck::CKR_GENERAL_ERROR
+        )
     }
+
+    /// Whether the call has written the lengths of its answer (PKCS#11 3.2 section 5.2).
+    fn has_told(&self) -> bool {
+        matches!(self.rv, ck::CKR_OK | ck::CKR_BUFFER_TOO_SMALL)
+    }
+
+    /// Whether C_GetAttributeValue has gone through its array (PKCS#11 3.2 section 5.7.5).
+    fn has_filled(&self) -> bool {
+        self.has_told() || matches!(self.rv, ck::CKR_ATTRIBUTE_SENSITIVE | ck::CKR_ATTRIBUTE_TYPE_INVALID)
+    }
+
+    /// One argument; those behind it tell how long an array is.
+    fn one(&mut self, argument: &Argument, behind: &[Argument]) -> Value {
+        let count = behind.first().and_then(Argument::number).unwrap_or(0);
+        match argument.passed {
+            Passed::Number(number) => scalar(argument.kind, number),
+            Passed::Pointer(place) if place.is_null() => Value::Null,
+            Passed::Pointer(_) if !self.has_read() => memory_there(),
+            Passed::Pointer(_) => match argument.kind {
+                "*mut CK_MECHANISM" => mechanism(argument),
+                "*mut CK_ATTRIBUTE" if self.function == "C_GetAttributeValue" && !self.has_filled() => memory_there(),
+                "*mut CK_ATTRIBUTE" if self.refused => memory_there(),
+                "*mut CK_ATTRIBUTE" => self.template(argument, count),
+                "*mut CK_ULONG" if self.has_told() => length(argument),
+                "*mut CK_ULONG" => argument.before.map_or_else(memory_there, number),
+                "*mut CK_SESSION_HANDLE" | "*mut CK_OBJECT_HANDLE" if self.rv == ck::CKR_OK => match behind {
+                    [most, found, ..] if found.kind == "*mut CK_ULONG" => handles(argument, most, found, self.extent),
+                    _ => read::<CK_ULONG>(argument).map_or_else(memory_there, number),
+                },
+                _ => memory_there(),
+            },
+        }
+    }
+
+    /// The attributes of a template, with the values that name and describe if the caller has put them there.
+    fn template(&mut self, first: &Argument, count: CK_ULONG) -> Value {
+        let Some(place) = first.place::<CK_ATTRIBUTE>() else { return Value::Null };
+        if self.extent == Extent::Counts {
+            return json!({ "attributes": number(count) });
+        }
+        if count > MOST {
+            // Where it was refused, if it was, is not looked for.
+            self.refused = true;
+            return json!({ "attributes": number(count) });
+        }
+        let mut with_values = self.function != "C_GetAttributeValue" && !self.written_over(first, count);
+        let mut shown = Vec::new();
+        for at in 0..count {
+            // SAFETY: by the contract of the function an array of `count` entries; `count` is small, and each is read unaligned.
+            let Some(entry) = (unsafe { memory::read_optional(place.add(at as usize)) }) else { break };
+            self.refused |= is_refused(&entry);
+            with_values &= !self.refused;
+            shown.push(attribute(&entry, with_values));
+        }
+        Value::Array(shown)
+    }
+
+    /// Whether another argument points into this array, so that the call may have changed where its values are.
+    fn written_over(&self, array: &Argument, count: CK_ULONG) -> bool {
+        let (Some(first), Ok(count)) = (array.place::<u8>(), usize::try_from(count)) else { return true };
+        let end = first.addr().saturating_add(count.saturating_mul(size_of::<CK_ATTRIBUTE>()));
+        let others = self.all.iter().filter(|argument| !std::ptr::eq(*argument, array));
+        let mut places = others.filter_map(Argument::place::<u8>).map(<*const u8>::addr);
+        places.any(|place| place < end && first.addr() < place.saturating_add(size_of::<CK_ULONG>()))
+    }
+}
+
+/// Whether a template is refused for this attribute, whatever the object is: those behind it are not looked at.
+fn is_refused(entry: &CK_ATTRIBUTE) -> bool {
+    let long = entry.ulValueLen > LONGEST_VALUE as CK_ULONG;
+    long || (entry.pValue.is_null() && entry.ulValueLen > 0) || attribute::describe(entry.type_).is_none()
 }
 
 /// A pointer that is not NULL.
@@ -99,25 +183,15 @@ fn length(argument: &Argument) -> Value {
 }
 
 /// As many handles as were found, of those that were asked for.
-fn handles(first: &Argument, most: &Argument, found: &Argument) -> Value {
+fn handles(first: &Argument, most: &Argument, found: &Argument, extent: Extent) -> Value {
     let found = read::<CK_ULONG>(found).unwrap_or(0).min(most.number().unwrap_or(0));
+    if extent == Extent::Counts {
+        return json!({ "handles": number(found) });
+    }
     let Some(place) = first.place::<CK_ULONG>() else { return Value::Null };
     // SAFETY: the function has just written so many handles from this place on, and MOST is far below what usize holds.
     let shown = (0..found.min(MOST)).filter_map(|at| unsafe { memory::read_optional(place.add(at as usize)) });
     Value::Array(shown.map(number).collect())
-}
-
-/// The attributes of a template, with the values that name and describe if the caller has put them there.
-fn template(first: &Argument, count: CK_ULONG, made_by_caller: bool) -> Value {
-    let Some(place) = first.place::<CK_ATTRIBUTE>() else { return Value::Null };
-    if count > MOST {
-        return json!({ "attributes": number(count) });
-    }
-    let entries = (0..count).filter_map(|at| {
-        // SAFETY: by the contract of the function an array of `count` entries; `count` is small, and each is read unaligned.
-        unsafe { memory::read_optional(place.add(at as usize)) }
-    });
-    Value::Array(entries.map(|entry| attribute(&entry, made_by_caller)).collect())
 }
 
 fn attribute(entry: &CK_ATTRIBUTE, with_value: bool) -> Value {
@@ -126,7 +200,7 @@ fn attribute(entry: &CK_ATTRIBUTE, with_value: bool) -> Value {
     let length =
         if entry.ulValueLen == CK_UNAVAILABLE_INFORMATION { Value::from(-1) } else { number(entry.ulValueLen) };
     shown.insert("length".to_owned(), length);
-    if let Some(value) = value(entry).filter(|_| with_value) {
+    if with_value && let Some(value) = value(entry) {
         shown.insert("value".to_owned(), value);
     }
     Value::Object(shown)
