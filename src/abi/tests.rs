@@ -7,7 +7,7 @@ use crate::ck;
 #[test]
 fn a_panic_becomes_a_general_error() {
     #[allow(clippy::panic, reason = "the defect that is planted")]
-    let rv = call::bare("C_Planted", || panic!("planted"));
+    let rv = call::bare("C_Planted", || [], || panic!("planted"));
     assert_eq!(rv, ck::CKR_GENERAL_ERROR);
 }
 

@@ -1,6 +1,5 @@
 //! The line of a call: an object of JSON, or text for people.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -51,12 +50,11 @@ fn as_json(call: &Call, arguments: Vec<(&'static str, Value)>, result: &str, too
     );
     for (at, (name, value)) in arguments.into_iter().enumerate() {
         let comma = if at == 0 { "" } else { "," };
-        // Writing into a String cannot fail, here and below.
-        let _ = write!(line, "{comma}{}:{value}", Value::from(name));
+        line.push_str(&format!("{comma}{}:{value}", Value::from(name)));
     }
-    let _ = write!(line, r#"}},"result":{},"nanoseconds":{took}"#, Value::from(result));
+    line.push_str(&format!(r#"}},"result":{},"nanoseconds":{took}"#, Value::from(result)));
     if !why.is_empty() {
-        let _ = write!(line, r#","why":{}"#, Value::from(why));
+        line.push_str(&format!(r#","why":{}"#, Value::from(why)));
     }
     line.push_str("}\n");
     line
@@ -66,12 +64,12 @@ fn as_text(call: &Call, arguments: &[(&'static str, Value)], result: &str, took:
     let mut line = format!("{} {}/{} {}(", seconds(call.begun_us), process::pid(), process::thread_id(), call.function);
     for (at, (name, value)) in arguments.iter().enumerate() {
         line.push_str(if at == 0 { "" } else { ", " });
-        let _ = write!(line, "{name}=");
+        line.push_str(&format!("{name}="));
         push(&mut line, value);
     }
-    let _ = writeln!(line, ") = {result}, {}.{:03} us", took / 1000, took % 1000);
+    line.push_str(&format!(") = {result}, {}.{:03} us\n", took / 1000, took % 1000));
     if !why.is_empty() {
-        let _ = writeln!(line, "    {why}");
+        line.push_str(&format!("    {why}\n"));
     }
     line
 }
@@ -91,11 +89,11 @@ fn push(line: &mut String, value: &Value) {
         }
         Value::Object(members) => match (members.get("type"), members.get("before"), members.get("after")) {
             (Some(name), ..) => push_object(line, name, members),
-            (None, Some(before), Some(after)) => drop(write!(line, "{before}->{after}")),
-            _ => drop(write!(line, "{value}")),
+            (None, Some(before), Some(after)) => line.push_str(&format!("{before}->{after}")),
+            _ => line.push_str(&value.to_string()),
         },
         other => {
-            let _ = write!(line, "{other}");
+            line.push_str(&format!("{other}"));
         }
     }
 }
@@ -107,8 +105,8 @@ fn push_object(line: &mut String, name: &Value, members: &Map<String, Value>) {
         line.push('=');
         push(line, value);
     } else if let Some(length) = members.get("length") {
-        let _ = write!(line, " {length} bytes");
+        line.push_str(&format!(" {length} bytes"));
     } else if let Some(length) = members.get("parameter_length") {
-        let _ = write!(line, " with {length} bytes");
+        line.push_str(&format!(" with {length} bytes"));
     }
 }

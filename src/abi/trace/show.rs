@@ -15,7 +15,7 @@ use crate::object::attribute::{self, ValueKind};
 use crate::object::template::LONGEST_VALUE;
 
 /// Attributes or handles of one argument that are shown; of more only how many there are.
-const MOST: CK_ULONG = 64;
+const MOST: usize = 64;
 /// The longest label or id that is shown, in bytes.
 const LONGEST: CK_ULONG = 256;
 /// The largest number that every reader of JSON takes as it stands: above, a double has gaps.
@@ -104,16 +104,16 @@ impl Outcome<'_> {
         if self.extent == Extent::Counts {
             return json!({ "attributes": number(count) });
         }
-        if count > MOST {
+        let Some(entries) = usize::try_from(count).ok().filter(|entries| *entries <= MOST) else {
             // Where it was refused, if it was, is not looked for.
             self.refused = true;
             return json!({ "attributes": number(count) });
-        }
-        let mut with_values = self.function != "C_GetAttributeValue" && !self.written_over(first, count);
+        };
+        let mut with_values = self.function != "C_GetAttributeValue" && !self.written_over(first, entries);
         let mut shown = Vec::new();
-        for at in 0..count {
-            // SAFETY: by the contract of the function an array of `count` entries; `count` is small, and each is read unaligned.
-            let Some(entry) = (unsafe { memory::read_optional(place.add(at as usize)) }) else { break };
+        for at in 0..entries {
+            // SAFETY: by the contract of the function an array of so many entries; they are few, and each is read unaligned.
+            let Some(entry) = (unsafe { memory::read_optional(place.add(at)) }) else { break };
             self.refused |= is_refused(&entry);
             with_values &= !self.refused;
             shown.push(attribute(&entry, with_values));
@@ -122,9 +122,9 @@ impl Outcome<'_> {
     }
 
     /// Whether another argument points into this array, so that the call may have changed where its values are.
-    fn written_over(&self, array: &Argument, count: CK_ULONG) -> bool {
-        let (Some(first), Ok(count)) = (array.place::<u8>(), usize::try_from(count)) else { return true };
-        let end = first.addr().saturating_add(count.saturating_mul(size_of::<CK_ATTRIBUTE>()));
+    fn written_over(&self, array: &Argument, entries: usize) -> bool {
+        let Some(first) = array.place::<u8>() else { return true };
+        let end = first.addr().saturating_add(entries.saturating_mul(size_of::<CK_ATTRIBUTE>()));
         let others = self.all.iter().filter(|argument| !std::ptr::eq(*argument, array));
         let mut places = others.filter_map(Argument::place::<u8>).map(<*const u8>::addr);
         places.any(|place| place < end && first.addr() < place.saturating_add(size_of::<CK_ULONG>()))
@@ -190,7 +190,8 @@ fn handles(first: &Argument, most: &Argument, found: &Argument, extent: Extent) 
     }
     let Some(place) = first.place::<CK_ULONG>() else { return Value::Null };
     // SAFETY: the function has just written so many handles from this place on, and MOST is far below what usize holds.
-    let shown = (0..found.min(MOST)).filter_map(|at| unsafe { memory::read_optional(place.add(at as usize)) });
+    let shown = (0..usize::try_from(found).unwrap_or(MOST).min(MOST))
+        .filter_map(|at| unsafe { memory::read_optional(place.add(at)) });
     Value::Array(shown.map(number).collect())
 }
 

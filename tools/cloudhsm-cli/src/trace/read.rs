@@ -108,20 +108,16 @@ cloudhsm-pkcs11[12] warn: C_Login: CKR_PIN_LOCKED: ...
 {"time":1795914648.5,"pid":7,"thread":8,"function":"C_Login","arguments":{},"result":"CKR_PIN_LOCKED","nanoseconds":9,"why":"x"}
 {"time":1795914648.5,"pid":7,"#;
 
-    fn calls(text: &str) -> (Vec<(u64, u64, String, String, u64, Option<String>)>, u64) {
+    /// Line, process, function, result, nanoseconds and reason.
+    type Parts = (u64, u64, String, String, u64, Option<String>);
+
+    fn calls(text: &str) -> (Vec<Parts>, u64) {
         let trace = all(text.as_bytes()).unwrap();
         let parts = |call: Call| (call.line, call.process, call.function, call.result, call.nanoseconds, call.why);
         (trace.calls.into_iter().map(parts).collect(), trace.other_lines)
     }
 
-    fn call(
-        line: u64,
-        process: u64,
-        function: &str,
-        result: &str,
-        took: u64,
-        why: Option<&str>,
-    ) -> (u64, u64, String, String, u64, Option<String>) {
+    fn call(line: u64, process: u64, function: &str, result: &str, took: u64, why: Option<&str>) -> Parts {
         (line, process, function.to_owned(), result.to_owned(), took, why.map(str::to_owned))
     }
 
