@@ -17,10 +17,13 @@ pub(super) fn bare<const N: usize>(
     arguments: impl FnOnce() -> [Argument; N],
     run: impl FnOnce() -> Result<()>,
 ) -> CK_RV {
-    // Noted even while there is no trace: C_Initialize is what begins it.
-    trace::begin(name, arguments(), false);
+    // C_Initialize is noted even while there is no trace, because it is what begins one.
+    let noted = trace::on() || name == "C_Initialize";
+    if noted {
+        trace::begin(name, arguments, false);
+    }
     let rv = guarded(name, run);
-    if trace::on() {
+    if noted {
         trace::end(name, rv);
     }
     rv
@@ -34,7 +37,7 @@ pub(super) fn library<const N: usize>(
     run: impl FnOnce(&'static Library) -> Result<()>,
 ) -> CK_RV {
     if trace::on() {
-        trace::begin(name, arguments(), lifecycle::current().is_some());
+        trace::begin(name, arguments, lifecycle::current().is_some());
     }
     let rv = match lifecycle::current() {
         Some(library) => guarded(name, || run(library)),
@@ -92,7 +95,11 @@ fn failed(name: &'static str, error: &Error) -> CK_RV {
 
 #[cold]
 fn panicked(name: &'static str, payload: Box<dyn std::any::Any + Send>) -> CK_RV {
-    log::write(LogLevel::Error, format_args!("{name}: CKR_GENERAL_ERROR: a bug in the library, please report it"));
+    const BUG: &str = "a bug in the library, please report it";
+    log::write(LogLevel::Error, format_args!("{name}: CKR_GENERAL_ERROR: {BUG}"));
+    if trace::on() {
+        trace::because(BUG);
+    }
     // Dropping the payload may panic again, and that would abort the host.
     std::mem::forget(payload);
     ck::CKR_GENERAL_ERROR

@@ -61,28 +61,23 @@ impl Array {
         unsafe { self.decode(true) }
     }
 
+    /// How many entries [`Array::template`] takes: all of them, or those before the one that it refuses. It looks at nothing
+    /// behind that.
+    ///
+    /// # Safety
+    /// As [`Array::template`].
+    pub(super) unsafe fn taken(self) -> usize {
+        let mut template = Template::default();
+        // SAFETY: passed on.
+        unsafe { self.entries().take_while(|(_, entry)| take(&mut template, entry, true).is_ok()).count() }
+    }
+
     unsafe fn decode(self, nested_allowed: bool) -> Result<Template> {
         let mut template = Template::default();
         // SAFETY: the caller's promise.
         for (_, entry) in unsafe { self.entries() } {
-            if attribute::is_template(entry.type_) {
-                let count = usize::try_from(entry.ulValueLen).unwrap_or(usize::MAX);
-                if !nested_allowed || !count.is_multiple_of(ENTRY) {
-                    return Err(bad_value(entry.type_, "is no array of attributes, or one inside another"));
-                }
-                let inner = Self::new(entry.pValue.cast(), (count / ENTRY) as CK_ULONG)
-                    .map_err(|_| bad_value(entry.type_, "is no array of attributes"))?;
-                // SAFETY: the value of such an attribute is an array, by the standard.
-                template.push_template(entry.type_, &unsafe { inner.decode(false) }?)?;
-            } else {
-                if entry.ulValueLen > LONGEST_VALUE as CK_ULONG {
-                    return Err(bad_value(entry.type_, "is longer than any value may be"));
-                }
-                // SAFETY: the value may be read for its length, by the caller's word.
-                let bytes = unsafe { memory::input(entry.pValue.cast(), entry.ulValueLen) }
-                    .map_err(|_| bad_value(entry.type_, "is NULL"))?;
-                template.push(entry.type_, bytes)?;
-            }
+            // SAFETY: passed on.
+            unsafe { take(&mut template, &entry, nested_allowed) }?;
         }
         Ok(template)
     }
@@ -118,6 +113,30 @@ impl Array {
         }
         outcome
     }
+}
+
+/// Takes one entry of the caller's array into a template.
+///
+/// # Safety
+/// The value of the entry is what the caller says it is.
+unsafe fn take(template: &mut Template, entry: &CK_ATTRIBUTE, nested_allowed: bool) -> Result<()> {
+    if attribute::is_template(entry.type_) {
+        let count = usize::try_from(entry.ulValueLen).unwrap_or(usize::MAX);
+        if !nested_allowed || !count.is_multiple_of(ENTRY) {
+            return Err(bad_value(entry.type_, "is no array of attributes, or one inside another"));
+        }
+        let inner = Array::new(entry.pValue.cast(), (count / ENTRY) as CK_ULONG)
+            .map_err(|_| bad_value(entry.type_, "is no array of attributes"))?;
+        // SAFETY: the value of such an attribute is an array, by the standard.
+        return template.push_template(entry.type_, &unsafe { inner.decode(false) }?);
+    }
+    if entry.ulValueLen > LONGEST_VALUE as CK_ULONG {
+        return Err(bad_value(entry.type_, "is longer than any value may be"));
+    }
+    // SAFETY: the value may be read for its length, by the caller's word.
+    let bytes = unsafe { memory::input(entry.pValue.cast(), entry.ulValueLen) }
+        .map_err(|_| bad_value(entry.type_, "is NULL"))?;
+    template.push(entry.type_, bytes)
 }
 
 fn bad_value(id: CK_ATTRIBUTE_TYPE, why: &str) -> Error {

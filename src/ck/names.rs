@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::{CK_KEY_TYPE, CK_OBJECT_CLASS, CK_RV, CK_USER_TYPE};
+use super::vendor::CKK_CLOUDHSM_ML_DSA;
+use super::*;
 
 macro_rules! names {
     ($(#[$about:meta])* $function:ident($type:ident) $($name:ident)*) => {
@@ -10,7 +11,7 @@ macro_rules! names {
         #[must_use]
         pub fn $function(number: $type) -> Cow<'static, str> {
             match number {
-                $(super::$name => Cow::Borrowed(stringify!($name)),)*
+                $($name => Cow::Borrowed(stringify!($name)),)*
                 _ => Cow::Owned(format!(concat!(stringify!($type), " {:#x}"), number)),
             }
         }
@@ -54,6 +55,7 @@ names! {
     CKK_SHA512_HMAC
     CKK_EC_EDWARDS
     CKK_ML_DSA
+    CKK_CLOUDHSM_ML_DSA
 }
 
 names! {

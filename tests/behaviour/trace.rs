@@ -14,11 +14,29 @@ const TEXT: &str = "text";
 const JSON: &str = "json";
 /// What a program must not find in the trace: a key that comes in, and what goes in and comes out.
 const KEY: [u8; 32] = *b"0123456789abcdefSECRETSECRETabcd";
+const LEFTOVER: &[u8; 24] = b"left over in the memory!";
 const PLAIN: &[u8; 32] = b"a plaintext that nobody may see!";
 
 /// What an application does; `folder` gets what the tests look for.
 fn work(folder: &Path) {
     let session = hsm();
+    let digest = session.digest(CKM_SHA256, PLAIN).unwrap();
+    let random = session.random(32).unwrap();
+    let own = Template::new().number(CKA_VALUE_LEN, 32).on(&[CKA_SIGN]);
+    let own = session.generate(CKM_GENERIC_SECRET_KEY_GEN, &own).unwrap();
+    let mac = session.sign(&mut Mechanism::new(CKM_SHA256_HMAC), own, PLAIN).unwrap();
+    // What stands in the memory for an answer that there is none of.
+    let mut leftover = *LEFTOVER;
+    let mut asked = CK_ATTRIBUTE {
+        type_: CKA_APPLICATION,
+        pValue: leftover.as_mut_ptr().cast(),
+        ulValueLen: LEFTOVER.len() as CK_ULONG,
+    };
+    let answer_of_none = answer(call!(C_GetAttributeValue(session.0, own, &raw mut asked, 1)));
+    assert_eq!((answer_of_none, leftover), (code(CKR_ATTRIBUTE_TYPE_INVALID), *LEFTOVER));
+    for (name, secret) in [("digest", digest), ("random", random), ("mac", mac)] {
+        fs::write(folder.join(name), secret).unwrap();
+    }
     let key = session
         .create(
             &plain_aes_value(&KEY).label("a \"key\") = CKR_OK, 1.000 us").bytes(CKA_ID, &[1, 0xab]).on(&[CKA_ENCRYPT]),
@@ -60,10 +78,11 @@ fn trace_of(test: &Test, form: &str, folder: &Folder) -> Option<String> {
 
 /// No secret stands in a trace: as it is, in hexadecimal of either case, or as a list of numbers.
 fn assert_keeps_secrets(trace: &str, folder: &Folder) {
-    let cipher = fs::read(folder.path().join("cipher")).unwrap();
-    assert!(cipher.len() >= PLAIN.len());
+    let made = ["cipher", "digest", "random", "mac"].map(|name| fs::read(folder.path().join(name)).unwrap());
+    assert!(made.iter().all(|secret| secret.len() >= PLAIN.len()));
     let passwords = [ALICE, OFFICER].map(|pin| pin.split_once(':').unwrap().1.as_bytes().to_vec());
-    for secret in [&KEY[..], &PLAIN[..], &cipher[..16], &passwords[0], &passwords[1]] {
+    let given = [&KEY[..], &PLAIN[..], &LEFTOVER[..]].map(<[u8]>::to_vec);
+    for secret in given.iter().chain(&made).chain(&passwords) {
         // A half of it is too much, too.
         for part in [&secret[..secret.len() / 2], &secret[secret.len() / 2..]] {
             let lower: String = part.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -214,6 +233,30 @@ fn refused_unseen() {
     let (first, second) = (refused.as_mut_ptr(), behind.as_mut_ptr());
     let made = call!(C_GenerateKeyPair(session.0, mechanism.raw(), first, 2, second, 1, place, place));
     assert_eq!(answer(made), code(CKR_ATTRIBUTE_TYPE_INVALID));
+    // So is what has the wrong shape, what stands twice, and what is wrong inside a template in a template.
+    let mut flag_of_two = [CK_TRUE, CK_TRUE];
+    let long_flag = CK_ATTRIBUTE { type_: CKA_TOKEN, pValue: flag_of_two.as_mut_ptr().cast(), ulValueLen: 2 };
+    let good_flag = CK_ATTRIBUTE { type_: CKA_ENCRYPT, pValue: flag_of_two.as_mut_ptr().cast(), ulValueLen: 1 };
+    let second_flag = CK_ATTRIBUTE { pValue: nowhere(), ..good_flag };
+    let mut inner = [entry(0x7fff_0001, &raw mut size)];
+    let nested = CK_ATTRIBUTE {
+        type_: CKA_WRAP_TEMPLATE,
+        pValue: inner.as_mut_ptr().cast(),
+        ulValueLen: size_of::<CK_ATTRIBUTE>() as CK_ULONG,
+    };
+    for (mut entries, expected) in [
+        ([long_flag, entry(CKA_VALUE_LEN, nowhere()), good_flag], CKR_ATTRIBUTE_VALUE_INVALID),
+        ([good_flag, second_flag, entry(CKA_VALUE_LEN, nowhere())], CKR_TEMPLATE_INCONSISTENT),
+        ([nested, entry(CKA_VALUE_LEN, nowhere()), good_flag], CKR_ATTRIBUTE_TYPE_INVALID),
+    ] {
+        let made = call!(C_CreateObject(session.0, entries.as_mut_ptr(), 3, &raw mut key));
+        assert_eq!(answer(made), code(expected));
+        let mut mechanism = Mechanism::new(CKM_EC_KEY_PAIR_GEN);
+        let place = &raw mut key;
+        let made =
+            call!(C_GenerateKeyPair(session.0, mechanism.raw(), entries.as_mut_ptr(), 3, nowhere(), 1, place, place));
+        assert_eq!(answer(made), code(expected));
+    }
     // The handle is written over the place of a value, which is no address any more.
     let mut yes = CK_TRUE;
     let flag = |value: *mut CK_BBOOL| CK_ATTRIBUTE { type_: CKA_ENCRYPT, pValue: value.cast(), ulValueLen: 1 };

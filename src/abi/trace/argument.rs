@@ -25,7 +25,7 @@ pub(in super::super) enum Passed {
 impl Argument {
     /// Notes an argument, without a look at what it points to.
     pub(in super::super) fn new(name: &'static str, kind: &'static str, passed: impl Into<Passed>) -> Self {
-        // Raw identifiers do not reach into C: `type` is a word of Rust's.
+        // The list of functions spells `type_` what the standard names `type`, which is a word of Rust's.
         let name = name.trim_end_matches('_');
         Self { name, kind, passed: passed.into(), before: None }
     }

@@ -29,9 +29,25 @@ fn in_extent(call: &Call, rv: CK_RV, took: Duration, text: bool, extent: Extent)
     }
 }
 
+/// The longest reason that is shown, in characters: with all that JSON escapes a line of counts still fits.
+const LONGEST_REASON: usize = 600;
+
 /// A message is one line, whatever a path or a label in it holds.
 fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    text.chars().take(LONGEST_REASON).map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// A text in quotes, in which no character controls a terminal: JSON leaves those above U+007E as they are.
+fn quoted(text: &Value) -> String {
+    let mut made = String::new();
+    for c in text.to_string().chars() {
+        if c.is_control() {
+            made.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            made.push(c);
+        }
+    }
+    made
 }
 
 /// Seconds since 1970 with six digits behind the point.
@@ -50,7 +66,7 @@ fn as_json(call: &Call, arguments: Vec<(&'static str, Value)>, result: &str, too
     );
     for (at, (name, value)) in arguments.into_iter().enumerate() {
         let comma = if at == 0 { "" } else { "," };
-        line.push_str(&format!("{comma}{}:{value}", Value::from(name)));
+        line.push_str(&format!("{comma}{}:{}", Value::from(name), quoted(&value)));
     }
     line.push_str(&format!(r#"}},"result":{},"nanoseconds":{took}"#, Value::from(result)));
     if !why.is_empty() {
@@ -92,9 +108,7 @@ fn push(line: &mut String, value: &Value) {
             (None, Some(before), Some(after)) => line.push_str(&format!("{before}->{after}")),
             _ => line.push_str(&value.to_string()),
         },
-        other => {
-            line.push_str(&format!("{other}"));
-        }
+        other => line.push_str(&quoted(other)),
     }
 }
 
@@ -103,7 +117,11 @@ fn push_object(line: &mut String, name: &Value, members: &Map<String, Value>) {
     push(line, name);
     if let Some(value) = members.get("value") {
         line.push('=');
-        push(line, value);
+        // What the program has written stands in quotes, so that a label NULL is not a pointer.
+        match value.as_str() {
+            Some(text) if !text.starts_with("CK") => line.push_str(&quoted(value)),
+            _ => push(line, value),
+        }
     } else if let Some(length) = members.get("length") {
         line.push_str(&format!(" {length} bytes"));
     } else if let Some(length) = members.get("parameter_length") {

@@ -2,7 +2,7 @@
 //!
 //! What it shows of an argument follows from its type in the list of functions. It never shows a PIN, key material, input or
 //! output: of memory only lengths, of a template what names and describes the object ([`show`]). While it is off, a call pays
-//! one look at a number.
+//! two looks at a number.
 
 mod argument;
 mod line;
@@ -62,18 +62,21 @@ thread_local! {
 /// argument, and neither does the trace.
 #[cold]
 #[inline(never)]
-pub(super) fn begin<const N: usize>(function: &'static str, mut arguments: [Argument; N], runs: bool) {
-    if runs {
-        Argument::note_rooms(&mut arguments);
-    }
-    let call = Call {
-        function,
-        arguments: Box::new(arguments),
-        why: String::new(),
-        begun_us: process::wall_clock_us(),
-        begun: Instant::now(),
-    };
-    put(Some(Box::new(call)));
+pub(super) fn begin<const N: usize>(function: &'static str, arguments: impl FnOnce() -> [Argument; N], runs: bool) {
+    guarded(|| {
+        let mut arguments = arguments();
+        if runs {
+            Argument::note_rooms(&mut arguments);
+        }
+        let call = Call {
+            function,
+            arguments: Box::new(arguments),
+            why: String::new(),
+            begun_us: process::wall_clock_us(),
+            begun: Instant::now(),
+        };
+        put(Some(Box::new(call)));
+    });
 }
 
 /// Says why the call of this thread fails.
@@ -84,20 +87,25 @@ pub(super) fn because(why: &str) {
     }
 }
 
-/// Writes the line of the call, which has ended with this result. Whatever goes wrong here, the caller gets his result.
+/// Writes the line of the call, which has ended with this result, if calls are traced by now.
 #[cold]
 #[inline(never)]
 pub(super) fn end(function: &'static str, rv: CK_RV) {
     // None, or another one, if a C_Initialize has switched the trace on or off meanwhile.
-    let Some(call) = take().filter(|call| call.function == function) else { return };
+    let Some(call) = take().filter(|call| on() && call.function == function) else { return };
     let took = call.begun.elapsed();
-    let written = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+    guarded(|| {
         let text = FORM.load(Ordering::Relaxed) != Trace::Json as u8;
         let place = if OWN_PLACE.load(Ordering::Acquire) { &PLACE } else { log::place() };
         place.write(line::of(&call, rv, took, text).as_bytes());
-    }));
+    });
+}
+
+/// A bug in the trace costs a line, never a result: nothing leaves here that would go on into C.
+fn guarded(work: impl FnOnce()) {
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
     // As in `call`: dropping what a panic carries may panic again.
-    std::mem::forget(written);
+    std::mem::forget(outcome);
 }
 
 /// A thread that is ending has no place for a call any more; what it still calls is not traced.

@@ -8,11 +8,11 @@
 use serde_json::{Map, Value, json};
 
 use super::super::memory;
+use super::super::template::Array;
 use super::argument::{Argument, Passed};
 use crate::ck::{self, CK_ATTRIBUTE, CK_MECHANISM, CK_RV, CK_ULONG, CK_UNAVAILABLE_INFORMATION, names};
 use crate::mechanism;
 use crate::object::attribute::{self, ValueKind};
-use crate::object::template::LONGEST_VALUE;
 
 /// Attributes or handles of one argument that are shown; of more only how many there are.
 const MOST: usize = 64;
@@ -98,27 +98,31 @@ impl Outcome<'_> {
         }
     }
 
-    /// The attributes of a template, with the values that name and describe if the caller has put them there.
+    /// The attributes of a template as far as the call has looked at them, with the values that name and describe if the
+    /// caller has put them there.
     fn template(&mut self, first: &Argument, count: CK_ULONG) -> Value {
         let Some(place) = first.place::<CK_ATTRIBUTE>() else { return Value::Null };
-        if self.extent == Extent::Counts {
-            return json!({ "attributes": number(count) });
+        let counted = json!({ "attributes": number(count) });
+        let Ok(entries) = usize::try_from(count) else { return counted };
+        let made_by_caller = self.function != "C_GetAttributeValue";
+        let mut taken = 0;
+        if made_by_caller {
+            let array = Array::new(place.cast_mut(), count).ok().filter(|_| !self.written_over(first, entries));
+            // SAFETY: by the contract of the function an array, at which it has looked as this does.
+            taken = array.map_or(0, |array| unsafe { array.taken() });
+            self.refused = taken < entries;
+            if array.is_none() {
+                return counted;
+            }
         }
-        let Some(entries) = usize::try_from(count).ok().filter(|entries| *entries <= MOST) else {
-            // Where it was refused, if it was, is not looked for.
-            self.refused = true;
-            return json!({ "attributes": number(count) });
-        };
-        let mut with_values = self.function != "C_GetAttributeValue" && !self.written_over(first, entries);
-        let mut shown = Vec::new();
-        for at in 0..entries {
-            // SAFETY: by the contract of the function an array of so many entries; they are few, and each is read unaligned.
-            let Some(entry) = (unsafe { memory::read_optional(place.add(at)) }) else { break };
-            self.refused |= is_refused(&entry);
-            with_values &= !self.refused;
-            shown.push(attribute(&entry, with_values));
+        if self.extent == Extent::Counts || entries > MOST {
+            return counted;
         }
-        Value::Array(shown)
+        // Of the entry that is refused the type and the length were read.
+        let seen = if made_by_caller { entries.min(taken + 1) } else { entries };
+        // SAFETY: so many entries the function has read; they are few, and each is read unaligned.
+        let shown = (0..seen).filter_map(|at| Some((at, unsafe { memory::read_optional(place.add(at)) }?)));
+        Value::Array(shown.map(|(at, entry)| attribute(&entry, at < taken)).collect())
     }
 
     /// Whether another argument points into this array, so that the call may have changed where its values are.
@@ -129,12 +133,6 @@ impl Outcome<'_> {
         let mut places = others.filter_map(Argument::place::<u8>).map(<*const u8>::addr);
         places.any(|place| place < end && first.addr() < place.saturating_add(size_of::<CK_ULONG>()))
     }
-}
-
-/// Whether a template is refused for this attribute, whatever the object is: those behind it are not looked at.
-fn is_refused(entry: &CK_ATTRIBUTE) -> bool {
-    let long = entry.ulValueLen > LONGEST_VALUE as CK_ULONG;
-    long || (entry.pValue.is_null() && entry.ulValueLen > 0) || attribute::describe(entry.type_).is_none()
 }
 
 /// A pointer that is not NULL.
@@ -149,7 +147,8 @@ fn number(number: CK_ULONG) -> Value {
 
 fn scalar(kind: &str, value: CK_ULONG) -> Value {
     match kind {
-        "CK_BBOOL" => Value::from(value != 0),
+        // Neither of the two: the number says more.
+        "CK_BBOOL" if value <= 1 => Value::from(value == 1),
         "CK_FLAGS" | "CK_SLOT_ID" => Value::from(format!("{value:#x}")),
         "CK_MECHANISM_TYPE" => mechanism_name(value),
         "CK_USER_TYPE" => Value::from(names::user_type(value)),

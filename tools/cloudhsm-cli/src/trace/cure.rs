@@ -2,18 +2,24 @@
 
 const PAGE: &str = include_str!("../../../../docs/troubleshooting.md");
 
-/// What the page says of a return value of a function; a row that names the function comes before one that names none.
+/// What the page says of a return value of a function: of the row that names the function, else of the first that names none.
+/// A row of a code in a certain case ("from C_CreateObject of a certificate", or with the words of a message) is for people.
 pub(super) fn of(result: &str, function: &str) -> Option<String> {
+    // As the page says in a row of its own, those of wrapping and unwrapping keys are the key's.
+    let result = result.replacen("CKR_UNWRAPPING_KEY_", "CKR_KEY_", 1).replacen("CKR_WRAPPING_KEY_", "CKR_KEY_", 1);
     let rows = || {
         PAGE.lines().filter_map(|line| {
             let mut cells = line.strip_prefix('|')?.split('|').map(str::trim);
-            Some((cells.next()?, cells.nth(1)?)).filter(|(codes, _)| has_word(codes, result))
+            let (codes, cure) = (cells.next()?, cells.nth(1)?);
+            let (codes, from) = codes.split_once(" from ").map_or((codes, None), |(codes, from)| (codes, Some(from)));
+            let general = from.is_none_or(|from| !from.contains("C_"));
+            let special = from.is_some_and(|from| has_word(from, function));
+            let certain = codes.contains('"') || from.is_some_and(|from| from.contains(" of "));
+            (has_word(codes, &result) && !certain).then_some((general, special, cure))
         })
     };
-    let special = rows().find(|(codes, _)| has_word(codes, function));
-    special
-        .or_else(|| rows().find(|(codes, _)| !codes.contains(" from ") && !codes.contains('"')))
-        .map(|(_, cure)| plain(cure))
+    let row = rows().find(|(_, special, _)| *special).or_else(|| rows().find(|(general, ..)| *general));
+    row.map(|(.., cure)| plain(cure))
 }
 
 fn has_word(text: &str, wanted: &str) -> bool {
@@ -49,6 +55,13 @@ mod tests {
         assert!(of("CKR_FUNCTION_FAILED", "C_OpenSession").contains("CKF_RW_SESSION"));
         assert!(of("CKR_FUNCTION_FAILED", "C_Initialize").contains("configuration (docs/configuration.md)"));
         assert!(of("CKR_PIN_LEN_RANGE", "C_SetPIN").contains("choose another"), "a row of two codes");
+        assert!(
+            of("CKR_ATTRIBUTE_VALUE_INVALID", "C_CreateObject").contains("CKA_PRIVATE"),
+            "not that of certificates"
+        );
+        assert!(!of("CKR_DEVICE_ERROR", "C_Sign").is_empty(), "from any call");
+        assert!(!of("CKR_FUNCTION_FAILED", "C_Sign").is_empty(), "from an operation with a key");
+        assert_eq!(of("CKR_WRAPPING_KEY_HANDLE_INVALID", "C_WrapKey"), of("CKR_KEY_HANDLE_INVALID", "C_SignInit"));
         assert_eq!(super::of("CKR_OK", "C_Sign"), None);
         assert_eq!(super::of("CKR_PIN", "C_Login"), None, "part of a word is no code");
     }

@@ -18,7 +18,7 @@ pub(crate) enum Command {
     /// Show what was called, how often and how long, what failed and why, and the slowest calls
     #[command(after_help = "\
 Examples:
-  CLOUDHSM_PKCS11_TRACE=json CLOUDHSM_PKCS11_TRACE_FILE=trace.log ssh-keygen -D /usr/lib/libcloudhsm_pkcs11.so
+  CLOUDHSM_PKCS11_TRACE=json CLOUDHSM_PKCS11_TRACE_FILE=trace.log pkcs11-tool --module libcloudhsm_pkcs11.so -O
   cloudhsm-cli trace summarize --file trace.log
   cloudhsm-cli trace summarize --file trace.log --slowest 3")]
     Summarize(Summarize),

@@ -27,7 +27,7 @@ pub(super) struct Trace {
 /// Reads a trace to its end.
 pub(super) fn all(mut lines: impl BufRead) -> io::Result<Trace> {
     let mut trace = Trace::default();
-    let (mut bytes, mut number, mut just_called) = (Vec::new(), 0, false);
+    let (mut bytes, mut number, mut just_failed) = (Vec::new(), 0, false);
     loop {
         bytes.clear();
         if lines.read_until(b'\n', &mut bytes)? == 0 {
@@ -36,17 +36,22 @@ pub(super) fn all(mut lines: impl BufRead) -> io::Result<Trace> {
         number += 1;
         let text = String::from_utf8_lossy(&bytes);
         let text = text.trim_end_matches('\n');
-        if let Some(call) = of_json(text, number).or_else(|| of_text(text, number)) {
+        if let Some(call) = of_json(text, number) {
             trace.calls.push(call);
-            just_called = true;
+            just_failed = false;
             continue;
         }
-        // In text the line below a call says why it failed.
+        if let Some(call) = of_text(text, number) {
+            just_failed = call.result != "CKR_OK";
+            trace.calls.push(call);
+            continue;
+        }
+        // In text the line below a call that failed says why.
         match (text.strip_prefix("    "), trace.calls.last_mut()) {
-            (Some(why), Some(call)) if just_called && call.why.is_none() => call.why = Some(why.to_owned()),
+            (Some(why), Some(call)) if just_failed => call.why = Some(why.to_owned()),
             _ => trace.other_lines += 1,
         }
-        just_called = false;
+        just_failed = false;
     }
 }
 
@@ -126,9 +131,8 @@ cloudhsm-pkcs11[12] warn: C_Login: CKR_PIN_LOCKED: ...
         let (read, others) = calls(TEXT);
         let why = Some("no such user with that PIN");
         assert_eq!(read[0], call(2, 12, "C_Login", "CKR_PIN_INCORRECT", 224_223_078, why));
-        // The first line below a call is taken for its reason in any case; a program's own output does not begin so.
-        assert_eq!(read[1], call(4, 12, "C_FindObjectsInit", "CKR_OK", 250, Some("a line of the program's")));
-        assert_eq!((read.len(), others), (2, 2));
+        assert_eq!(read[1], call(4, 12, "C_FindObjectsInit", "CKR_OK", 250, None));
+        assert_eq!((read.len(), others), (2, 3));
         let (read, others) = calls(JSON);
         assert_eq!(
             read,
