@@ -20,7 +20,7 @@ pub(super) fn bare<const N: usize>(
     // C_Initialize is noted even while there is no trace, because it is what begins one.
     let noted = trace::on() || name == "C_Initialize";
     if noted {
-        trace::begin(name, arguments, false);
+        trace::begin(name, arguments(), false);
     }
     let rv = guarded(name, run);
     if noted {
@@ -37,7 +37,8 @@ pub(super) fn library<const N: usize>(
     run: impl FnOnce(&'static Library) -> Result<()>,
 ) -> CK_RV {
     if trace::on() {
-        trace::begin(name, arguments, lifecycle::current().is_some());
+        // Made here: handed over as they are, they would be kept in memory on the way without a trace, too.
+        trace::begin(name, arguments(), lifecycle::current().is_some());
     }
     let rv = match lifecycle::current() {
         Some(library) => guarded(name, || run(library)),

@@ -62,9 +62,8 @@ thread_local! {
 /// argument, and neither does the trace.
 #[cold]
 #[inline(never)]
-pub(super) fn begin<const N: usize>(function: &'static str, arguments: impl FnOnce() -> [Argument; N], runs: bool) {
+pub(super) fn begin<const N: usize>(function: &'static str, mut arguments: [Argument; N], runs: bool) {
     guarded(|| {
-        let mut arguments = arguments();
         if runs {
             Argument::note_rooms(&mut arguments);
         }
