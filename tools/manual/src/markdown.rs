@@ -96,7 +96,7 @@ fn plain(text: &str) -> String {
     parts.collect()
 }
 
-/// `code` and **words** are bold; of a [link](target) the words stay.
+/// `code` and **words** are bold; of a link the words stay.
 fn inline(text: &str) -> Vec<Inline> {
     let mut parts = Vec::new();
     let mut rest = text;
