@@ -19,6 +19,10 @@ static KEPT: ForkPointer<Library> = ForkPointer::new();
 /// another thread was inside sees its parent's epoch and is not held up by a thread that it does not have.
 static INSIDE: AtomicU64 = AtomicU64::new(0);
 
+const SPOILED: Error = Error::new(ck::CKR_FIPS_SELF_TEST_FAILED, "a self-test has failed in this process");
+const NOT_INITIALIZED: Error =
+    Error::new(ck::CKR_CRYPTOKI_NOT_INITIALIZED, "C_Initialize was not called in this process, or C_Finalize since");
+
 /// Whether a self-test has failed in this process: from then on nothing is answered (FIPS 140-3 section 7.10.1).
 static BROKEN: AtomicBool = AtomicBool::new(false);
 
@@ -32,15 +36,11 @@ pub(super) fn stop_for_good() {
 /// Why there is no current library.
 #[cold]
 pub(super) fn why_not() -> CK_RV {
-    let (rv, why) = if BROKEN.load(Ordering::Acquire) {
-        (ck::CKR_FIPS_SELF_TEST_FAILED, "a self-test has failed in this process")
-    } else {
-        (ck::CKR_CRYPTOKI_NOT_INITIALIZED, "C_Initialize was not called in this process, or C_Finalize since")
-    };
+    let why = if BROKEN.load(Ordering::Acquire) { SPOILED } else { NOT_INITIALIZED };
     if trace::on() {
-        trace::because(why);
+        trace::because(why.message());
     }
-    rv
+    why.rv()
 }
 
 /// The current library.
@@ -57,7 +57,7 @@ pub(super) unsafe fn initialize(arguments: *mut c_void) -> Result<()> {
     fork::install()?;
     let _inside = enter();
     if BROKEN.load(Ordering::Acquire) {
-        return Err(Error::new(ck::CKR_FIPS_SELF_TEST_FAILED, "a self-test has failed in this process"));
+        return Err(SPOILED);
     }
     if current().is_some() {
         return Err(Error::new(ck::CKR_CRYPTOKI_ALREADY_INITIALIZED, "C_Initialize was called already"));
@@ -81,8 +81,7 @@ pub(super) unsafe fn finalize(reserved: *mut c_void) -> Result<()> {
         return Err(Error::new(ck::CKR_ARGUMENTS_BAD, "pReserved must be NULL"));
     }
     let _inside = enter();
-    let library =
-        current().ok_or(Error::new(ck::CKR_CRYPTOKI_NOT_INITIALIZED, "C_Initialize was not called in this process"))?;
+    let library = current().ok_or(NOT_INITIALIZED)?;
     CURRENT.store(None);
     library.stop();
     Ok(())

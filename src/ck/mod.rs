@@ -4,6 +4,7 @@
 
 pub use cryptoki_sys::*;
 
+pub mod cure;
 pub mod names;
 pub mod vendor;
 

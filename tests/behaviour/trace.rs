@@ -139,6 +139,8 @@ fn as_json_a_line_for_each_call() {
         assert_eq!(work[3]["arguments"]["userType"], "CKU_USER");
         assert_eq!(work[3]["arguments"]["pPin"], "set");
         assert!(work[3]["why"].as_str().unwrap().contains("logged in"));
+        // docs/troubleshooting.md.
+        assert_eq!(work[3]["what_to_do"], "log in once; log out to change the user");
         assert_eq!(work[5]["arguments"]["phObject"], json!([]));
         assert_eq!(work[8]["arguments"]["hSession"], 0x1234);
         assert_eq!(work[9]["arguments"]["pInfo"], Value::Null);
@@ -163,6 +165,7 @@ fn as_text_too() {
             "pMechanism=CKM_AES_CBC with 16 bytes, hKey=",
             "C_Logout(hSession=4660) = CKR_SESSION_HANDLE_INVALID, ",
             "C_GetInfo(pInfo=NULL) = CKR_ARGUMENTS_BAD, ",
+            "\n    -> log in once; log out to change the user\n",
             "C_Finalize(pReserved=NULL) = CKR_OK, ",
         ] {
             assert!(trace.contains(part), "{part}: {trace}");

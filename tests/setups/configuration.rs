@@ -48,6 +48,7 @@ fn a_wrong_variable_is_one_line() {
         ("CLOUDHSM_PKCS11_GROUP", "staff", &["staff"]),
         ("CLOUDHSM_PKCS11_PIN_MEMORY_KIB", "1", &["19456"]),
         ("CLOUDHSM_PKCS11_LOG_LEVEL", "loud\nly", &["loud"]),
+        ("CLOUDHSM_PKCS11_TRACE", "yes", &["yes", "text", "json"]),
     ] {
         let outcome = hsm.child().set(name, value).steps("initialize").run();
         outcome.assert_one_line("initialize", FUNCTION_FAILED, Path::new(name), words);
@@ -58,6 +59,9 @@ fn a_wrong_variable_is_one_line() {
     let log = hsm.home.join("no/such.log");
     let outcome = hsm.child().set("CLOUDHSM_PKCS11_LOG_FILE", &log).steps("initialize").run();
     outcome.assert_one_line("initialize", FUNCTION_FAILED, &log, &["log_file", "No such file"]);
+    let traced = hsm.child().set("CLOUDHSM_PKCS11_TRACE", "json").set("CLOUDHSM_PKCS11_TRACE_FILE", &log);
+    let outcome = traced.steps("initialize").run();
+    outcome.assert_one_line("initialize", FUNCTION_FAILED, &log, &["trace_file", "No such file"]);
     hsm.assert_whole();
 }
 

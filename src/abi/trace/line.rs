@@ -1,32 +1,42 @@
 //! The line of a call: an object of JSON, or text for people.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 
 use super::show::Extent;
 use super::{Call, show};
-use crate::ck::{CK_RV, names};
+use crate::ck::{CK_RV, cure, names};
 use crate::platform::process;
 
 /// The most bytes that a pipe takes from one writer without those of another in between (POSIX, `PIPE_BUF` of Linux).
 const LONGEST: usize = 4096;
 
-/// The line, or in text the line and below it why the call failed, each ended.
-pub(super) fn of(call: &Call, rv: CK_RV, took: Duration, text: bool) -> String {
-    let whole = in_extent(call, rv, took, text, Extent::Whole);
-    if whole.len() <= LONGEST { whole } else { in_extent(call, rv, took, text, Extent::Counts) }
+/// What a line says beside its arguments.
+struct Ending {
+    result: Cow<'static, str>,
+    nanoseconds: u64,
+    /// Why the call failed, and what to do about it; empty if it did not, or if there is nothing to say.
+    why: String,
+    what_to_do: String,
 }
 
-fn in_extent(call: &Call, rv: CK_RV, took: Duration, text: bool, extent: Extent) -> String {
-    let arguments = show::arguments(call.function, &call.arguments, rv, extent);
-    let why = one_line(&call.why);
-    let took = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
-    if text {
-        as_text(call, &arguments, &names::name(rv), took, &why)
-    } else {
-        as_json(call, arguments, &names::name(rv), took, why)
-    }
+/// The line, or in text the line and below it why the call failed and what to do, each ended.
+pub(super) fn of(call: &Call, rv: CK_RV, took: Duration, text: bool) -> String {
+    let result = names::name(rv);
+    let ending = Ending {
+        nanoseconds: u64::try_from(took.as_nanos()).unwrap_or(u64::MAX),
+        why: one_line(&call.why),
+        what_to_do: cure::of(&result, call.function).unwrap_or_default(),
+        result,
+    };
+    let in_extent = |extent| {
+        let arguments = show::arguments(call.function, &call.arguments, rv, extent);
+        if text { as_text(call, &arguments, &ending) } else { as_json(call, arguments, &ending) }
+    };
+    let whole = in_extent(Extent::Whole);
+    if whole.len() <= LONGEST { whole } else { in_extent(Extent::Counts) }
 }
 
 /// The longest reason that is shown, in characters: with all that JSON escapes a line of counts still fits.
@@ -55,7 +65,7 @@ fn seconds(microseconds: u64) -> String {
     format!("{}.{:06}", microseconds / 1_000_000, microseconds % 1_000_000)
 }
 
-fn as_json(call: &Call, arguments: Vec<(&'static str, Value)>, result: &str, took: u64, why: String) -> String {
+fn as_json(call: &Call, arguments: Vec<(&'static str, Value)>, ending: &Ending) -> String {
     // Written one after the other, so that a reader finds time and function first; each value is made by the JSON library.
     let mut line = format!(
         r#"{{"time":{},"pid":{},"thread":{},"function":{},"arguments":{{"#,
@@ -68,24 +78,30 @@ fn as_json(call: &Call, arguments: Vec<(&'static str, Value)>, result: &str, too
         let comma = if at == 0 { "" } else { "," };
         line.push_str(&format!("{comma}{}:{}", Value::from(name), quoted(&value)));
     }
-    line.push_str(&format!(r#"}},"result":{},"nanoseconds":{took}"#, Value::from(result)));
-    if !why.is_empty() {
-        line.push_str(&format!(r#","why":{}"#, Value::from(why)));
+    let Ending { result, nanoseconds, why, what_to_do } = ending;
+    line.push_str(&format!(r#"}},"result":{},"nanoseconds":{nanoseconds}"#, Value::from(result.as_ref())));
+    for (name, text) in [("why", why), ("what_to_do", what_to_do)] {
+        if !text.is_empty() {
+            line.push_str(&format!(r#","{name}":{}"#, Value::from(text.as_str())));
+        }
     }
     line.push_str("}\n");
     line
 }
 
-fn as_text(call: &Call, arguments: &[(&'static str, Value)], result: &str, took: u64, why: &str) -> String {
+fn as_text(call: &Call, arguments: &[(&'static str, Value)], ending: &Ending) -> String {
     let mut line = format!("{} {}/{} {}(", seconds(call.begun_us), process::pid(), process::thread_id(), call.function);
     for (at, (name, value)) in arguments.iter().enumerate() {
         line.push_str(if at == 0 { "" } else { ", " });
         line.push_str(&format!("{name}="));
         push(&mut line, value);
     }
-    line.push_str(&format!(") = {result}, {}.{:03} us\n", took / 1000, took % 1000));
-    if !why.is_empty() {
-        line.push_str(&format!("    {why}\n"));
+    let Ending { result, nanoseconds, why, what_to_do } = ending;
+    line.push_str(&format!(") = {result}, {}.{:03} us\n", nanoseconds / 1000, nanoseconds % 1000));
+    for (before, text) in [("", why), ("-> ", what_to_do)] {
+        if !text.is_empty() {
+            line.push_str(&format!("    {before}{text}\n"));
+        }
     }
     line
 }

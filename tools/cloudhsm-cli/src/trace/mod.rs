@@ -1,7 +1,6 @@
 //! The `trace` commands: what a program has asked of the library, from the trace that the library wrote (docs/tracing.md).
 //! AWS has none.
 
-mod cure;
 mod read;
 mod summary;
 

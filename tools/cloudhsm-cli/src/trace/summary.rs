@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-use super::cure;
 use super::read::{Call, Trace};
 
 /// Calls by function, failures by function and return value, and the slowest, each with the most first.
@@ -74,7 +73,7 @@ fn failures(calls: &[Call]) -> Vec<Value> {
         if let Some(why) = calls.iter().rev().find_map(|call| call.why.as_deref()) {
             row.insert("why".to_owned(), why.into());
         }
-        if let Some(cure) = cure::of(result, function) {
+        if let Some(cure) = calls.iter().rev().find_map(|call| call.what_to_do.as_deref()) {
             row.insert("what_to_do".to_owned(), cure.into());
         }
         Value::Object(row)

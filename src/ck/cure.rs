@@ -1,12 +1,11 @@
 //! What to do about a return value: the tables of docs/troubleshooting.md, which stand there once for people and programs.
 
-const PAGE: &str = include_str!("../../../../docs/troubleshooting.md");
+const PAGE: &str = include_str!("../../docs/troubleshooting.md");
 
 /// What the page says of a return value of a function: of the row that names the function, else of the first that names none.
 /// A row of a code in a certain case ("from C_CreateObject of a certificate", or with the words of a message) is for people.
-pub(super) fn of(result: &str, function: &str) -> Option<String> {
-    // As the page says in a row of its own, those of wrapping and unwrapping keys are the key's.
-    let result = result.replacen("CKR_UNWRAPPING_KEY_", "CKR_KEY_", 1).replacen("CKR_WRAPPING_KEY_", "CKR_KEY_", 1);
+#[must_use]
+pub fn of(result: &str, function: &str) -> Option<String> {
     let rows = || {
         PAGE.lines().filter_map(|line| {
             let mut cells = line.strip_prefix('|')?.split('|').map(str::trim);
@@ -15,7 +14,7 @@ pub(super) fn of(result: &str, function: &str) -> Option<String> {
             let general = from.is_none_or(|from| !from.contains("C_"));
             let special = from.is_some_and(|from| has_word(from, function));
             let certain = codes.contains('"') || from.is_some_and(|from| from.contains(" of "));
-            (has_word(codes, &result) && !certain).then_some((general, special, cure))
+            (has_word(codes, result) && !certain).then_some((general, special, cure))
         })
     };
     let row = rows().find(|(_, special, _)| *special).or_else(|| rows().find(|(general, ..)| *general));
@@ -61,7 +60,7 @@ mod tests {
         );
         assert!(!of("CKR_DEVICE_ERROR", "C_Sign").is_empty(), "from any call");
         assert!(!of("CKR_FUNCTION_FAILED", "C_Sign").is_empty(), "from an operation with a key");
-        assert_eq!(of("CKR_WRAPPING_KEY_HANDLE_INVALID", "C_WrapKey"), of("CKR_KEY_HANDLE_INVALID", "C_SignInit"));
+        assert!(of("CKR_WRAPPING_KEY_HANDLE_INVALID", "C_WrapKey").contains("find it again"));
         assert_eq!(super::of("CKR_OK", "C_Sign"), None);
         assert_eq!(super::of("CKR_PIN", "C_Login"), None, "part of a word is no code");
     }
