@@ -28,9 +28,9 @@ pub(crate) fn page(name: &str, section: &str, what: &str, text: &str) -> Page {
             page.control("PP", &[]);
             page.control("RS", &["4"]);
             page.control("nf", &[]);
-            page.text(vec![roman(line.trim_start())]);
+            page.text(vec![roman(line.strip_prefix("    ").unwrap_or(line))]);
             while let Some(more) = lines.next_if(|line| line.starts_with("    ")) {
-                page.text(vec![roman(more.trim_start())]);
+                page.text(vec![roman(more.strip_prefix("    ").unwrap_or(more))]);
             }
             page.control("fi", &[]);
             page.control("RE", &[]);
