@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::{Arc, Mutex, OnceLock, mpsc};
 
 use super::{ledger, shim};
 use crate::support::*;
@@ -108,8 +109,43 @@ fn after_the_loss(file: &File, dice: &mut Dice) -> Option<Vec<u8>> {
     content
 }
 
-/// Puts disks together and checks each; returns how many there were and what was wrong with the first that was.
+/// A disk that was put together, after which event, and how many changes had been acknowledged by then.
+struct Disk {
+    folder: Folder,
+    at: usize,
+    acknowledged: usize,
+}
+
+/// Puts disks together and checks each; returns how many there were and what was wrong with one that was.
 fn simulate(template: &Path, events: &[Event], wanted: usize, syncs: bool) -> (usize, Option<String>) {
+    let steps = events.iter().filter_map(|event| if let Event::Acknowledged(step) = event { Some(step) } else { None });
+    let (acknowledged, wrong) = (&steps.cloned().collect::<Vec<_>>(), &OnceLock::new());
+    // One checker for each processor; the channel holds no disk, so there are few at a time.
+    let (disks, ready) = mpsc::sync_channel::<Disk>(0);
+    let ready = Arc::new(Mutex::new(ready));
+    let count = std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            // Each has a share of the receiving end: were all of them to panic, none would be waited for.
+            let ready = Arc::clone(&ready);
+            scope.spawn(move || {
+                let next = || ready.lock().unwrap().recv();
+                while let Ok(disk) = next() {
+                    let sure = &acknowledged[..disk.acknowledged];
+                    if let Err(found) = ledger::check(disk.folder.path(), sure, ROUNDS) {
+                        drop(wrong.set(format!("after event {} of {}: {found}", disk.at, events.len())));
+                    }
+                }
+            });
+        }
+        drop(ready);
+        let disks = disks;
+        put_together(template, events, wanted, syncs, move |disk| wrong.get().is_none() && disks.send(disk).is_ok())
+    });
+    (count, wrong.get().cloned())
+}
+
+/// Hands disks to `take` until it wants no more; returns how many it took.
+fn put_together(template: &Path, events: &[Event], wanted: usize, syncs: bool, take: impl Fn(Disk) -> bool) -> usize {
     let mut dice = Dice(42);
     let mut files: BTreeMap<String, File> = BTreeMap::new();
     for entry in files_below(template) {
@@ -121,7 +157,7 @@ fn simulate(template: &Path, events: &[Event], wanted: usize, syncs: bool) -> (u
     for _ in 0..wanted {
         *moments.entry(dice.below(events.len())).or_default() += 1;
     }
-    let (mut acknowledged, mut disks) = (Vec::new(), 0);
+    let (mut acknowledged, mut taken) = (0, 0);
     for (at, event) in events.iter().enumerate() {
         let mut add = |path: &String, change| files.entry(path.clone()).or_default().since.push(change);
         match event {
@@ -129,7 +165,7 @@ fn simulate(template: &Path, events: &[Event], wanted: usize, syncs: bool) -> (u
             Event::Written { path, offset, bytes } => add(path, Change::Write(*offset, bytes.clone())),
             Event::Cut { path, length } => add(path, Change::Cut(*length)),
             Event::Removed(path) => add(path, Change::Remove),
-            Event::Acknowledged(step) => acknowledged.push(step.clone()),
+            Event::Acknowledged(_) => acknowledged += 1,
             Event::Synced(path) if syncs => {
                 // A folder has no entry of its own: its names go with their files.
                 if let Some(file) = files.get_mut(path) {
@@ -141,27 +177,31 @@ fn simulate(template: &Path, events: &[Event], wanted: usize, syncs: bool) -> (u
             Event::Synced(_) => {}
         }
         for _ in 0..moments.get(&at).copied().unwrap_or(0) {
-            let disk = Folder::new();
-            ledger::copy(template, disk.path());
-            for (name, file) in &files {
-                // The shared memory of SQLite is none that a disk has to keep; gen.map is a hint.
-                if name.ends_with("-shm") || name.ends_with("gen.map") || file.since.is_empty() && !name.contains(".db")
-                {
-                    continue;
-                }
-                let path = disk.path().join(name);
-                match after_the_loss(file, &mut dice) {
-                    Some(content) => write_private(&path, &content),
-                    None => drop(std::fs::remove_file(path)),
-                }
+            let folder = Folder::new();
+            write_disk(template, folder.path(), &files, &mut dice);
+            if !take(Disk { folder, at, acknowledged }) {
+                return taken;
             }
-            disks += 1;
-            if let Err(wrong) = ledger::check(disk.path(), &acknowledged, ROUNDS) {
-                return (disks, Some(format!("after event {at} of {}: {wrong}", events.len())));
-            }
+            taken += 1;
         }
     }
-    (disks, None)
+    taken
+}
+
+/// Writes the disk as it may be after the power went now.
+fn write_disk(template: &Path, disk: &Path, files: &BTreeMap<String, File>, dice: &mut Dice) {
+    ledger::copy(template, disk);
+    for (name, file) in files {
+        // The shared memory of SQLite is none that a disk has to keep; gen.map is a hint.
+        if name.ends_with("-shm") || name.ends_with("gen.map") || file.since.is_empty() && !name.contains(".db") {
+            continue;
+        }
+        let path = disk.join(name);
+        match after_the_loss(file, dice) {
+            Some(content) => write_private(&path, &content),
+            None => drop(std::fs::remove_file(path)),
+        }
+    }
 }
 
 fn write_private(path: &Path, content: &[u8]) {
