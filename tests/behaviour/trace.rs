@@ -15,6 +15,7 @@ const JSON: &str = "json";
 /// What a program must not find in the trace: a key that comes in, and what goes in and comes out.
 const KEY: [u8; 32] = *b"0123456789abcdefSECRETSECRETabcd";
 const LEFTOVER: &[u8; 24] = b"left over in the memory!";
+const LABEL: &str = "an answer";
 const PLAIN: &[u8; 32] = b"a plaintext that nobody may see!";
 
 /// What an application does; `folder` gets what the tests look for.
@@ -22,18 +23,19 @@ fn work(folder: &Path) {
     let session = hsm();
     let digest = session.digest(CKM_SHA256, PLAIN).unwrap();
     let random = session.random(32).unwrap();
-    let own = Template::new().number(CKA_VALUE_LEN, 32).on(&[CKA_SIGN]);
+    let own = Template::new().number(CKA_VALUE_LEN, 32).text(CKA_LABEL, LABEL).on(&[CKA_SIGN]);
     let own = session.generate(CKM_GENERIC_SECRET_KEY_GEN, &own).unwrap();
     let mac = session.sign(&mut Mechanism::new(CKM_SHA256_HMAC), own, PLAIN).unwrap();
-    // What stands in the memory for an answer that there is none of.
-    let mut leftover = *LEFTOVER;
-    let mut asked = CK_ATTRIBUTE {
-        type_: CKA_APPLICATION,
-        pValue: leftover.as_mut_ptr().cast(),
+    // An answer, and what stands in the memory for one that there is none of.
+    let (mut label, mut leftover) = (*LEFTOVER, *LEFTOVER);
+    let mut asked = [(CKA_LABEL, &mut label), (CKA_APPLICATION, &mut leftover)].map(|(id, room)| CK_ATTRIBUTE {
+        type_: id,
+        pValue: room.as_mut_ptr().cast(),
         ulValueLen: LEFTOVER.len() as CK_ULONG,
-    };
-    let answer_of_none = answer(call!(C_GetAttributeValue(session.0, own, &raw mut asked, 1)));
-    assert_eq!((answer_of_none, leftover), (code(CKR_ATTRIBUTE_TYPE_INVALID), *LEFTOVER));
+    });
+    let answered = answer(call!(C_GetAttributeValue(session.0, own, asked.as_mut_ptr(), 2)));
+    assert_eq!((answered, leftover), (code(CKR_ATTRIBUTE_TYPE_INVALID), *LEFTOVER));
+    assert!(label.starts_with(LABEL.as_bytes()));
     for (name, secret) in [("digest", digest), ("random", random), ("mac", mac)] {
         fs::write(folder.join(name), secret).unwrap();
     }
@@ -120,6 +122,10 @@ fn as_json_a_line_for_each_call() {
             EXPECTED.iter().map(|(function, result)| ((*function).to_owned(), *result)).collect();
         assert_eq!(seen, expected);
 
+        let answers = calls.iter().find(|call| name(call) == "C_GetAttributeValue").unwrap();
+        let lengths =
+            json!([{ "type": "CKA_LABEL", "length": LABEL.len() }, { "type": "CKA_APPLICATION", "length": -1 }]);
+        assert_eq!(answers["arguments"]["pTemplate"], lengths, "what came out is not shown");
         let template = work[0]["arguments"]["pTemplate"].as_array().unwrap();
         let of = |id: &str| template.iter().find(|entry| entry["type"] == id).unwrap();
         assert_eq!(*of("CKA_CLASS"), json!({ "type": "CKA_CLASS", "length": 8, "value": "CKO_SECRET_KEY" }));
