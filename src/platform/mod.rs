@@ -23,6 +23,7 @@ pub mod files;
 pub mod flock;
 pub mod fork;
 pub mod generation;
+pub(crate) mod line;
 pub mod lock;
 mod pages;
 pub mod process;

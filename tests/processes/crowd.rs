@@ -2,6 +2,7 @@
 
 use std::process::Stdio;
 
+use super::shim::{self, Event};
 use crate::support::*;
 
 const MESSAGE: &[u8] = b"signed by another process";
@@ -291,5 +292,52 @@ fn threads_share_the_library() {
         });
         assert_eq!(session.find(&Template::new()).unwrap().len(), 2);
         println!("{} rounds of {THREADS} threads", u32::from(THREADS) * u32::from(ROUNDS));
+    });
+}
+
+/// Threads that make keys at once wait for the disk together, and what they have made is there.
+#[test]
+fn threads_wait_for_the_disk_together() {
+    const WRITERS: u8 = 8;
+    const EACH: u8 = 10;
+    staged(|stage, test| match stage {
+        "" => {
+            let (home, tools) = (Folder::new(), Folder::new());
+            test.run("cloudhsm", home.path(), "make");
+            let record = tools.path().join("record");
+            let mut command = test.stage("cloudhsm", home.path(), "work");
+            command.env("LD_PRELOAD", shim::build(tools.path())).env("IO_SHIM_ROOT", home.path());
+            // A disk as slow as disks are, so that there is something to wait for.
+            test.must(command.env("IO_SHIM_SLOW", "5").env("IO_SHIM_TRACE", &record));
+            let keys = usize::from(WRITERS) * usize::from(EACH);
+            let events = shim::read_record(&std::fs::read(&record).unwrap());
+            let syncs = events.iter().filter(|event| matches!(event, Event::Synced(_))).count();
+            println!("{keys} keys of {WRITERS} threads, {syncs} syncs");
+            assert!(syncs > 0 && syncs <= keys / 2, "{syncs} syncs for {keys} keys");
+            test.run("cloudhsm", home.path(), "count");
+        }
+        "make" => activate(&[ALICE]),
+        "work" => {
+            user();
+            std::thread::scope(|scope| {
+                for thread in 0..WRITERS {
+                    scope.spawn(move || {
+                        let session = Session::open();
+                        for at in 0..EACH {
+                            let lasting = aes().flag(CKA_TOKEN, true).bytes(CKA_ID, &[thread, at]);
+                            session.generate(CKM_AES_KEY_GEN, &lasting).unwrap();
+                        }
+                    });
+                }
+            });
+        }
+        _ => {
+            let session = user();
+            for thread in 0..WRITERS {
+                for at in 0..EACH {
+                    assert_eq!(session.find(&Template::new().bytes(CKA_ID, &[thread, at])).unwrap().len(), 1);
+                }
+            }
+        }
     });
 }

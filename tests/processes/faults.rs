@@ -22,54 +22,61 @@ fn every_call_fails_in_its_turn() {
             let (template, tools) = (Folder::new(), Folder::new());
             let shim = shim::build(tools.path());
             test.run("cloudhsm", template.path(), "make");
-            let run = |home: &Path, fault: &str| {
-                let mut command = test.stage("cloudhsm", home, "work");
+            let run = |home: &Path, script: &str, fault: &str| {
+                let mut command = test.stage("cloudhsm", home, script);
                 command.env("LD_PRELOAD", &shim).env("IO_SHIM_ROOT", home).env("IO_SHIM_FAIL", fault);
                 test.must(&mut command)
             };
-            let home = Folder::new();
-            ledger::copy(template.path(), home.path());
-            let said = run(home.path(), "0 eio");
-            let calls: usize = said.lines().find_map(|line| line.strip_prefix("calls ")?.parse().ok()).unwrap();
-            assert!(calls > 50, "{calls} calls");
             let (mut cases, mut failed) = (0, BTreeMap::<String, usize>::new());
-            for (kind, offset) in ["eio", "enospc", "eintr", "short"].into_iter().zip(1..) {
-                for call in (offset..=calls).step_by(stride()) {
-                    let home = Folder::new();
-                    ledger::copy(template.path(), home.path());
-                    let said = run(home.path(), &format!("{call} {kind}"));
-                    let case = format!("{kind} at call {call} of {calls}");
-                    let mut done = Vec::new();
-                    for line in said.lines().filter_map(|line| line.strip_prefix("step ")) {
-                        let (step, outcome) = line.split_once(' ').unwrap();
-                        if outcome == "ok" {
-                            done.push(step.to_owned());
-                        } else {
-                            assert!(RIGHT.contains(&outcome), "{case}: {step} answers {outcome}\n{said}");
-                            *failed.entry(format!("{kind} {outcome}")).or_default() += 1;
+            for script in ["work", "crowd"] {
+                let home = Folder::new();
+                ledger::copy(template.path(), home.path());
+                let said = run(home.path(), script, "0 eio");
+                let calls: usize = said.lines().find_map(|line| line.strip_prefix("calls ")?.parse().ok()).unwrap();
+                assert!(calls > 50, "{script}: {calls} calls");
+                for (kind, offset) in ["eio", "enospc", "eintr", "short"].into_iter().zip(1..) {
+                    for call in (offset..=calls).step_by(stride()) {
+                        let home = Folder::new();
+                        ledger::copy(template.path(), home.path());
+                        let said = run(home.path(), script, &format!("{call} {kind}"));
+                        let case = format!("{script}: {kind} at call {call} of {calls}");
+                        let mut done = Vec::new();
+                        for line in said.lines().filter_map(|line| line.strip_prefix("step ")) {
+                            let (step, outcome) = line.split_once(' ').unwrap();
+                            if outcome == "ok" {
+                                done.push(step.to_owned());
+                            } else {
+                                assert!(RIGHT.contains(&outcome), "{case}: {step} answers {outcome}\n{said}");
+                                *failed.entry(format!("{kind} {outcome}")).or_default() += 1;
+                            }
                         }
+                        assert!(done.contains(&"pair-1".to_owned()), "{case}: it does not go on\n{said}");
+                        if let Err(wrong) = ledger::check(home.path(), &done, 1) {
+                            panic!("{case}: {wrong}\n{said}");
+                        }
+                        cases += 1;
                     }
-                    assert!(done.contains(&"pair-1".to_owned()), "{case}: it does not go on\n{said}");
-                    if let Err(wrong) = ledger::check(home.path(), &done, 1) {
-                        panic!("{case}: {wrong}\n{said}");
-                    }
-                    cases += 1;
                 }
+                println!("{script}: {calls} calls");
             }
-            println!("{cases} failing calls of {calls}; answers: {failed:?}");
+            println!("{cases} failing calls; answers: {failed:?}");
         }
         "make" => ledger::prepare(1),
-        "work" => {
+        "work" | "crowd" => {
             initialize().unwrap();
             let session = Session::open();
             session.login("alice:alice-password").unwrap();
-            let mut say = |step: &str, outcome| match outcome {
+            let say = |step: &str, outcome| match outcome {
                 None => {}
                 Some(Ok(())) => println!("step {step} ok"),
                 Some(Err(rv)) => println!("step {step} {rv:?}"),
             };
             shim::arm(true);
-            ledger::round(session, 0, &mut say);
+            if stage == "work" {
+                ledger::round(session, 0, &mut { say });
+            } else {
+                ledger::crowd(&say);
+            }
             let calls = shim::calls();
             shim::arm(false);
             println!("calls {calls}");

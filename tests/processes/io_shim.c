@@ -5,6 +5,7 @@
  *   IO_SHIM_FAIL   "N KIND": the N-th call after arming fails; KIND is eio, enospc, eintr or short. With kill or stop
  *                  the process dies or stops before the N-th of those that change something
  *   IO_SHIM_TRACE  a file for the record: op, path, offset, bytes
+ *   IO_SHIM_SLOW   milliseconds that the disk takes for a sync
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -30,6 +31,7 @@ static atomic_long calls;
 static long fail_at;
 static char fail_kind[16];
 static int trace = -1;
+static unsigned slow;
 static atomic_char ours[MOST_FILES];
 
 __attribute__((constructor)) static void begin(void) {
@@ -37,6 +39,7 @@ __attribute__((constructor)) static void begin(void) {
     if (!value || !realpath(value, root)) return;
     root_length = strlen(root);
     if ((value = getenv("IO_SHIM_FAIL"))) sscanf(value, "%ld %15s", &fail_at, fail_kind);
+    if ((value = getenv("IO_SHIM_SLOW"))) slow = (unsigned)strtoul(value, NULL, 10);
     if ((value = getenv("IO_SHIM_TRACE")))
         trace = (int)syscall(SYS_openat, AT_FDCWD, value, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 }
@@ -185,6 +188,7 @@ PREAD(pread64)
 #define SYNC(name, number)                              \
     int name(int fd) {                                  \
         if (is_ours(fd) && fails(1) == 1) return -1;     \
+        if (is_ours(fd) && slow) usleep(1000 * slow);   \
         int done = (int)syscall(number, fd);            \
         if (is_ours(fd) && done == 0) note_fd('S', fd, 0, NULL, 0); \
         return done;                                    \

@@ -96,8 +96,8 @@ fn user() -> Session {
     session
 }
 
-/// The kinds of step that write: see `ledger::round`; and restoring.
-const PHASES: usize = 8;
+/// The kinds of step that write: see `ledger::round`; several threads at once; and restoring.
+const PHASES: usize = 9;
 
 /// Kills at the writes of every kind of change: 100, with CLOUDHSM_LONG=1 1,000.
 fn kills_at_writes() -> usize {
@@ -122,7 +122,7 @@ fn killed_at_each_write() {
             let mut write = 0;
             // Rounds of changes and restorations in turn, each from the first write to the last.
             'kills: loop {
-                for script in ["work", "restore"] {
+                for script in ["work", "crowd", "restore"] {
                     for at in 1.. {
                         write += 1;
                         assert!(write < 20 * kills_at_writes(), "too few kills hit a write");
@@ -144,6 +144,8 @@ fn killed_at_each_write() {
                             break;
                         }
                         let under_way = steps("begin ").pop().expect("a step under way");
+                        // One of the many that are.
+                        let under_way = if script == "crowd" { script.to_owned() } else { under_way };
                         let acknowledged = steps("done ");
                         // What was restored has none of the changes that came after the backup.
                         let acknowledged = if script == "restore" { Vec::new() } else { acknowledged };
@@ -161,16 +163,21 @@ fn killed_at_each_write() {
             println!("{} kills; by what they hit: {hits:?}", hits.values().sum::<usize>());
         }
         "make" => ledger::prepare(1),
-        "work" => {
+        "work" | "crowd" => {
             initialize().unwrap();
             let session = Session::open();
             session.login("alice:alice-password").unwrap();
-            shim::arm(true);
-            ledger::round(session, 0, &mut |step, outcome| {
+            let say = |step: &str, outcome: Option<Answer>| {
                 let word = if outcome.is_none() { "begin" } else { "done" };
                 outcome.unwrap_or(Ok(())).unwrap();
                 println!("{word} {step}");
-            });
+            };
+            shim::arm(true);
+            if stage == "work" {
+                ledger::round(session, 0, &mut { say });
+            } else {
+                ledger::crowd(&say);
+            }
         }
         "restore" => {
             let home = home();

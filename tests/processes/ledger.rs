@@ -35,19 +35,15 @@ pub(crate) fn round(session: Session, number: usize, report: &mut Report<'_>) {
         report(&name, None);
         report(&name, Some(work()));
     };
-    let lasting = |label: &str| Template::new().flag(CKA_TOKEN, true).label(&format!("{label}-{number}"));
     let one = |label: &str| {
         let found = session.find(&Template::new().label(&format!("{label}-{number}")))?;
         found.first().copied().ok_or(Rv(CKR_OBJECT_HANDLE_INVALID))
     };
     let (old, new) = (PASSWORDS[number % 2], PASSWORDS[(number + 1) % 2]);
     let login = |password: &str| session.login(&format!("alice:{password}"));
-    step("pair", &|| {
-        let (public, private) = (ec_public(P256).and(&lasting("pair")), ec_private().and(&lasting("pair")));
-        session.generate_pair(CKM_EC_KEY_PAIR_GEN, &public, &private).map(drop)
-    });
-    step("key", &|| session.generate(CKM_AES_KEY_GEN, &aes().and(&lasting("key"))).map(drop));
-    step("renamed", &|| session.set(one("rename")?, &lasting("renamed").without(CKA_TOKEN)));
+    step("pair", &|| make_pair(session, number));
+    step("key", &|| make_key(session, number));
+    step("renamed", &|| session.set(one("rename")?, &Template::new().label(&format!("renamed-{number}"))));
     step("destroyed", &|| session.destroy(one("destroy")?));
     step("logout", &|| session.logout());
     step("refused", &|| match login("a-wrong-password") {
@@ -58,6 +54,43 @@ pub(crate) fn round(session: Session, number: usize, report: &mut Report<'_>) {
     // A failure may have left the one password or the other.
     step("login", &|| login(old).or_else(|failed| login(new).map_err(|_| failed)));
     step("password", &|| session.set_pin(&format!("alice:{old}"), &format!("alice:{new}")));
+}
+
+fn lasting(label: &str, number: usize) -> Template {
+    Template::new().flag(CKA_TOKEN, true).label(&format!("{label}-{number}"))
+}
+
+fn make_pair(session: Session, number: usize) -> Answer {
+    let (public, private) = (ec_public(P256).and(&lasting("pair", number)), ec_private().and(&lasting("pair", number)));
+    session.generate_pair(CKM_EC_KEY_PAIR_GEN, &public, &private).map(drop)
+}
+
+fn make_key(session: Session, number: usize) -> Answer {
+    session.generate(CKM_AES_KEY_GEN, &aes().and(&lasting("key", number))).map(drop)
+}
+
+/// The threads of a crowd, and how many keys and pairs each of them makes.
+const CROWD: (usize, usize) = (4, 5);
+/// The numbers of what a crowd makes begin here, beyond those of any round.
+const CROWDED: usize = 1000;
+
+/// Several threads, each on a session of its own, make keys and pairs at once: they commit together.
+pub(crate) fn crowd(report: &(dyn Fn(&str, Option<Answer>) + Sync)) {
+    let (threads, each) = CROWD;
+    std::thread::scope(|scope| {
+        for thread in 0..threads {
+            scope.spawn(move || {
+                let session = Session::open();
+                for number in (CROWDED + thread * each..).take(each) {
+                    for (name, make) in [("key", make_key as fn(Session, usize) -> Answer), ("pair", make_pair)] {
+                        let name = format!("{name}-{number}");
+                        report(&name, None);
+                        report(&name, Some(make(session, number)));
+                    }
+                }
+            });
+        }
+    });
 }
 
 /// Copies the HSM of one home into another.

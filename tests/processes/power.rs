@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, mpsc};
 
+use super::shim::{Event, read_record};
 use super::{ledger, shim};
 use crate::support::*;
 
@@ -17,38 +18,6 @@ const ROUNDS: usize = 60;
 /// How many disks are put together: with CLOUDHSM_LONG=1 20,000 and one or more for each moment.
 fn disks_wanted(moments: usize) -> usize {
     if std::env::var_os("CLOUDHSM_LONG").is_some() { 20_000.max(moments) } else { 150 }
-}
-
-/// One line of the record.
-enum Event {
-    Created(String),
-    Written { path: String, offset: usize, bytes: Vec<u8> },
-    Cut { path: String, length: usize },
-    Synced(String),
-    Removed(String),
-    Acknowledged(String),
-}
-
-fn read_record(bytes: &[u8]) -> Vec<Event> {
-    let mut events = Vec::new();
-    let mut rest = bytes;
-    let number = |bytes: &[u8]| bytes.iter().rev().fold(0_usize, |number, byte| number << 8 | usize::from(*byte));
-    while let Some((head, after)) = rest.split_at_checked(17) {
-        let (name, offset, length) = (number(&head[1..5]), number(&head[5..13]), number(&head[13..17]));
-        let path = String::from_utf8(after[..name].to_vec()).unwrap();
-        let bytes = after[name..name + length].to_vec();
-        rest = &after[name + length..];
-        events.push(match head[0] {
-            b'C' => Event::Created(path),
-            b'W' => Event::Written { path, offset, bytes },
-            b'T' => Event::Cut { path, length: offset },
-            b'S' => Event::Synced(path),
-            b'U' => Event::Removed(path),
-            b'A' => Event::Acknowledged(path),
-            other => panic!("{other}"),
-        });
-    }
-    events
 }
 
 /// A file on the disk: what is durable, and what was done to it since.
@@ -242,13 +211,16 @@ fn power_is_lost_at_any_moment() {
             initialize().unwrap();
             let session = Session::open();
             session.login("alice:alice-password").unwrap();
+            let acknowledge = |step: &str, outcome: Option<Answer>| {
+                if let Some(outcome) = outcome {
+                    outcome.unwrap();
+                    shim::acknowledge(step);
+                }
+            };
+            // The threads first: then less of what they write is in the database already.
+            ledger::crowd(&acknowledge);
             for number in 0..ROUNDS {
-                ledger::round(session, number, &mut |step, outcome| {
-                    if let Some(outcome) = outcome {
-                        outcome.unwrap();
-                        shim::acknowledge(step);
-                    }
-                });
+                ledger::round(session, number, &mut { acknowledge });
             }
         }
         other => panic!("{other}"),

@@ -15,6 +15,39 @@ pub(crate) fn build(folder: &Path) -> PathBuf {
     built
 }
 
+/// One line of the record (IO_SHIM_TRACE).
+pub(crate) enum Event {
+    Created(String),
+    Written { path: String, offset: usize, bytes: Vec<u8> },
+    Cut { path: String, length: usize },
+    Synced(String),
+    Removed(String),
+    Acknowledged(String),
+}
+
+/// The record, in the order in which things happened.
+pub(crate) fn read_record(bytes: &[u8]) -> Vec<Event> {
+    let mut events = Vec::new();
+    let mut rest = bytes;
+    let number = |bytes: &[u8]| bytes.iter().rev().fold(0_usize, |number, byte| number << 8 | usize::from(*byte));
+    while let Some((head, after)) = rest.split_at_checked(17) {
+        let (name, offset, length) = (number(&head[1..5]), number(&head[5..13]), number(&head[13..17]));
+        let path = String::from_utf8(after[..name].to_vec()).unwrap();
+        let bytes = after[name..name + length].to_vec();
+        rest = &after[name + length..];
+        events.push(match head[0] {
+            b'C' => Event::Created(path),
+            b'W' => Event::Written { path, offset, bytes },
+            b'T' => Event::Cut { path, length: offset },
+            b'S' => Event::Synced(path),
+            b'U' => Event::Removed(path),
+            b'A' => Event::Acknowledged(path),
+            other => panic!("{other}"),
+        });
+    }
+    events
+}
+
 fn function(name: &CStr) -> *mut libc::c_void {
     // SAFETY: a name that ends; what is found is called with the type that io_shim.c has.
     let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };

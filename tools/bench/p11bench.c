@@ -782,9 +782,9 @@ static const struct test tests[] = {
     {"attr/session-key-3", su_attr_session, op_getattr, 0, -1, 0, 1, 0},
     {"attr/token-key-3", su_attr_token, op_getattr, 0, -1, 0, 1, 0},
     {"keygen/aes256-session", su_plain, op_gen_aes, 0, -1, 0, 1, 0},
-    {"keygen/aes256-token", su_plain, op_gen_aes_token, 0, -1, 0, 0, 0},
+    {"keygen/aes256-token", su_plain, op_gen_aes_token, 0, -1, 0, 1, 0},
     {"keygen/ec-p256-session", su_plain, op_gen_ec, 0, -1, 0, 1, 0},
-    {"keygen/ec-p256-token", su_plain, op_gen_ec_token, 0, -1, 0, 0, 0},
+    {"keygen/ec-p256-token", su_plain, op_gen_ec_token, 0, -1, 0, 1, 0},
     {"keygen/rsa2048-session", su_plain, op_gen_rsa, 0, -1, 0, 0, 0},
 };
 #define N_TESTS (sizeof tests / sizeof tests[0])

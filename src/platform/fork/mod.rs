@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 pub use pointer::ForkPointer;
 pub use random_gate::random_gate;
 pub use store_gate::{StoreGuard, store_gate, try_store_gate};
+pub(crate) use store_gate::{adopt as adopt_store_gate, store_gate_unless};
 
 use crate::error::{Error, Result};
 use crate::platform::{flock, process};

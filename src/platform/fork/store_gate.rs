@@ -40,10 +40,44 @@ impl Drop for StoreGuard {
     }
 }
 
+impl StoreGuard {
+    /// Leaves the gate shut behind this thread for another one, which enters with [`adopt`]: `pass` tells it, and says
+    /// whether there is one. Otherwise, and if this thread is inside more than once, the guard comes back.
+    ///
+    /// # Errors
+    /// The guard, if it was not passed on.
+    pub(crate) fn pass(self, pass: impl FnOnce() -> bool) -> Result<(), Self> {
+        if DEPTH.get() != 1 {
+            return Err(self);
+        }
+        // Before the other thread can be inside: a fork of this one from now on waits like any other.
+        DEPTH.set(0);
+        if pass() {
+            std::mem::forget(self);
+            return Ok(());
+        }
+        DEPTH.set(1);
+        Err(self)
+    }
+}
+
+/// Enters the gate that another thread has left shut for this one ([`StoreGuard::pass`]).
+pub(crate) fn adopt() -> StoreGuard {
+    LAST.store(this_thread(), Ordering::Relaxed);
+    DEPTH.set(1);
+    StoreGuard { thread: PhantomData }
+}
+
 /// Enters the gate, waiting as long as it takes.
 pub fn store_gate() -> StoreGuard {
     enter();
     StoreGuard { thread: PhantomData }
+}
+
+/// Enters the gate, waiting until `stop` says that it is no longer wanted.
+pub(crate) fn store_gate_unless(stop: impl Fn() -> bool) -> Option<StoreGuard> {
+    // Lazily: a guard that is made leaves the gate when it is dropped.
+    enter_unless(stop).then(|| StoreGuard { thread: PhantomData })
 }
 
 /// Enters the gate if nobody else is inside.
@@ -70,14 +104,20 @@ fn try_take(me: usize) -> bool {
 }
 
 fn enter() {
-    let depth = DEPTH.get();
-    if depth == 0 {
-        take();
-    }
-    DEPTH.set(depth.saturating_add(1));
+    enter_unless(|| false);
 }
 
-fn take() {
+/// Whether the thread is inside now.
+fn enter_unless(stop: impl Fn() -> bool) -> bool {
+    let depth = DEPTH.get();
+    if depth == 0 && !take(stop) {
+        return false;
+    }
+    DEPTH.set(depth.saturating_add(1));
+    true
+}
+
+fn take(stop: impl Fn() -> bool) -> bool {
     let me = this_thread();
     for _ in 0..COURTESY {
         if SLEEPERS.load(Ordering::Relaxed) == 0 || LAST.load(Ordering::Relaxed) != me {
@@ -87,16 +127,23 @@ fn take() {
     }
     let mut backoff = Backoff::new();
     let mut counted = false;
-    while !try_take(me) {
+    let taken = loop {
+        if try_take(me) {
+            break true;
+        }
+        if stop() {
+            break false;
+        }
         if !counted && backoff.is_sleepy() {
             SLEEPERS.fetch_add(1, Ordering::Relaxed);
             counted = true;
         }
         backoff.wait();
-    }
+    };
     if counted {
         SLEEPERS.fetch_sub(1, Ordering::Relaxed);
     }
+    taken
 }
 
 fn leave() {
@@ -141,5 +188,22 @@ mod tests {
             scope.spawn(|| assert!(try_store_gate().is_none())).join().unwrap();
         });
         drop(outer);
+    }
+
+    #[test]
+    fn passed_on_it_stays_shut() {
+        let inner = store_gate();
+        let outer = store_gate();
+        let Err(outer) = outer.pass(|| true) else { panic!("passed on by a thread that stays inside") };
+        drop(inner);
+        let Err(outer) = outer.pass(|| false) else { panic!("passed on to nobody") };
+        assert!(outer.pass(|| true).is_ok());
+        assert!(try_store_gate().is_none());
+        assert!(store_gate_unless(|| true).is_none());
+        assert!(try_store_gate().is_none(), "who gives up leaves it as it is");
+        thread::scope(|scope| {
+            scope.spawn(|| drop(adopt())).join().unwrap();
+        });
+        drop(store_gate());
     }
 }

@@ -6,7 +6,8 @@
 //! 1. all use of a connection is inside the store gate, which a fork takes first (`Inner::with`);
 //! 2. a child closes every inherited connection before it opens any ([`close_inherited`]);
 //! 3. writers queue at the write lock, whose descriptor a child does not keep (`platform::flock`);
-//! 4. a write begins as a write (`BEGIN IMMEDIATE`), and never out of a read;
+//! 4. a write begins as a write (`BEGIN IMMEDIATE`), and never out of a read; one that is left open is resumed by the next holder of
+//!    the write lock and the gate, which were not free in between (`group`);
 //! 5. the settings that a connection can forget are made at each open (`connection`);
 //! 6. the WAL stays short, so that a cold start has little to recover;
 //! 7. file systems that machines share are refused;
@@ -17,6 +18,7 @@
 mod care;
 mod connection;
 mod create;
+mod group;
 mod read;
 mod rewrite;
 mod schema;
@@ -24,6 +26,8 @@ mod write;
 
 #[cfg(test)]
 mod figures;
+#[cfg(test)]
+mod group_tests;
 #[cfg(test)]
 mod process_tests;
 #[cfg(test)]
@@ -37,11 +41,10 @@ use std::sync::{Arc, Weak};
 pub use create::NewHsm;
 use rusqlite::Connection;
 
+use self::group::Passed;
 use self::read::Reader;
 use self::write::Transaction;
-use super::{
-    ATTEMPTS, Applied, Batch, Durability, Kind, Outline, Record, Selection, Store, Tag, View, check, conflict,
-};
+use super::{Batch, Durability, Kind, Outline, Record, Selection, Store, Tag, View};
 use crate::ck;
 use crate::error::{Error, Result};
 use crate::platform::files::{Access, Directory, check_home, check_local};
@@ -86,6 +89,8 @@ struct Inner {
     life: u64,
     /// Taken inside the store gate only, so it is free in every child.
     connection: Lock<Option<Open>>,
+    /// The transaction that a thread has passed on with the write lock; taken inside the store gate only.
+    passed: Lock<Option<Passed>>,
 }
 
 /// The connection, and how its commits are set.
@@ -148,7 +153,8 @@ impl SqliteStore {
         let life = rewrite::life_of(reader.generation()?);
         let open = Open { connection, durability: Durability::Synced };
         let connection = Lock::new(Some(open));
-        let inner = Arc::new(Inner { database, map, lock, epoch: fork::epoch(), life, connection });
+        let inner =
+            Arc::new(Inner { database, map, lock, epoch: fork::epoch(), life, connection, passed: Lock::new(None) });
         let mut all = OPEN.lock();
         all.retain(|store| store.strong_count() > 0);
         all.push(Arc::downgrade(&inner));
@@ -260,30 +266,6 @@ impl Inner {
             drop(open.take());
         }
     }
-
-    fn write(&self, open: &mut Open, durability: Durability, build: &mut Builder<'_>) -> Result<u64> {
-        let reader = Reader { connection: &open.connection, path: &self.database };
-        if open.durability != durability {
-            write::set_durability(reader, durability)?;
-            open.durability = durability;
-        }
-        for _ in 0..ATTEMPTS {
-            let transaction = Transaction::begin(reader)?;
-            self.check_life(reader.generation()?)?;
-            let batch = build(&reader)?;
-            if batch.changes.is_empty() {
-                return reader.generation();
-            }
-            check(&batch, &self.database.display())?;
-            let (Applied::Done, generation) = write::apply(reader, &batch)? else { continue };
-            self.map.begin();
-            // If this fails nobody knows what a recovery will find: the map stays unequal, and readers ask the database.
-            transaction.commit()?;
-            self.map.finish(generation);
-            return Ok(generation);
-        }
-        Err(conflict(&self.database.display()))
-    }
 }
 
 /// What makes a batch from the newest state.
@@ -332,11 +314,7 @@ impl View for SqliteStore {
 
 impl Store for SqliteStore {
     fn write(&self, durability: Durability, build: &mut dyn FnMut(&dyn View) -> Result<Batch>) -> Result<u64> {
-        let inner = &*self.0;
-        // Checked first, so that a store which is closed or in use says so instead of waiting.
-        inner.with(|_| Ok(()))?;
-        let _held = inner.lock.acquire(process::now() + flock::PATIENCE, &inner.map)?;
-        inner.with(|open| inner.write(open, durability, build))
+        self.0.write(durability, build)
     }
 
     fn look(&self, read: &mut dyn FnMut(&dyn View) -> Result<()>) -> Result<()> {

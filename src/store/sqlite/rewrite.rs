@@ -49,10 +49,7 @@ impl SqliteStore {
             inner.check_life(reader.generation()?)?;
             let generation = (life_of(apply_all(reader, source)?) + 1) << COMMITS;
             write::set_generation(reader, generation)?;
-            inner.map.begin();
-            transaction.commit()?;
-            inner.map.finish(generation);
-            Ok(())
+            inner.commit(transaction, generation)
         })
     }
 

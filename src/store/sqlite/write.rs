@@ -27,6 +27,16 @@ impl<'a> Transaction<'a> {
         Ok(Self { connection: reader.connection, reader })
     }
 
+    /// The one that was left open.
+    pub(super) fn resume(reader: Reader<'a>) -> Self {
+        Self { connection: reader.connection, reader }
+    }
+
+    /// Leaves it open, for whoever has the write lock to resume.
+    pub(super) fn leave_open(self) {
+        std::mem::forget(self);
+    }
+
     /// Makes everything since [`Transaction::begin`] visible and, if the connection is set so, durable.
     pub(super) fn commit(self) -> Result<()> {
         self.reader.statement("COMMIT")?.execute(()).map_err(|error| self.reader.failed(error))?;

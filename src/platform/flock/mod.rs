@@ -4,10 +4,16 @@
 //! blocking and only while the store gate is held, so that it excludes the threads of one process as well and is
 //! never held at a fork; the sleeps between two tries hold nothing.
 //!
+//! A thread that waits in line ([`WriteLock::acquire_in_line`]) can be passed the lock, and the gate with it, by the one that
+//! holds them ([`WriteGuard::pass`]): nobody else comes in between.
+//!
 //! A lock of `flock` belongs to the open file, which a fork shares: a child that merely sleeps would keep it for a
 //! parent that is killed in a commit. So the fork handler closes the descriptor in the child.
 
 #![allow(unsafe_code)]
+
+#[cfg(test)]
+mod tests;
 
 use std::fs::File;
 use std::io;
@@ -20,8 +26,9 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 use crate::platform::files::{Access, Directory};
-use crate::platform::fork::{self, StoreGuard, store_gate};
+use crate::platform::fork::{self, StoreGuard, store_gate, store_gate_unless};
 use crate::platform::generation::GenerationMap;
+use crate::platform::line::Line;
 use crate::platform::process;
 
 /// The file's name in the folder of an HSM.
@@ -59,20 +66,43 @@ pub struct WriteLock {
     path: PathBuf,
     /// Whether this process was the last to hold the lock, as far as it knows.
     was_mine: AtomicBool,
+    /// The threads of this process that can be passed the lock.
+    line: Line,
 }
 
 /// The write lock, held, together with the store gate.
 #[must_use]
 pub struct WriteGuard<'a> {
     lock: &'a WriteLock,
-    /// Released after the lock, because fields are dropped after `drop`.
-    _gate: StoreGuard,
+    /// Released after the lock, because fields are dropped after `drop`; gone when both were passed on.
+    gate: Option<StoreGuard>,
 }
 
 impl Drop for WriteGuard<'_> {
     fn drop(&mut self) {
-        // SAFETY: the descriptor is open: the store gate is held, so no fork came between.
-        unsafe { libc::flock(self.lock.descriptor, libc::LOCK_UN) };
+        if self.gate.is_some() {
+            // SAFETY: the descriptor is open: the store gate is held, so no fork came between.
+            unsafe { libc::flock(self.lock.descriptor, libc::LOCK_UN) };
+        }
+    }
+}
+
+impl WriteGuard<'_> {
+    /// Whether no thread waits in line at this moment.
+    pub fn is_alone(&self) -> bool {
+        self.lock.line.is_empty()
+    }
+
+    /// Passes the lock and the gate on to a thread that waits in line.
+    ///
+    /// # Errors
+    /// The guard, if there is none.
+    pub fn pass(mut self) -> std::result::Result<(), Self> {
+        let Some(gate) = self.gate.take() else { return Err(self) };
+        gate.pass(|| self.lock.line.pass()).map_err(|gate| {
+            self.gate = Some(gate);
+            self
+        })
     }
 }
 
@@ -104,7 +134,14 @@ impl WriteLock {
         for slot in &OPEN {
             if slot.compare_exchange(-1, descriptor, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
                 let epoch = fork::epoch();
-                return Ok(Self { descriptor, slot, epoch, path, was_mine: AtomicBool::new(false) });
+                return Ok(Self {
+                    descriptor,
+                    slot,
+                    epoch,
+                    path,
+                    was_mine: AtomicBool::new(false),
+                    line: Line::default(),
+                });
             }
         }
         // SAFETY: the descriptor is ours: it was a `File` a moment ago.
@@ -121,22 +158,67 @@ impl WriteLock {
     /// # Errors
     /// `CKR_DEVICE_ERROR` naming the process that holds it, or because the folder is gone or a fork came between.
     pub fn acquire(&self, deadline: Instant, map: &GenerationMap) -> Result<WriteGuard<'_>> {
+        self.step_back(map);
+        let mut waiting = Waiting::new(deadline);
+        loop {
+            if let Some(guard) = self.try_in(store_gate())? {
+                return Ok(guard);
+            }
+            if !waiting.wait(self, map) {
+                return Err(self.busy());
+            }
+        }
+    }
+
+    /// The same, but the holder may pass the lock on to this thread, with what it has left undone.
+    ///
+    /// # Errors
+    /// As [`WriteLock::acquire`].
+    pub fn acquire_in_line(&self, deadline: Instant, map: &GenerationMap) -> Result<WriteGuard<'_>> {
+        self.step_back(map);
+        self.line.join();
+        let mut waiting = Waiting::new(deadline);
+        loop {
+            let Some(gate) = store_gate_unless(|| self.line.is_passed()) else {
+                if self.line.claim() {
+                    return Ok(self.adopt());
+                }
+                continue;
+            };
+            let failed = match self.try_in(gate) {
+                Ok(Some(guard)) => {
+                    // Nothing can have been passed on: the gate was free.
+                    self.line.leave();
+                    return Ok(guard);
+                }
+                Ok(None) if waiting.wait(self, map) => continue,
+                Ok(None) => None,
+                Err(error) => Some(error),
+            };
+            // Out of the line before the gate is asked for: what is passed on to a thread that waits there is lost.
+            if self.line.leave() {
+                return Ok(self.adopt());
+            }
+            return Err(failed.unwrap_or_else(|| self.busy()));
+        }
+    }
+
+    /// How many threads stand in line.
+    #[cfg(test)]
+    pub(crate) fn line_length(&self) -> u32 {
+        self.line.length()
+    }
+
+    /// What a thread of this process has passed on.
+    fn adopt(&self) -> WriteGuard<'_> {
+        WriteGuard { lock: self, gate: Some(fork::adopt_store_gate()) }
+    }
+
+    /// Lets other processes go first if this one held the lock last.
+    fn step_back(&self, map: &GenerationMap) {
         if self.was_mine.load(Ordering::Relaxed) && map.somebody_waits() {
             self.was_mine.store(false, Ordering::Relaxed);
             thread::sleep(COURTESY);
-        }
-        let mut nap = Duration::from_micros(100);
-        loop {
-            if let Some(guard) = self.try_acquire()? {
-                return Ok(guard);
-            }
-            self.was_mine.store(false, Ordering::Relaxed);
-            map.announce_waiting();
-            if Instant::now() >= deadline {
-                return Err(self.busy());
-            }
-            thread::sleep(nap);
-            nap = (nap * 2).min(LONGEST_NAP);
         }
     }
 
@@ -145,14 +227,17 @@ impl WriteLock {
     /// # Errors
     /// `CKR_DEVICE_ERROR` because the folder is gone or a fork came between.
     pub fn try_acquire(&self) -> Result<Option<WriteGuard<'_>>> {
-        let gate = store_gate();
+        self.try_in(store_gate())
+    }
+
+    fn try_in(&self, gate: StoreGuard) -> Result<Option<WriteGuard<'_>>> {
         if self.epoch != fork::epoch() {
             return Err(Error::device(format!("{}: was opened before a fork; initialise again", self.path.display())));
         }
         loop {
             // SAFETY: the descriptor is open in this epoch.
             if unsafe { libc::flock(self.descriptor, libc::LOCK_EX | libc::LOCK_NB) } == 0 {
-                let guard = WriteGuard { lock: self, _gate: gate };
+                let guard = WriteGuard { lock: self, gate: Some(gate) };
                 self.check_still_there()?;
                 self.note_holder();
                 self.was_mine.store(true, Ordering::Relaxed);
@@ -220,6 +305,30 @@ impl WriteLock {
     }
 }
 
+/// One thread's waiting for another process.
+struct Waiting {
+    deadline: Instant,
+    nap: Duration,
+}
+
+impl Waiting {
+    const fn new(deadline: Instant) -> Self {
+        Self { deadline, nap: Duration::from_micros(100) }
+    }
+
+    /// Sleeps a little longer than the last time; false if the time is over.
+    fn wait(&mut self, lock: &WriteLock, map: &GenerationMap) -> bool {
+        lock.was_mine.store(false, Ordering::Relaxed);
+        map.announce_waiting();
+        if Instant::now() >= self.deadline {
+            return false;
+        }
+        thread::sleep(self.nap);
+        self.nap = (self.nap * 2).min(LONGEST_NAP);
+        true
+    }
+}
+
 impl Drop for WriteLock {
     fn drop(&mut self) {
         // Inside the gate: a fork in the middle would close the descriptor in the child and leave it listed here.
@@ -229,98 +338,5 @@ impl Drop for WriteLock {
             // SAFETY: open in this epoch, ours, and not used again.
             unsafe { libc::close(self.descriptor) };
         }
-    }
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-    use crate::platform::fork::children::in_child;
-    use crate::platform::fork::install;
-    use crate::platform::process::{Temporary, temporary};
-
-    fn folder() -> (Temporary, Directory, GenerationMap) {
-        let home = temporary();
-        let directory = Directory::open(home.path(), Access::default()).unwrap();
-        GenerationMap::create(&directory, Access::default()).unwrap();
-        WriteLock::create(&directory, Access::default()).unwrap();
-        let map = GenerationMap::open(&directory, Access::default()).unwrap();
-        (home, directory, map)
-    }
-
-    #[test]
-    fn excludes_and_names_the_holder() {
-        let (_home, directory, map) = folder();
-        let first = WriteLock::open(&directory, Access::default()).unwrap();
-        let second = WriteLock::open(&directory, Access::default()).unwrap();
-        let held = first.acquire(Instant::now(), &map).unwrap();
-        let error = second.acquire(Instant::now(), &map).err().unwrap();
-        assert_eq!(error.rv(), crate::ck::CKR_DEVICE_ERROR);
-        assert!(error.message().contains(&format!("process {}", process::pid())), "{error}");
-        drop(held);
-        drop(second.acquire(Instant::now(), &map).unwrap());
-    }
-
-    #[test]
-    fn a_removed_lock_is_noticed() {
-        let (home, directory, map) = folder();
-        let lock = WriteLock::open(&directory, Access::default()).unwrap();
-        std::fs::remove_file(home.path().join(NAME)).unwrap();
-        assert!(lock.acquire(Instant::now(), &map).err().unwrap().message().contains("removed"));
-    }
-
-    #[test]
-    fn a_child_neither_uses_nor_keeps_it() {
-        install().unwrap();
-        let (_home, directory, map) = folder();
-        let lock = WriteLock::open(&directory, Access::default()).unwrap();
-        let code = in_child(|| {
-            if lock.acquire(Instant::now(), &map).is_ok() {
-                return 1;
-            }
-            // SAFETY: asks whether a number is a descriptor.
-            let open = unsafe { libc::fcntl(lock.descriptor, libc::F_GETFD) } >= 0;
-            // A descriptor of that number which is not the lock's must survive the drop of the inherited lock.
-            i32::from(open) * 2
-        });
-        assert_eq!(code, 0);
-        drop(lock.acquire(Instant::now(), &map).unwrap());
-    }
-
-    #[test]
-    fn a_sleeping_child_does_not_keep_the_lock_of_a_killed_parent() {
-        install().unwrap();
-        let (_home, directory, map) = folder();
-        let mine = WriteLock::open(&directory, Access::default()).unwrap();
-        let mut pipe = [0; 2];
-        // SAFETY: `pipe` has room for the two descriptors.
-        assert_eq!(unsafe { libc::pipe(pipe.as_mut_ptr()) }, 0);
-        let code = in_child(|| {
-            let theirs = WriteLock::open(&directory, Access::default()).unwrap();
-            // SAFETY: the grandchild only sleeps and leaves by `_exit`.
-            if unsafe { libc::fork() } == 0 {
-                // SAFETY: as above; it writes one byte when it has started.
-                unsafe {
-                    libc::write(pipe[1], c"x".as_ptr().cast(), 1);
-                    libc::sleep(3);
-                    libc::_exit(0);
-                }
-            }
-            let held = theirs.acquire(Instant::now(), &map).unwrap();
-            std::mem::forget(held);
-            // SAFETY: dies as a killed process does, with the lock held.
-            unsafe { libc::raise(libc::SIGKILL) };
-            0
-        });
-        assert_eq!(code, 1000 + libc::SIGKILL);
-        let mut byte = 0_u8;
-        // SAFETY: one byte into one byte; then both ends are closed.
-        unsafe {
-            assert_eq!(libc::read(pipe[0], (&raw mut byte).cast(), 1), 1);
-            libc::close(pipe[0]);
-            libc::close(pipe[1]);
-        }
-        drop(mine.acquire(Instant::now(), &map).unwrap());
     }
 }
