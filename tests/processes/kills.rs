@@ -99,6 +99,9 @@ fn user() -> Session {
 /// The kinds of step that write: see `ledger::round`; several threads at once; and restoring.
 const PHASES: usize = 9;
 
+/// One in so many writes of several threads is killed at.
+const CROWD_STRIDE: usize = 15;
+
 /// Kills at the writes of every kind of change: 100, with CLOUDHSM_LONG=1 1,000.
 fn kills_at_writes() -> usize {
     if std::env::var_os("CLOUDHSM_LONG").is_some() { 1000 } else { 100 }
@@ -120,10 +123,11 @@ fn killed_at_each_write() {
             module.close();
             let mut hits: BTreeMap<String, usize> = BTreeMap::new();
             let mut write = 0;
-            // Rounds of changes and restorations in turn, each from the first write to the last.
-            'kills: loop {
-                for script in ["work", "crowd", "restore"] {
-                    for at in 1.. {
+            // Rounds of changes and restorations in turn, each from the first write to the last; of a crowd's, which are many and
+            // never the same, one in so many.
+            'kills: for first in (1..=CROWD_STRIDE).cycle() {
+                for (script, first, stride) in [("work", 1, 1), ("crowd", first, CROWD_STRIDE), ("restore", 1, 1)] {
+                    for at in (first..).step_by(stride) {
                         write += 1;
                         assert!(write < 20 * kills_at_writes(), "too few kills hit a write");
                         let home = Folder::new();
