@@ -337,8 +337,9 @@ struct test {
     int sha1;         /* OAEP: SHA-1 instead of SHA-256 */
 };
 
+/* one for each thread, and no line of the cache shared by two */
 struct ctx {
-    const struct test *t;
+    _Alignas(128) const struct test *t;
     CK_SESSION_HANDLE s;
     CK_MECHANISM m;
     CK_OBJECT_HANDLE key;
