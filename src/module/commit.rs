@@ -252,6 +252,8 @@ impl Hsm {
             let plan = plan(view, &head)?;
             only_adds = plan.changes.iter().all(|change| matches!(change, Planned::Put { expected: 0, .. }));
             if plan.changes.is_empty() && plan.events.is_empty() {
+                // The generation is that of somebody else's commit.
+                only_adds = false;
                 return Ok(Batch { changes: Vec::new() });
             }
             batch(head, &self.public, data, plan)
@@ -262,5 +264,25 @@ impl Hsm {
             self.note_own_commit(before, generation);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::module::testing::{ANN, key, open, sample};
+    use crate::module::{Role, Sharing};
+
+    #[test]
+    fn a_plan_of_nothing_hides_no_change_of_others() {
+        let (home, module) = sample();
+        let hsm = module.active.lock().clone().unwrap();
+        let epoch = hsm.epoch();
+        let other = open(home.path());
+        let ann = other.login(Role::CryptoUser, ANN).unwrap();
+        key(&other, &ann, "theirs", &Sharing::default());
+        hsm.commit(None, Durability::Lazy, &mut |_, _| Ok(Plan::default())).unwrap();
+        assert_ne!(hsm.epoch(), epoch);
     }
 }

@@ -29,3 +29,31 @@ pub fn write_once(descriptor: RawFd, bytes: &[u8]) {
     // SAFETY: reads as many bytes as the slice has. A descriptor that is not open is an error, which is dropped.
     let _written = unsafe { libc::write(descriptor, bytes.as_ptr().cast(), bytes.len()) };
 }
+
+/// Runs `work` while none of these files can be read through a descriptor of this process: each read fails.
+#[cfg(test)]
+pub(crate) fn while_unreadable(files: &[std::path::PathBuf], work: impl FnOnce()) {
+    let listed: Vec<RawFd> = std::fs::read_dir("/proc/self/fd")
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter(|number| {
+            std::fs::read_link(format!("/proc/self/fd/{number}")).is_ok_and(|target| files.contains(&target))
+        })
+        .collect();
+    // SAFETY: numbers of open descriptors, each of which is open again under its number when the function returns; nobody but the
+    // test knows of them meanwhile.
+    unsafe {
+        let nothing = libc::open(c"/".as_ptr(), libc::O_PATH | libc::O_CLOEXEC);
+        let kept: Vec<(RawFd, RawFd)> = listed.into_iter().map(|number| (libc::dup(number), number)).collect();
+        for (_, number) in &kept {
+            libc::dup2(nothing, *number);
+        }
+        work();
+        for (kept, number) in kept {
+            libc::dup2(kept, number);
+            libc::close(kept);
+        }
+        libc::close(nothing);
+    }
+}

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// Set while something has been passed on and nobody has taken it; the other bits count those who wait.
 const PASSED: u32 = 1 << 31;
 
-/// Whoever waits stands in the line. Invariant: what is passed on finds somebody in it, who takes it however he leaves.
+/// Whoever waits stands in the line. Invariant: what is passed on finds somebody in it, who takes it however he leaves. One who is held
+/// up there (by a signal's handler, say) may be waited for in vain, so whoever has passed it on can take it back.
 #[derive(Default)]
 pub(crate) struct Line(AtomicU32);
 
@@ -43,6 +44,12 @@ impl Line {
         self.0.fetch_update(Ordering::AcqRel, Ordering::Relaxed, passed).is_ok()
     }
 
+    /// Takes back what was passed on and nobody has taken; they stay in the line. True for one of those who try.
+    pub(crate) fn take_back(&self) -> bool {
+        let back = |state: u32| (state & PASSED != 0).then_some(state & !PASSED);
+        self.0.fetch_update(Ordering::AcqRel, Ordering::Relaxed, back).is_ok()
+    }
+
     /// How many stand in the line.
     #[cfg(test)]
     pub(crate) fn length(&self) -> u32 {
@@ -67,6 +74,8 @@ mod tests {
         assert!(line.leave(), "who gives up takes what has come for him");
         assert!(line.is_empty() && !line.pass());
         line.join();
+        assert!(!line.take_back() && line.pass());
+        assert!(line.take_back() && !line.is_passed() && !line.claim(), "it is taken once");
         assert!(!line.leave() && line.is_empty());
     }
 }

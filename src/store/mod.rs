@@ -221,7 +221,7 @@ pub trait Store: View + Send + Sync {
     /// expected versions are right; calls `build` again if they are not. Returns the generation after the commit.
     ///
     /// `build` reads through the view that it is given, never through the store. What it reads may be changes of other
-    /// threads that are to be committed together with its own; if they are not, it is called again.
+    /// threads that are to be committed together with its own; if one of them cannot be made, it is called again.
     ///
     /// # Errors
     /// What `build` returns; `CKR_DEVICE_ERROR` if the store cannot be written, is held by another process or

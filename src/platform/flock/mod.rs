@@ -2,7 +2,7 @@
 //!
 //! SQLite's own waiting starves writers for seconds; one lock file in front of it removes that. It is tried without
 //! blocking and only while the store gate is held, so that it excludes the threads of one process as well and is
-//! never held at a fork; the sleeps between two tries hold nothing.
+//! never held at a fork; who sleeps between two tries holds nothing.
 //!
 //! A thread that waits in line ([`WriteLock::acquire_in_line`]) can be passed the lock, and the gate with it, by the one that
 //! holds them ([`WriteGuard::pass`]): nobody else comes in between.
@@ -12,6 +12,7 @@
 
 #![allow(unsafe_code)]
 
+mod guard;
 #[cfg(test)]
 mod tests;
 
@@ -24,6 +25,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+pub use self::guard::WriteGuard;
 use crate::error::{Error, Result};
 use crate::platform::files::{Access, Directory};
 use crate::platform::fork::{self, StoreGuard, store_gate, store_gate_unless};
@@ -37,6 +39,8 @@ pub const NAME: &str = "write.lock";
 pub const PATIENCE: Duration = Duration::from_secs(10);
 /// The longest sleep between two tries.
 const LONGEST_NAP: Duration = Duration::from_micros(800);
+/// How long a thread sleeps between two looks at whether the lock was passed to it.
+const SLICE: Duration = Duration::from_micros(100);
 /// How long the last holder steps back when others wait.
 const COURTESY: Duration = Duration::from_millis(1);
 /// The length of the holder's note: a decimal number filled up with spaces.
@@ -68,42 +72,6 @@ pub struct WriteLock {
     was_mine: AtomicBool,
     /// The threads of this process that can be passed the lock.
     line: Line,
-}
-
-/// The write lock, held, together with the store gate.
-#[must_use]
-pub struct WriteGuard<'a> {
-    lock: &'a WriteLock,
-    /// Released after the lock, because fields are dropped after `drop`; gone when both were passed on.
-    gate: Option<StoreGuard>,
-}
-
-impl Drop for WriteGuard<'_> {
-    fn drop(&mut self) {
-        if self.gate.is_some() {
-            // SAFETY: the descriptor is open: the store gate is held, so no fork came between.
-            unsafe { libc::flock(self.lock.descriptor, libc::LOCK_UN) };
-        }
-    }
-}
-
-impl WriteGuard<'_> {
-    /// Whether no thread waits in line at this moment.
-    pub fn is_alone(&self) -> bool {
-        self.lock.line.is_empty()
-    }
-
-    /// Passes the lock and the gate on to a thread that waits in line.
-    ///
-    /// # Errors
-    /// The guard, if there is none.
-    pub fn pass(mut self) -> std::result::Result<(), Self> {
-        let Some(gate) = self.gate.take() else { return Err(self) };
-        gate.pass(|| self.lock.line.pass()).map_err(|gate| {
-            self.gate = Some(gate);
-            self
-        })
-    }
 }
 
 impl WriteLock {
@@ -207,6 +175,24 @@ impl WriteLock {
     #[cfg(test)]
     pub(crate) fn line_length(&self) -> u32 {
         self.line.length()
+    }
+
+    /// Stands in line during `work`, and looks at nothing.
+    #[cfg(test)]
+    pub(crate) fn stand_in_line(&self, work: &dyn Fn()) {
+        self.line.join();
+        work();
+        assert!(!self.line.leave(), "what was passed on is still on its way");
+    }
+
+    /// Whether the lock is on its way to a thread in line.
+    pub fn is_passed(&self) -> bool {
+        self.line.is_passed()
+    }
+
+    /// Takes back the lock that this process has passed on, if no thread has taken it yet.
+    pub fn take_back(&self) -> Option<WriteGuard<'_>> {
+        self.line.take_back().then(|| self.adopt())
     }
 
     /// What a thread of this process has passed on.
@@ -323,7 +309,12 @@ impl Waiting {
         if Instant::now() >= self.deadline {
             return false;
         }
-        thread::sleep(self.nap);
+        // In slices: the lock may be passed to whoever sleeps in line, and nobody works until he takes it.
+        let mut left = self.nap;
+        while !left.is_zero() && !lock.line.is_passed() {
+            thread::sleep(left.min(SLICE));
+            left = left.saturating_sub(SLICE);
+        }
         self.nap = (self.nap * 2).min(LONGEST_NAP);
         true
     }

@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::read::Reader;
 use super::write::{self, Transaction};
@@ -22,8 +22,11 @@ use crate::platform::lock::Lock;
 use crate::platform::process;
 use crate::store::{ATTEMPTS, Applied, Durability, check, conflict};
 
-/// The most threads of one group, so that other processes get their turn.
+/// The most threads of one group, so that other processes and readers get their turn.
 const MOST_MEMBERS: u32 = 64;
+/// After so long a member takes back a transaction that was passed on and not taken: by a thread that was stopped in line, or is in a
+/// signal's handler that forks, which waits for the gate.
+const HELD_UP: Duration = Duration::from_millis(200);
 /// How long a member sleeps at first, and at most, between two looks at what has become of its group.
 const NAPS: (Duration, Duration) = (Duration::from_micros(50), Duration::from_micros(400));
 
@@ -32,7 +35,7 @@ const NAPS: (Duration, Duration) = (Duration::from_micros(50), Duration::from_mi
 enum Outcome {
     /// Every change is in the database.
     Committed,
-    /// None is: those of one member could not be made.
+    /// None is: those of one member could not be made, or it panicked.
     Undone,
     /// None is, as far as anybody can tell: the commit failed.
     Failed(CK_RV, Arc<str>),
@@ -43,11 +46,20 @@ enum Outcome {
 struct Group(Lock<Option<Outcome>>);
 
 impl Group {
-    fn wait(&self) -> Outcome {
+    fn wait(&self, inner: &Inner) -> Outcome {
         let (mut nap, longest) = NAPS;
+        let mut passed_since = None;
         loop {
             if let Some(outcome) = self.0.lock().clone() {
                 return outcome;
+            }
+            if !inner.lock.is_passed() {
+                passed_since = None;
+            } else if passed_since.get_or_insert_with(Instant::now).elapsed() > HELD_UP
+                && let Some(held) = inner.lock.take_back()
+            {
+                let passed = inner.passed.lock().take();
+                return Turn { inner, passed }.commit(held);
             }
             thread::sleep(nap);
             nap = (nap * 2).min(longest);
@@ -58,7 +70,7 @@ impl Group {
 /// An open transaction on its way from one thread to the next.
 pub(super) struct Passed {
     group: Arc<Group>,
-    /// How many have made their changes in it.
+    /// How many have had their turn in it.
     members: u32,
     /// The generation after those changes.
     generation: u64,
@@ -87,12 +99,14 @@ impl<'a> Turn<'a> {
         passed.members += 1;
         let changed = inner.with(|open| {
             let reader = inner.reader(open);
-            let batch = match build(&reader).and_then(|batch| check(&batch, &inner.database.display()).map(|()| batch))
-            {
+            let built = build(&reader).and_then(|batch| check(&batch, &inner.database.display()).map(|()| batch));
+            if write::is_lost(reader) {
+                return Ok(None);
+            }
+            let batch = match built {
                 Ok(batch) if batch.changes.is_empty() => return Ok(Some(Ok(passed.generation))),
                 Ok(batch) => batch,
-                // Nothing is changed yet.
-                Err(error) => return Ok(Some(Err(error))),
+                Err(refused) => return Ok(Some(Err(refused))),
             };
             let (Applied::Done, generation) = write::apply(reader, &batch)? else { return Ok(None) };
             passed.generation = generation;
@@ -102,28 +116,40 @@ impl<'a> Turn<'a> {
     }
 
     /// Ends the turn: passes the transaction on, or commits it if nobody is there to take it.
-    fn end(mut self, mut held: WriteGuard<'a>) -> Outcome {
-        let Some(passed) = self.passed.take() else { return Outcome::Undone };
-        let (group, generation) = (Arc::clone(&passed.group), passed.generation);
-        if passed.members < MOST_MEMBERS {
-            *self.inner.passed.lock() = Some(passed);
-            match held.pass() {
-                Ok(()) => return group.wait(),
-                Err(mine) => held = mine,
+    fn end(mut self, held: WriteGuard<'a>) -> Outcome {
+        let Some(passed) = self.passed.take_if(|passed| passed.members < MOST_MEMBERS) else {
+            return self.commit(held);
+        };
+        let group = Arc::clone(&passed.group);
+        *self.inner.passed.lock() = Some(passed);
+        match held.pass() {
+            Ok(()) => group.wait(self.inner),
+            Err(held) => {
+                self.passed = self.inner.passed.lock().take();
+                self.commit(held)
             }
-            self.inner.passed.lock().take();
         }
-        let committed =
-            self.inner.with(|open| self.inner.commit(Transaction::resume(self.inner.reader(open)), generation));
-        let outcome = match committed {
+    }
+
+    /// Ends the turn, and the transaction.
+    fn commit(mut self, held: WriteGuard<'a>) -> Outcome {
+        let Some(passed) = self.passed.take() else { return Outcome::Undone };
+        let inner = self.inner;
+        let outcome = match inner.with(|open| inner.commit(Transaction::resume(inner.reader(open)), passed.generation))
+        {
             Ok(()) => Outcome::Committed,
             Err(error) => {
-                self.inner.roll_back();
+                inner.roll_back();
                 Outcome::Failed(error.rv(), error.message().into())
             }
         };
-        drop(held);
-        *group.0.lock() = Some(outcome.clone());
+        // Before anybody can begin another group, whose transaction a member that still waits would take for its own.
+        *passed.group.0.lock() = Some(outcome.clone());
+        if passed.members < MOST_MEMBERS {
+            drop(held);
+        } else {
+            held.give_way(&inner.map);
+        }
         outcome
     }
 }

@@ -3,13 +3,14 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::tests::{integrity, new_store, open, tamper};
 use super::*;
 use crate::ck;
+use crate::platform::descriptors::while_unreadable;
 use crate::platform::process::Temporary;
 use crate::store::suite::{put, record};
 
@@ -105,6 +106,51 @@ fn changes_that_cannot_be_made_are_undone_for_all_and_each_tries_alone() {
     assert!(first.unwrap().is_ok() && third.unwrap().is_ok());
     assert_eq!(built, 2, "undone, and made again");
     is_well(&home, store, &[1, 3]);
+}
+
+#[test]
+fn a_transaction_that_a_failed_read_has_ended_is_undone_for_all() {
+    let (home, store) = new_store();
+    let folder = home.path().canonicalize().unwrap().join("hsm1");
+    // Not the log's index, in which the locks are.
+    let files = [folder.join(DATABASE), folder.join(LOG)];
+    let reads = AtomicU32::new(0);
+    let (built, [first, second, third]) = three(&store, &|view| {
+        if reads.fetch_add(1, Ordering::Relaxed) > 0 {
+            return Err(Error::internal("a second try"));
+        }
+        let mut answer = Ok(None);
+        while_unreadable(&files, || answer = view.read(Kind::User, 77));
+        assert_eq!(answer.as_ref().unwrap_err().rv(), ck::CKR_DEVICE_ERROR, "this page was at hand");
+        answer.map(|_| Batch::default())
+    });
+    assert_eq!(second.unwrap().unwrap_err().message(), "a second try");
+    assert!(first.unwrap().is_ok() && third.unwrap().is_ok());
+    assert_eq!(built, 2, "undone for all, and each tries alone");
+    is_well(&home, store, &[1, 3]);
+}
+
+/// As when a signal's handler forks: the one to whom it is passed waits for the gate that is passed to him.
+#[test]
+fn what_nobody_takes_is_taken_back() {
+    let (home, store) = new_store();
+    let started = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let first = scope.spawn(|| {
+            store.write(Durability::Synced, &mut |_| {
+                started.store(true, Ordering::Relaxed);
+                until_line(&store, 1);
+                Ok(object(1))
+            })
+        });
+        while !started.load(Ordering::Relaxed) {
+            thread::yield_now();
+        }
+        // In line, and not looking.
+        store.0.lock.stand_in_line(&|| drop(store_gate()));
+        assert!(first.join().unwrap().is_ok());
+    });
+    is_well(&home, store, &[1]);
 }
 
 #[test]

@@ -143,7 +143,7 @@ impl SqliteStore {
         let format = schema::format(&connection, &database)?;
         check_length(&connection, &directory, access, &database)?;
         if schema::is_older(format, schema::FORMAT, &database)? {
-            // This may sleep inside the gate, which nothing else does: once in the life of a format.
+            // This may sleep inside the gate: once in the life of a format.
             let _held = lock.acquire(process::now() + flock::PATIENCE, &map)?;
             schema::upgrade(&connection, &directory, access, &database, schema::FORMAT, schema::STEPS)?;
         }
@@ -262,8 +262,13 @@ impl Inner {
         let _gate = store_gate();
         // Busy only inside the store's own write, which a fork or a panic may have cut off: then it stays open, and the
         // process is not one that can go on anyway.
-        if let Some(mut open) = self.connection.try_lock() {
-            drop(open.take());
+        let Some(mut open) = self.connection.try_lock() else { return };
+        match open.take() {
+            // The same, between two steps of the write.
+            Some(cut_off) if self.epoch != fork::epoch() && !cut_off.connection.is_autocommit() => {
+                std::mem::forget(cut_off);
+            }
+            whole => drop(whole),
         }
     }
 }

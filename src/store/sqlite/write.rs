@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use super::connection::damaged;
 use super::read::Reader;
 use super::schema::{GENERATION, statements};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::store::{Applied, Batch, Change, Durability, Kind, Record, Tag};
 
 /// An open transaction; whatever way the function that has it ends, it is rolled back unless it was committed.
@@ -62,8 +62,20 @@ pub(super) fn set_durability(reader: Reader<'_>, durability: Durability) -> Resu
     reader.connection.execute_batch(sql).map_err(|error| reader.failed(error))
 }
 
+/// Whether the transaction is gone: SQLite rolls it back by itself when so much as a read fails, for want of memory or of a disk,
+/// and each statement after that would be committed on its own.
+pub(super) fn is_lost(reader: Reader<'_>) -> bool {
+    reader.connection.is_autocommit()
+}
+
 /// Makes the changes of a batch and raises the generation, whose new value is returned unless there is a conflict.
 pub(super) fn apply(reader: Reader<'_>, batch: &Batch) -> Result<(Applied, u64)> {
+    if is_lost(reader) {
+        return Err(Error::device(format!(
+            "{}: the disk failed in the middle of a change; repeat the call",
+            reader.path.display()
+        )));
+    }
     let mut growth = Growth::default();
     for change in &batch.changes {
         let applied = match change {
