@@ -193,7 +193,7 @@ fn a_commit_that_fails_is_an_error_for_all() {
 }
 
 #[test]
-fn a_crowd_loses_nothing_and_waits_less() {
+fn a_crowd_loses_nothing() {
     const THREADS: u64 = 8;
     const EACH: u64 = 25;
     let (home, store) = new_store();
