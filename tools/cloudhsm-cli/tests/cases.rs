@@ -15,8 +15,9 @@
 //! ```
 //!
 //! A line that ends with `\` goes on in the next. In expected JSON, `"<any>"` is anything, `"<text:PART>"` a text with
-//! this in it, `"<hex:N>"` `0x` and N digits, `"<base64>"` what it says, `"<keep:NAME>"` any text, which `${NAME}` stands
-//! for from then on. Keys stand in AWS's order; a last `"...": "..."` allows others after them.
+//! this in it, `"<hex:N>"` `0x` and N digits, `"<base64>"` what it says, `"<number>"` any number, `"<keep:NAME>"` any text
+//! and `"<number:NAME>"` any number, which `${NAME}` stands for from then on. Keys stand in AWS's order; a last
+//! `"...": "..."` allows others after them.
 
 #![allow(
     clippy::unwrap_used,
@@ -238,7 +239,10 @@ impl Run {
                 let text = printed.as_str();
                 let fits = match kind {
                     "any" => true,
-                    "number" => printed.is_u64(),
+                    "number" => {
+                        let new = more.is_empty() || self.kept.insert(more.to_owned(), printed.to_string()).is_none();
+                        printed.is_u64() && new
+                    }
                     "text" => text.is_some_and(|text| text.contains(more)),
                     "hex" => text.and_then(|text| text.strip_prefix("0x")).is_some_and(|digits| {
                         (more.is_empty() || Ok(digits.len()) == more.parse())

@@ -118,7 +118,9 @@ fn rsa_pairs() {
         assert_eq!(public[same], private[same]);
     }
     assert_eq!(public["key-length-bytes"], json!(512));
-    assert!((1216..=1219).contains(&private["key-length-bytes"].as_u64().unwrap()));
+    // Its length by OpenSSL's account: cases/key-generate-asymmetric-pair-rsa.case. 1,219 bytes is what all numbers at their
+    // longest take.
+    assert!(private["key-length-bytes"].as_u64().unwrap() <= 1219);
     for (bits, exponent) in [("1024", "65537"), ("2050", "65537"), ("4352", "65537"), ("2048", "3"), ("2048", "65536")]
     {
         generate(bits, exponent).failure();
