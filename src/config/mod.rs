@@ -92,7 +92,8 @@ impl Config {
         });
         let (mut table, mut cluster_ids) = match form {
             Form::OfAws => of_aws(&text, &path, &mut remarks)?,
-            Form::Own | Form::Absent => (Settings::parse(&text, &path)?, Vec::new()),
+            Form::Own => (Settings::parse(&text, &path)?, Vec::new()),
+            Form::Absent => (toml::Table::new(), Vec::new()),
         };
         if let Some(over) = over {
             let (settings, ids) = of_aws(&over.text, &over.path, &mut remarks)?;
