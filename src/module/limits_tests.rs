@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use super::audit::{Event, Opcode};
 use super::commit::Plan;
+use super::ids::fresh_id;
 use super::user::{Derivation, User};
-use super::users::fresh_id;
 use super::{Login, Module, Role, Sharing};
 use crate::ck;
 use crate::config::{Config, Profile, Settings};

@@ -16,6 +16,7 @@ mod find;
 #[cfg(test)]
 mod find_tests;
 mod hierarchy;
+mod ids;
 mod keys;
 mod lifecycle;
 #[cfg(test)]

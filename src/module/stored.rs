@@ -6,10 +6,10 @@ use std::sync::atomic::Ordering;
 use super::audit::{self, Event, Opcode};
 use super::commit::{Head, Plan, Planned};
 use super::hierarchy::Tier;
+use super::ids::fresh_id;
 use super::keys::{GONE, NewKey};
 use super::quorum::{Actor, Toll};
 use super::sharing::Sharing;
-use super::users::fresh_id;
 use super::{Hsm, Login};
 use crate::ck::{self, CK_ATTRIBUTE_TYPE, CK_OBJECT_CLASS};
 use crate::config::Dialect;
@@ -46,15 +46,13 @@ impl Hsm {
         dialect: &Dialect,
         sharing: &Sharing<'_>,
     ) -> Result<Vec<Arc<Object>>> {
-        let mut stored = Vec::with_capacity(objects.len());
-        for object in objects {
-            stored.push(if object.is_token() { object.stored(ObjectId(fresh_id()?), 1) } else { object });
-        }
+        let mut stored = objects;
         // The epoch is that before the commit: what others change from here on is looked at again.
         let epoch = self.epoch();
         self.commit(login, Durability::Synced, &mut |view, head| {
             let mut plan = Plan::default();
-            for object in stored.iter().filter(|object| object.is_token()) {
+            for object in stored.iter_mut().filter(|object| object.is_token()) {
+                (object.id, object.version) = (Some(ObjectId(fresh_id()?)), 1);
                 plan.changes.push(self.put_object(login, object, 0)?);
                 plan.keys += i64::from(object.is_key());
                 plan.asymmetric += i64::from(is_asymmetric(object));

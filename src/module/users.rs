@@ -3,6 +3,7 @@
 use super::audit::{Event, Opcode};
 use super::commit::{Plan, Planned};
 use super::hierarchy::Tier;
+use super::ids::fresh_id;
 use super::policy::{self, Command};
 use super::quorum::Actor;
 use super::user::{Derivation, Role, User, UserInformation, normalize_name};
@@ -10,7 +11,6 @@ use super::{Hsm, Login, Module};
 use crate::ck;
 use crate::error::{Error, Result};
 use crate::object::UserId;
-use crate::platform::process;
 use crate::secret::Secret;
 use crate::store::{Durability, Kind, Selection, Tag, View};
 
@@ -221,15 +221,4 @@ impl Hsm {
         change(&mut user);
         Ok(Plan { changes: vec![self.put_user(id, version, &user, None)], events: vec![event], ..Plan::default() })
     }
-}
-
-/// A new id: 42 bits of milliseconds, 21 of chance. Ascending in the order of creation, unique across machines, and
-/// never beyond what SQLite's integers hold.
-pub(super) fn fresh_id() -> Result<u64> {
-    /// 2024-01-01, so that 42 bits last until 2163.
-    const EPOCH_MS: u64 = 1_704_067_200_000;
-    let mut chance = [0; 4];
-    crate::crypto::random::fill(&mut chance)?;
-    let milliseconds = process::wall_clock_ms().saturating_sub(EPOCH_MS) & ((1 << 42) - 1);
-    Ok((milliseconds << 21) | u64::from(u32::from_le_bytes(chance) & ((1 << 21) - 1)))
 }

@@ -308,7 +308,7 @@ fn threads_wait_for_the_disk_together() {
             let mut command = test.stage("cloudhsm", home.path(), "work");
             command.env("LD_PRELOAD", shim::build(tools.path())).env("IO_SHIM_ROOT", home.path());
             // A disk as slow as disks are, so that there is something to wait for.
-            test.must(command.env("IO_SHIM_SLOW", "5").env("IO_SHIM_TRACE", &record));
+            test.must(command.env("IO_SHIM_SLOW", "30").env("IO_SHIM_TRACE", &record));
             let keys = usize::from(WRITERS) * usize::from(EACH);
             let events = shim::read_record(&std::fs::read(&record).unwrap());
             let syncs = events.iter().filter(|event| matches!(event, Event::Synced(_))).count();

@@ -7,8 +7,8 @@
 use super::super::audit::{Ending, Event, Opcode};
 use super::super::commit::{Plan, Planned};
 use super::super::hierarchy::Tier;
+use super::super::ids::fresh_id;
 use super::super::policy::{self, Command};
-use super::super::users::fresh_id;
 use super::super::{Hsm, Login, Module};
 use super::Service;
 use super::moment::Moment;

@@ -25,8 +25,8 @@ use crate::store::{ATTEMPTS, Applied, Durability, check, conflict};
 /// The most threads of one group, so that other processes and readers get their turn.
 const MOST_MEMBERS: u32 = 64;
 /// After so long a member takes back a transaction that was passed on and not taken: by a thread that was stopped in line, or is in a
-/// signal's handler that forks, which waits for the gate.
-const HELD_UP: Duration = Duration::from_millis(200);
+/// signal's handler that forks, which waits for the gate. Longer in the tests, where a busy machine must not decide who commits.
+const HELD_UP: Duration = Duration::from_millis(if cfg!(test) { 3000 } else { 200 });
 /// How long a member sleeps at first, and at most, between two looks at what has become of its group.
 const NAPS: (Duration, Duration) = (Duration::from_micros(50), Duration::from_micros(400));
 

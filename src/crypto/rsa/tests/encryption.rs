@@ -103,17 +103,22 @@ fn bad_blocks(k: usize) -> Vec<Vec<u8>> {
     ]
 }
 
+/// Ciphertexts of nothing.
+fn noise(k: usize) -> impl Iterator<Item = Vec<u8>> {
+    (0..40).map(move |seed| {
+        let mut random = vec![0; k];
+        Noise(seed << 32).try_fill_bytes(&mut random[1..]).unwrap();
+        random
+    })
+}
+
 #[test]
 fn a_bad_padding_gives_a_message_too() {
     for pair in pairs() {
         let k = pair.public.modulus_bytes();
         let mut ciphertexts: Vec<_> = bad_blocks(k).iter().map(|block| raw(&pair.public, block)).collect();
         ciphertexts.extend(fixed_points(&pair.components.modulus));
-        for seed in 0..40 {
-            let mut random = vec![0; k];
-            Noise(seed << 32).try_fill_bytes(&mut random[1..]).unwrap();
-            ciphertexts.push(random);
-        }
+        ciphertexts.extend(noise(k));
         let mut lengths = std::collections::BTreeSet::new();
         for ciphertext in ciphertexts {
             let (mut out, mut again) = (vec![0; k], vec![0; k]);
@@ -150,8 +155,9 @@ fn unwrapping_has_one_outcome() {
             assert!(lengths.contains(&got));
             assert_ne!(out[..16], [0x5e; 16]);
         }
-        for block in bad_blocks(k).iter().chain(&fixed_points(&pair.components.modulus)) {
-            let ciphertext = raw(&pair.public, block);
+        let bad = bad_blocks(k).into_iter().chain(fixed_points(&pair.components.modulus));
+        // Of fifty substitutes not all have one length.
+        for ciphertext in bad.map(|block| raw(&pair.public, &block)).chain(noise(k)) {
             let got = pair.private.unwrap_pkcs1(&ciphertext, lengths, &mut out).unwrap();
             let first = out[..got].to_vec();
             assert_eq!(pair.private.unwrap_pkcs1(&ciphertext, lengths, &mut out).unwrap(), got);
