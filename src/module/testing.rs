@@ -38,7 +38,7 @@ pub(super) fn sample() -> (Temporary, Module) {
     module.activate(&Secret::copy(b"officer-password"), None).unwrap();
     let officer = module.login(Role::CryptoOfficer, OFFICER).unwrap();
     for (name, role, password) in [
-        ("olga.officer", Role::CryptoOfficer, "olgas-password"),
+        ("olga_officer", Role::CryptoOfficer, "olgas-password"),
         ("ann", Role::CryptoUser, "anns-password"),
         ("ben", Role::CryptoUser, "bens-password"),
     ] {

@@ -51,7 +51,7 @@ fn it_comes_back_bit_for_bit() {
     assert_eq!(format!("{listed:?}"), format!("{told:?}"));
     let new = temporary();
     let restored =
-        restore_as(new.path(), "hsm1", Settings::default(), &path, b"OLGA.officer:olgas-password", false).unwrap();
+        restore_as(new.path(), "hsm1", Settings::default(), &path, b"OLGA_officer:olgas-password", false).unwrap();
     assert!(!restored.replaced);
     let (before, after) = (records(home.path(), "hsm1"), records(new.path(), "hsm1"));
     assert_eq!(before.len() as u64, told.records + 2, "and the root, and the record of the backup's end");
@@ -78,7 +78,7 @@ fn any_officers_password_opens_it_and_no_other() {
     let (_, path) = backup(&module);
     for pin in [
         b"admin:officer-passwore".as_slice(),
-        b"olga.officer:officer-password",
+        b"olga_officer:officer-password",
         b"ann:anns-password",
         b"nobody:officer-password",
         b"no-name!:officer-password",
@@ -91,7 +91,7 @@ fn any_officers_password_opens_it_and_no_other() {
     let ann = module.login(Role::CryptoUser, ANN).unwrap();
     assert_eq!(module.backup(&ann, None, &mut |_, _| {}).err().unwrap().rv(), ck::CKR_USER_NOT_LOGGED_IN);
     let bytes = std::fs::read(&path).unwrap();
-    for name in [b"admin".as_slice(), b"olga.officer", b"shared"] {
+    for name in [b"admin".as_slice(), b"olga_officer", b"shared"] {
         assert!(!bytes.windows(name.len()).any(|window| window == name), "no name is in clear");
     }
 }
@@ -167,7 +167,7 @@ fn in_place_of_what_is_there() {
     module
         .change_password(
             &officer,
-            "olga.officer",
+            "olga_officer",
             Role::CryptoOfficer,
             &Secret::copy(b"another-password"),
             Deregister::default(),
@@ -177,7 +177,7 @@ fn in_place_of_what_is_there() {
     key(&module, &ann, "later", &Sharing::default());
     let error = restore(home.path(), &path).err().unwrap();
     assert!(error.rv() == ck::CKR_FUNCTION_FAILED && error.message().contains("--force"), "{error}");
-    let olga = b"olga.officer:olgas-password";
+    let olga = b"olga_officer:olgas-password";
     let restored = restore_as(home.path(), "hsm1", Settings::default(), &path, olga, true).unwrap();
     assert!(restored.replaced);
     // What was open says so, whatever it is asked.
