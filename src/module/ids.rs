@@ -14,12 +14,22 @@ const CHANCE: u32 = 21;
 /// The last id of this process, so that the next is above it.
 static LAST: AtomicU64 = AtomicU64::new(0);
 
+#[cfg(test)]
+thread_local! {
+    /// The next id of this thread, for tests: what another process has drawn already.
+    static NEXT: std::cell::Cell<Option<u64>> = const { std::cell::Cell::new(None) };
+}
+
 /// A new id: 42 bits of milliseconds, 21 of chance, and above every other of this process, even if the clock was put back. Two
 /// processes may draw the same one in the same millisecond, once in two million times: who inserts draws anew at each attempt.
 ///
 /// # Errors
 /// As [`random::fill`].
 pub(super) fn fresh_id() -> Result<u64> {
+    #[cfg(test)]
+    if let Some(id) = NEXT.take() {
+        return Ok(id);
+    }
     let mut chance = [0; 4];
     random::fill(&mut chance)?;
     let chance = u64::from(u32::from_le_bytes(chance));
@@ -39,7 +49,28 @@ mod tests {
     use std::collections::HashSet;
     use std::thread;
 
+    use super::super::quorum::Service;
+    use super::super::testing::{ANN, OFFICER, key, sample};
+    use super::super::{Role, Sharing};
     use super::*;
+    use crate::store::Kind;
+
+    #[test]
+    fn one_that_is_taken_is_no_error() {
+        let (_home, module) = sample();
+        let ann = module.login(Role::CryptoUser, ANN).unwrap();
+        let newest = |kind| ann.hsm.store.versions(kind, 0, usize::MAX).unwrap().last().map(|(id, _)| *id);
+        let count = |kind| ann.hsm.store.count(kind).unwrap();
+        let before = count(Kind::Object);
+        NEXT.set(newest(Kind::Object));
+        key(&module, &ann, "another", &Sharing::default());
+        assert_eq!((NEXT.get(), count(Kind::Object)), (None, before + 1));
+        let officer = module.login(Role::CryptoOfficer, OFFICER).unwrap();
+        module.make_token(&officer, Service::User, None).unwrap();
+        NEXT.set(newest(Kind::Quorum));
+        module.make_token(&officer, Service::Cluster, None).unwrap();
+        assert_eq!((NEXT.get(), count(Kind::Quorum)), (None, 2));
+    }
 
     /// As many in a millisecond as the processor can: by chance alone some of 40,000 would be alike.
     #[test]

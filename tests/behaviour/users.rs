@@ -131,7 +131,8 @@ fn thread_time() -> std::time::Duration {
     std::time::Duration::new(time.tv_sec.cast_unsigned(), u32::try_from(time.tv_nsec).unwrap())
 }
 
-/// PKCS#11 3.2 section 5.6.9 and the design: an unknown user is answered as a wrong PIN is, and in the same time.
+/// PKCS#11 3.2 section 5.6.9 and the design: an unknown user is answered as a wrong PIN is, and with the same work.
+/// That it waits for the disk as well is seen in the audit log, which has a record of it (`audit`).
 #[test]
 fn an_unknown_user_looks_like_a_wrong_pin() {
     isolated(|| {

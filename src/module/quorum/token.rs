@@ -192,7 +192,7 @@ impl Module {
         };
         let hsm = self.hsm()?;
         let mut token = Token {
-            id: fresh_id()?,
+            id: 0,
             version: 0,
             service,
             key,
@@ -202,7 +202,6 @@ impl Module {
             approval_data: Vec::new(),
             approvals: Vec::new(),
         };
-        token.approval_data = approval_data(&hsm.public.store, &token, &login.name)?;
         hsm.commit(Some(login), Durability::Synced, &mut |view, _| {
             let mut plan = Plan::default();
             let (over, live): (Vec<_>, Vec<_>) = hsm.tokens_in(view)?.into_iter().partition(|token| !token.is_live());
@@ -223,6 +222,8 @@ impl Module {
                     "The quorum value of the service quorum is 1, so nothing needs such a token",
                 ));
             }
+            token.id = fresh_id()?;
+            token.approval_data = approval_data(&hsm.public.store, &token, &login.name)?;
             plan.changes.push(token.put(0));
             plan.events.push(Event::by(login, Opcode::GetToken).on(key.map_or(0, |key| key.0)).saying(service.name()));
             Ok(plan)

@@ -127,7 +127,14 @@ fn compiled_as_it_should_be() {
             Ok(all)
         })
         .unwrap();
-    for wanted in ["DQS=0", "OMIT_DEPRECATED", "OMIT_SHARED_CACHE"] {
+    for wanted in [
+        "DQS=0",
+        "OMIT_DATETIME_FUNCS",
+        "OMIT_DEPRECATED",
+        "OMIT_DESERIALIZE",
+        "OMIT_LOAD_EXTENSION",
+        "OMIT_SHARED_CACHE",
+    ] {
         assert!(options.iter().any(|option| option == wanted), "{wanted} is missing of {options:?}");
     }
     for unwanted in ["ENABLE_FTS3", "ENABLE_FTS5", "ENABLE_RTREE", "ENABLE_LOAD_EXTENSION", "SOUNDEX"] {
