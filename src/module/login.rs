@@ -174,6 +174,8 @@ impl Module {
     /// As [`Module::login`] but for the second factor.
     pub fn authenticate(&self, role: Role, pin: &Pin) -> Result<Authentication> {
         let hsm = self.hsm()?;
+        // Users and counts of a folder that was moved away are nobody's any more.
+        hsm.store.check_place()?;
         let Some((id, user)) = hsm.find_user(&pin.name, role)? else {
             if self.dialect().plain_pins && hsm.count_role_in(&*hsm.store, role)? == 0 {
                 return Err(Error::new(ck::CKR_USER_PIN_NOT_INITIALIZED, "no user of this type has been made yet"));

@@ -241,6 +241,15 @@ pub trait Store: View + Send + Sync {
     /// If it cannot be told, the number is one that was never returned before, so that no cache passes for current.
     fn generation(&self) -> u64;
 
+    /// Refuses to go on if what stands at the store's path is not what was opened: a folder that was moved away, and another put in its
+    /// place. A write asks this of itself; for what only reads and must not trust a state that nobody keeps any more.
+    ///
+    /// # Errors
+    /// `CKR_DEVICE_ERROR` naming the path, what is wrong and what cures it.
+    fn check_place(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// Lets go of the files: at `C_Finalize`, or in the child of a fork before it opens anew. Every later use fails.
     fn close(&self);
 }

@@ -27,6 +27,7 @@ mod forks;
 mod kills;
 mod ledger;
 mod memory;
+mod moved;
 mod power;
 mod rest;
 mod shim;

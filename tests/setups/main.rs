@@ -24,6 +24,7 @@ mod configuration;
 mod damage;
 mod links;
 mod missing;
+mod moved;
 mod run;
 mod sharing;
 mod streams;

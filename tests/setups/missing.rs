@@ -64,7 +64,12 @@ fn a_folder_that_is_removed_under_a_process() {
     fs::remove_dir_all(&away).unwrap();
     fs::write(&go, "").unwrap();
     let outcome = running.end();
-    outcome.assert_one_line("make", DEVICE_ERROR, &hsm.file(""), &["removed or replaced", "initialise again"]);
+    outcome.assert_one_line(
+        "make",
+        DEVICE_ERROR,
+        &hsm.file(""),
+        &["moved, removed or replaced", "C_Finalize and C_Initialize"],
+    );
     assert!(!hsm.file("").exists());
     fs::create_dir(hsm.file("")).unwrap();
     crate::run::set_mode(&hsm.file(""), 0o700);

@@ -11,6 +11,7 @@ mod check;
 mod home;
 mod network;
 mod new_file;
+mod place;
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -24,6 +25,7 @@ use check::{c_string, check_group, check_mode, failed, raised, read_capped, stat
 pub use home::{check_home, open_home, put_in_place};
 pub use network::check_local;
 pub use new_file::NewFile;
+pub use place::{Place, Relied};
 
 use crate::error::{Error, Result};
 use crate::platform::process;
@@ -102,7 +104,7 @@ impl Directory {
     }
 
     fn check(&self, access: Access) -> Result<()> {
-        let status = status(&self.descriptor).map_err(|error| failed(&self.path, "cannot be examined", &error))?;
+        let status = self.status()?;
         let user = process::effective_user();
         if access.group.is_none() && self.owner != user && user != 0 {
             return Err(Error::device(format!(
@@ -114,6 +116,14 @@ impl Directory {
         }
         check_group(&self.path, &status, access)?;
         check_mode(&self.path, status.st_mode, access.folder_mode())
+    }
+
+    /// What the system says of the open folder.
+    ///
+    /// # Errors
+    /// `CKR_DEVICE_ERROR` naming the path.
+    fn status(&self) -> Result<libc::stat> {
+        status(&self.descriptor).map_err(|error| failed(&self.path, "cannot be examined", &error))
     }
 
     /// Where the folder is, as it was named.

@@ -18,7 +18,6 @@ mod tests;
 
 use std::fs::File;
 use std::io;
-use std::mem::MaybeUninit;
 use std::os::fd::{IntoRawFd, RawFd};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
@@ -124,7 +123,7 @@ impl WriteLock {
     /// Takes the lock, together with the store gate, trying until `deadline` and at least once.
     ///
     /// # Errors
-    /// `CKR_DEVICE_ERROR` naming the process that holds it, or because the folder is gone or a fork came between.
+    /// `CKR_DEVICE_ERROR` naming the process that holds it, or because a fork came between.
     pub fn acquire(&self, deadline: Instant, map: &GenerationMap) -> Result<WriteGuard<'_>> {
         self.step_back(map);
         let mut waiting = Waiting::new(deadline);
@@ -211,7 +210,7 @@ impl WriteLock {
     /// Takes the lock, together with the store gate, if no other process holds it.
     ///
     /// # Errors
-    /// `CKR_DEVICE_ERROR` because the folder is gone or a fork came between.
+    /// `CKR_DEVICE_ERROR` because a fork came between.
     pub fn try_acquire(&self) -> Result<Option<WriteGuard<'_>>> {
         self.try_in(store_gate())
     }
@@ -224,7 +223,6 @@ impl WriteLock {
             // SAFETY: the descriptor is open in this epoch.
             if unsafe { libc::flock(self.descriptor, libc::LOCK_EX | libc::LOCK_NB) } == 0 {
                 let guard = WriteGuard { lock: self, gate: Some(gate) };
-                self.check_still_there()?;
                 self.note_holder();
                 self.was_mine.store(true, Ordering::Relaxed);
                 return Ok(Some(guard));
@@ -241,21 +239,6 @@ impl WriteLock {
                 }
             }
         }
-    }
-
-    /// Refuses a lock file that was removed: others lock another one, so holding this one means nothing.
-    fn check_still_there(&self) -> Result<()> {
-        let mut found = MaybeUninit::<libc::stat>::uninit();
-        // SAFETY: the descriptor is open and `found` has room for the answer, which is read only if there is one.
-        let gone =
-            unsafe { libc::fstat(self.descriptor, found.as_mut_ptr()) == 0 && found.assume_init().st_nlink == 0 };
-        if gone {
-            return Err(Error::device(format!(
-                "{}: the HSM's folder was removed or replaced; finalise and initialise again",
-                self.path.display()
-            )));
-        }
-        Ok(())
     }
 
     /// Leaves this process's number for those who wait in vain. Best effort; written only when it changes.

@@ -30,14 +30,6 @@ fn excludes_and_names_the_holder() {
 }
 
 #[test]
-fn a_removed_lock_is_noticed() {
-    let (home, directory, map) = folder();
-    let lock = WriteLock::open(&directory, Access::default()).unwrap();
-    std::fs::remove_file(home.path().join(NAME)).unwrap();
-    assert!(lock.acquire(Instant::now(), &map).err().unwrap().message().contains("removed"));
-}
-
-#[test]
 fn a_child_neither_uses_nor_keeps_it() {
     install().unwrap();
     let (_home, directory, map) = folder();

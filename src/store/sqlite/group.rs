@@ -236,12 +236,16 @@ impl Inner {
     }
 
     /// Commits, and tells all processes of the new generation.
+    ///
+    /// What is acknowledged is in the folder that stands at the path: it is looked at before the commit, so that nothing is changed in
+    /// a folder that was moved away, and once more after it, because it may be moved in between.
     pub(super) fn commit(&self, transaction: Transaction<'_>, generation: u64) -> Result<()> {
+        self.check_place("nothing was changed", "")?;
         self.map.begin();
         // If this fails nobody knows what a recovery will find: the map stays unequal, and readers ask the database.
         transaction.commit()?;
         self.map.finish(generation);
-        Ok(())
+        self.check_place("the change is in what was opened and not at the path", ", then repeat it")
     }
 
     /// Undoes the transaction that is open, if one is. For the holder of the write lock.

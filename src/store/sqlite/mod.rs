@@ -47,10 +47,10 @@ use self::write::Transaction;
 use super::{Batch, Durability, Kind, Outline, Record, Selection, Store, Tag, View};
 use crate::ck;
 use crate::error::{Error, Result};
-use crate::platform::files::{Access, Directory, check_home, check_local};
+use crate::platform::files::{Access, Directory, Place, Relied, check_home, check_local};
 use crate::platform::flock::{self, WriteLock};
 use crate::platform::fork::{self, store_gate};
-use crate::platform::generation::GenerationMap;
+use crate::platform::generation::{self, GenerationMap};
 use crate::platform::lock::Lock;
 use crate::platform::process;
 use crate::secret::Secret;
@@ -65,6 +65,17 @@ const INDEX: &str = "hsm.db-shm";
 const DEVICE_KEY: &str = "device.key";
 /// The longest device key file.
 const MAX_DEVICE_KEY: usize = 4096;
+
+/// What a process that writes relies on, by its name in the folder: where the database is, where its commits go first, what keeps
+/// other writers out, what tells of their commits, and what opens it all the next time.
+const RELIED: [Relied; 6] = [
+    Relied { name: DATABASE, constant: false },
+    Relied { name: LOG, constant: false },
+    Relied { name: INDEX, constant: false },
+    Relied { name: flock::NAME, constant: false },
+    Relied { name: generation::NAME, constant: false },
+    Relied { name: DEVICE_KEY, constant: true },
+];
 
 /// What an administrator may decide about the store.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -81,6 +92,8 @@ pub struct SqliteStore(Arc<Inner>);
 
 struct Inner {
     database: PathBuf,
+    /// What was opened, to be compared with what stands at the path.
+    place: Place,
     map: GenerationMap,
     lock: WriteLock,
     /// The fork epoch in which the connection was opened.
@@ -152,9 +165,18 @@ impl SqliteStore {
         repair(&lock, &map, reader)?;
         let life = rewrite::life_of(reader.generation()?);
         let open = Open { connection, durability: Durability::Synced };
-        let connection = Lock::new(Some(open));
-        let inner =
-            Arc::new(Inner { database, map, lock, epoch: fork::epoch(), life, connection, passed: Lock::new(None) });
+        // Last, when SQLite has opened its side files too.
+        let place = Place::of(&directory, &RELIED)?;
+        let inner = Arc::new(Inner {
+            database,
+            place,
+            map,
+            lock,
+            epoch: fork::epoch(),
+            life,
+            connection: Lock::new(Some(open)),
+            passed: Lock::new(None),
+        });
         let mut all = OPEN.lock();
         all.retain(|store| store.strong_count() > 0);
         all.push(Arc::downgrade(&inner));
@@ -258,6 +280,13 @@ impl Inner {
         self.with(|open| f(Reader { connection: &open.connection, path: &self.database }))
     }
 
+    /// Refuses what stands at the path if it is not what was opened; `change` says what became of a change, `then` what else to do.
+    fn check_place(&self, change: &str, then: &str) -> Result<()> {
+        self.place.check().map_err(|error| {
+            Error::with(error.rv(), format!("{}; {change}; call C_Finalize and C_Initialize{then}", error.message()))
+        })
+    }
+
     fn close(&self) {
         let _gate = store_gate();
         // Busy only inside the store's own write, which a fork or a panic may have cut off: then it stays open, and the
@@ -335,6 +364,10 @@ impl Store for SqliteStore {
         self.0.map.current().unwrap_or_else(|| {
             self.0.reading(|reader| reader.generation()).unwrap_or_else(|_| UNKNOWN.fetch_sub(1, Ordering::Relaxed))
         })
+    }
+
+    fn check_place(&self) -> Result<()> {
+        self.0.with(|_| self.0.check_place("nothing was looked up", ""))
     }
 
     fn close(&self) {

@@ -7,8 +7,7 @@ use super::Report;
 use crate::context::HSM;
 use crate::credentials::Credentials;
 
-const RESTORE: &str =
-    "move the folder away, run `cloudhsm-cli backup restore`, and keep this one to find out what happened";
+const RESTORE: &str = "end the programs that use it, move the folder away, run `cloudhsm-cli backup restore`, and keep this one to find out what happened";
 
 pub(super) fn check(
     report: &mut Report,
