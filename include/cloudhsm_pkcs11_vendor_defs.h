@@ -6,10 +6,13 @@
  * it by the pattern of the public ones, vendor bit OR the standard's number. A program that was compiled on AWS's
  * header may therefore have other numbers where this file says "ours"; compiled on this header it has ours.
  *
+ * It may be included before or after a program's own PKCS#11 header, of 2.40 or later: what such a header has is taken from there,
+ * and what it lacks is supplied here. The guard is that of AWS's header.
+ *
  * src/ck/vendor.rs has the same numbers and marks; tools/check/vendor compares the two.
  */
-#ifndef CLOUDHSM_PKCS11_VENDOR_DEFS_H
-#define CLOUDHSM_PKCS11_VENDOR_DEFS_H
+#ifndef _CLOUDHSM_PKCS11_VENDOR_DEFS_H_
+#define _CLOUDHSM_PKCS11_VENDOR_DEFS_H_
 
 #include "cryptoki.h"
 
@@ -31,9 +34,9 @@
 typedef CK_ULONG CK_CLOUDHSM_ML_DSA_PARAMETER_SET_TYPE;
 #define CKK_CLOUDHSM_ML_DSA (CKK_VENDOR_DEFINED | 0x0000004AUL)        /* ours, the name too */
 #define CKA_CLOUDHSM_PARAMETER_SET (CKA_VENDOR_DEFINED | 0x0000061DUL) /* ours */
-#define CKP_CLOUDHSM_ML_DSA_44 (CKP_VENDOR_DEFINED | 0x00000001UL)     /* ours */
-#define CKP_CLOUDHSM_ML_DSA_65 (CKP_VENDOR_DEFINED | 0x00000002UL)     /* ours */
-#define CKP_CLOUDHSM_ML_DSA_87 (CKP_VENDOR_DEFINED | 0x00000003UL)     /* ours */
+#define CKP_CLOUDHSM_ML_DSA_44 (0x80000000UL | 0x00000001UL)           /* ours */
+#define CKP_CLOUDHSM_ML_DSA_65 (0x80000000UL | 0x00000002UL)           /* ours */
+#define CKP_CLOUDHSM_ML_DSA_87 (0x80000000UL | 0x00000003UL)           /* ours */
 
 /* Key derivation functions of CKM_ECDH1_DERIVE (ANSI X9.63) */
 #define CKD_CLOUDHSM_X963_SHA1_KDF (0x80000000UL | 0x00000002UL)   /* ours */
@@ -41,6 +44,30 @@ typedef CK_ULONG CK_CLOUDHSM_ML_DSA_PARAMETER_SET_TYPE;
 #define CKD_CLOUDHSM_X963_SHA256_KDF (0x80000000UL | 0x00000006UL) /* ours */
 #define CKD_CLOUDHSM_X963_SHA384_KDF (0x80000000UL | 0x00000007UL) /* ours */
 #define CKD_CLOUDHSM_X963_SHA512_KDF (0x80000000UL | 0x00000008UL) /* ours */
+
+#if defined(_WIN32)
+#pragma pack(push, cloudhsm_vendor_defs, 1)
+#endif
+
+/* Of PKCS#11 3.0, for a program whose own headers are older */
+#ifndef CK_SP800_108_ITERATION_VARIABLE
+struct CK_EDDSA_PARAMS {
+    CK_BBOOL phFlag;
+    CK_ULONG ulContextDataLen;
+    CK_BYTE *pContextData;
+};
+typedef struct CK_EDDSA_PARAMS CK_EDDSA_PARAMS;
+typedef CK_EDDSA_PARAMS *CK_EDDSA_PARAMS_PTR;
+
+typedef CK_ULONG CK_PRF_DATA_TYPE;
+struct CK_PRF_DATA_PARAM {
+    CK_PRF_DATA_TYPE type;
+    void *pValue;
+    CK_ULONG ulValueLen;
+};
+typedef struct CK_PRF_DATA_PARAM CK_PRF_DATA_PARAM;
+typedef CK_PRF_DATA_PARAM *CK_PRF_DATA_PARAM_PTR;
+#endif
 
 /*
  * Parameter of CKM_CLOUDHSM_SP800_108_COUNTER_KDF
@@ -52,10 +79,6 @@ typedef CK_ULONG CK_CLOUDHSM_ML_DSA_PARAMETER_SET_TYPE;
  * header defines CLOUDHSM_PKCS11_STANDARD_SP800_108 before including it and writes CK_CLOUDHSM_... for AWS's.
  * CK_PRF_DATA_PARAM is the same in both.
  */
-#if defined(_WIN32)
-#pragma pack(push, cloudhsm_vendor_defs, 1)
-#endif
-
 typedef CK_MECHANISM_TYPE CK_PRF_TYPE;
 
 struct CK_CLOUDHSM_SP800_108_COUNTER_FORMAT {

@@ -1,4 +1,4 @@
-/* The functions of PKCS#11 in the order of the three function lists. Written down here a second time, apart from pkcs11.h. */
+/* The functions of PKCS#11 in the order of the three function lists. Written down here a second time, apart from pkcs11f.h. */
 #ifndef FUNCTIONS_H
 #define FUNCTIONS_H
 
