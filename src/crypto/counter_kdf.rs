@@ -60,8 +60,8 @@ pub enum Field<'a> {
 /// Fills `out` with the output of as many iterations as it takes, the last one cut. CMAC allocates a part of its expanded key.
 ///
 /// # Errors
-/// `CKR_MECHANISM_PARAM_INVALID` if there is not one counter among the fields, a number is not 1 to 8 bytes wide, or the
-/// last counter or the length does not fit its width; `CKR_KEY_SIZE_RANGE` for CMAC with a key that is not of AES. `out`
+/// `CKR_MECHANISM_PARAM_INVALID` if there is not one counter among the fields or more than one length, a number is not 1 to 8
+/// bytes wide, or the last counter or the length does not fit its width; `CKR_KEY_SIZE_RANGE` for CMAC with a key that is not of AES. `out`
 /// is then unchanged.
 pub fn counter_mode(prf: Prf, key: &[u8], fields: &[Field<'_>], out: &mut [u8]) -> Result<()> {
     let plan = Plan::new(prf, fields, out.len())?;
@@ -107,11 +107,13 @@ struct Plan<'a> {
 
 impl<'a> Plan<'a> {
     /// Checks that the fields can be written in all iterations. There must be one counter, because without one all
-    /// iterations would be the same; section 4.1 has no use for a second.
+    /// iterations would be the same; section 4.1 has no use for a second. Of the length "only one instance of this type may be
+    /// specified" (PKCS#11 3.2 section 6.42, the table of counter mode).
     fn new(prf: Prf, fields: &'a [Field<'a>], length: usize) -> Result<Self> {
         let counters = fields.iter().filter(|field| matches!(field, Field::Counter { .. })).count();
-        if counters != 1 {
-            return Err(refused("SP 800-108: the input needs one counter"));
+        let lengths = fields.iter().filter(|field| matches!(field, Field::Length { .. })).count();
+        if counters != 1 || lengths > 1 {
+            return Err(refused("SP 800-108: the input needs one counter, and may have one length"));
         }
         let step = prf.length();
         let (taken, iterations) = (bits(length), length.div_ceil(step));

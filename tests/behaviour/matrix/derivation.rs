@@ -185,6 +185,12 @@ pub(super) fn wrong_counters(form: Form) -> Vec<Parameter> {
         value.resize(size, 0);
         all.push(of(format!("a length's structure of {size} bytes"), &[counter(form, 32), (kind, value)]));
     }
+    // PKCS#11 3.2, 6.42, counter mode: "If specified, only one instance of this type may be specified", of the key's length.
+    for others in [&[][..], &[label()]] {
+        let two = [&[counter(form, 32), length(form, 1, 32)], others, &[length(form, 1, 32)]].concat();
+        all.push(of(format!("two lengths and {} pieces", others.len() + 1), &two));
+    }
+    all.push(of("two counters".to_owned(), &[counter(form, 32), counter(form, 32)]));
     // SP 800-108 section 4.1: the counter is part of every input.
     all.push(of("no counter".to_owned(), &[label()]));
     all.push(of("no piece".to_owned(), &[]));
