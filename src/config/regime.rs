@@ -70,6 +70,11 @@ pub struct Safeguards {
     /// A key either wraps and unwraps or does anything else. What it may do is fixed when it is made, and only a
     /// generated key wraps and unwraps.
     pub transport_apart: bool,
+    /// A secret key either has others derived from it, and then stays, or does anything else; what is unwrapped or derived
+    /// has none derived from it.
+    pub derivation_apart: bool,
+    /// What SP 800-108 derives is as sensitive and as little extractable as its base key, whatever the template says.
+    pub derived_as_base: bool,
     /// What is unwrapped is sensitive and stays, unless CKA_UNWRAP_TEMPLATE says otherwise.
     pub unwrapped_stays: bool,
     /// Every secret or private key leaves under a trusted key only.
@@ -92,6 +97,8 @@ static SAFEGUARDS: [Safeguards; 2] = [
         strong_forms_only: false,
         trusts_transport_keys_only: false,
         transport_apart: false,
+        derivation_apart: false,
+        derived_as_base: false,
         unwrapped_stays: false,
         leaves_under_trusted_only: false,
         strength_kept: false,
@@ -104,6 +111,8 @@ static SAFEGUARDS: [Safeguards; 2] = [
         strong_forms_only: true,
         trusts_transport_keys_only: true,
         transport_apart: true,
+        derivation_apart: true,
+        derived_as_base: true,
         unwrapped_stays: true,
         leaves_under_trusted_only: true,
         strength_kept: true,

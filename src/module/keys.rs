@@ -115,7 +115,14 @@ impl Module {
     }
 
     fn import(&self, login: Option<&Login>, kind: &'static ObjectKind, template: &Template) -> Result<Arc<Object>> {
-        let mut draft = create::draft(kind, Making::Create, template, self.regime())?;
+        let regime = self.regime();
+        let mut draft = match login {
+            Some(login) if login.role == super::Role::CryptoOfficer => {
+                create::draft_of_officer(kind, template, regime)?
+            }
+            _ => create::draft(kind, Making::Create, template, regime)?,
+        };
+        safeguards::keep_apart(&mut [(template, &mut draft)], regime)?;
         self.may_make(login, &draft)?;
         let material = (kind.form.import)(template, &mut draft)?;
         self.check_public_values(&draft)?;
@@ -138,7 +145,7 @@ impl Module {
         let mut new = NewKey { attributes: draft, material: clone_of(object)?.material };
         self.may_make(login, &new.attributes)?;
         new.attributes.remove(ck::CKA_UNIQUE_ID);
-        // An officer trusted that one key; a copy may have other uses, so it is not trusted with it.
+        // An officer trusted that one object.
         if new.attributes.is(ck::CKA_TRUSTED) {
             new.attributes.set_flag(ck::CKA_TRUSTED, false);
         }
@@ -177,9 +184,13 @@ impl Module {
     fn change(&self, actor: Option<Actor<'_>>, object: &Object, template: &Template) -> Result<Arc<Object>> {
         let login = actor.map(|actor| actor.login);
         let (changer, toll) = match actor {
-            Some(Actor { login, .. }) if login.role == super::Role::CryptoOfficer && object.is_key() => {
-                policy::may_with(login, Command::Trust, object)?;
-                (Changer::Officer, Toll::NOTHING)
+            Some(Actor { login, .. }) if login.role == super::Role::CryptoOfficer => {
+                if object.is_key() {
+                    policy::may_with(login, Command::Trust, object)?;
+                    (Changer::Officer, Toll::NOTHING)
+                } else {
+                    (Changer::Keeper, self.may_manage(actor, object, Command::ManageKey)?)
+                }
             }
             _ => (Changer::Owner, self.may_manage(actor, object, Command::ManageKey)?),
         };

@@ -8,7 +8,7 @@ use super::keys::NewKey;
 use super::policy::{self, Command};
 use super::quorum::{Actor, Toll};
 use super::sharing::Sharing;
-use super::{Login, Module};
+use super::{Login, Module, Role};
 use crate::ck::{self, CK_ULONG};
 use crate::error::{Error, Result};
 use crate::mechanism::{self, Mechanism};
@@ -191,7 +191,7 @@ impl Module {
         opcode: Opcode,
         sharing: &Sharing<'_>,
     ) -> Result<Vec<Arc<Object>>> {
-        // A certificate that is not private is nobody's: whoever uses the HSM may renew it.
+        // A certificate that is not private is nobody's: whoever uses the HSM may renew it. An officer, who uses no key, owns none.
         let is_common = |new: &NewKey| {
             new.attributes.number(ck::CKA_CLASS) == Some(ck::CKO_CERTIFICATE) && !new.attributes.is(ck::CKA_PRIVATE)
         };
@@ -201,7 +201,9 @@ impl Module {
                 sharing.quorum.put(&mut new.attributes);
             }
         }
-        let owner = login.filter(|_| !new.iter().any(is_common)).map_or(NOBODY, |login| login.user);
+        let owner = login
+            .filter(|login| login.role == Role::CryptoUser && !new.iter().any(is_common))
+            .map_or(NOBODY, |login| login.user);
         self.keep_for(login, owner, new, opcode, sharing)
     }
 

@@ -12,13 +12,12 @@ use super::policy::{self, Command};
 use super::quorum::{Actor, Toll};
 use super::sharing::Sharing;
 use super::tool::Tool;
-use crate::ck::{self, CK_ATTRIBUTE_TYPE};
+use crate::ck;
 use crate::error::{Error, Result};
 use crate::mechanism::{self, Use};
-use crate::object::attributes::Draft;
 use crate::object::form::Lengths;
 use crate::object::rules::Making;
-use crate::object::{Object, Template, attribute, create, find, safeguards};
+use crate::object::{Object, Template, create, find, inheritance, safeguards};
 use crate::secret::Secret;
 
 /// A key that left the HSM.
@@ -93,6 +92,13 @@ impl Module {
         if !key.is(ck::CKA_EXTRACTABLE) {
             return Err(Error::new(ck::CKR_KEY_UNEXTRACTABLE, "the key may not leave the HSM (CKA_EXTRACTABLE)"));
         }
+        // Its bytes could come back with other uses and open what it wrapped: the wrapped form does not tell that it is trusted.
+        if key.is(ck::CKA_TRUSTED) {
+            return Err(Error::new(
+                ck::CKR_KEY_NOT_WRAPPABLE,
+                "a key that an officer trusts does not leave (CKA_TRUSTED)",
+            ));
+        }
         let regime = self.regime();
         let trusted = wrapping_key.is(ck::CKA_TRUSTED) && safeguards::may_be_trusted(&wrapping_key.attributes, regime);
         if safeguards::leaves_under_trusted_only(key, regime) && !trusted {
@@ -157,13 +163,7 @@ impl Module {
         let bytes = bytes.filter(|_| wrapping.payload.includes(kind.class, key_type)).ok_or_else(|| {
             Error::with(ck::CKR_TEMPLATE_INCONSISTENT, format!("{} does not unwrap this kind of key", row.name))
         })?;
-        let trusted = unwrapping_key.is(ck::CKA_TRUSTED);
-        let stays = self.regime().safeguards.unwrapped_stays;
-        if trusted || stays {
-            let own = Template::unflatten(unwrapping_key.attributes.get(ck::CKA_UNWRAP_TEMPLATE).unwrap_or_default())?;
-            let asked = TRUSTED_ONLY.iter().filter(|_| trusted).chain(STAYS.iter().filter(|_| stays)).copied();
-            protect(asked.filter(|(attribute, _)| !own.names(&[*attribute])), template, &mut draft)?;
-        }
+        inheritance::unwrap(unwrapping_key, template, &mut draft, self.regime())?;
         // A length that the template claims narrows what the wrapped key may hold, before it is opened.
         let lengths = match draft.number(ck::CKA_VALUE_LEN) {
             Some(_) => Lengths::Only(kind.form.lengths.wanted(&draft)?),
@@ -205,12 +205,9 @@ impl Module {
         if kind.key_type == Some(ck::CKK_DES3) && !self.mode().new_triple_des {
             return Err(Error::new(ck::CKR_TEMPLATE_INCONSISTENT, "FIPS mode makes no triple-DES keys"));
         }
+        safeguards::check_base(base, self.regime())?;
         if deriving.inherits {
-            protect(
-                PROTECTIONS.iter().copied().filter(|(id, protected)| base.is(*id) == *protected),
-                template,
-                &mut draft,
-            )?;
+            inheritance::derive(base, kind, template, &mut draft, self.regime())?;
         }
         // Without a length a mechanism that has its own gives it; one that has none says that it must be given.
         let wanted = match (kind.form.lengths.only(), draft.number(ck::CKA_VALUE_LEN)) {
@@ -234,41 +231,6 @@ impl Module {
         let mut made = self.keep(Some(login), vec![new], Opcode::DeriveKey)?;
         made.pop().ok_or(NOTHING_MADE)
     }
-}
-
-/// What protects a key, and how.
-const PROTECTIONS: &[(CK_ATTRIBUTE_TYPE, bool)] = &[
-    (ck::CKA_PRIVATE, true),
-    (ck::CKA_SENSITIVE, true),
-    (ck::CKA_EXTRACTABLE, false),
-    (ck::CKA_WRAP_WITH_TRUSTED, true),
-];
-/// What a key that a trusted key unwraps is, unless CKA_UNWRAP_TEMPLATE says otherwise: it may have been allowed to leave only
-/// under a trusted key, and its wrapped form does not tell.
-const TRUSTED_ONLY: &[(CK_ATTRIBUTE_TYPE, bool)] = &[(ck::CKA_SENSITIVE, true), (ck::CKA_WRAP_WITH_TRUSTED, true)];
-
-/// What an unwrapped key is in secure mode, unless CKA_UNWRAP_TEMPLATE says otherwise.
-const STAYS: &[(CK_ATTRIBUTE_TYPE, bool)] = &[(ck::CKA_SENSITIVE, true), (ck::CKA_EXTRACTABLE, false)];
-
-/// Gives a new key at least these protections: what its template does not say follows, what contradicts is refused.
-fn protect(
-    protections: impl Iterator<Item = (CK_ATTRIBUTE_TYPE, bool)>,
-    template: &Template,
-    draft: &mut Draft,
-) -> Result<()> {
-    for (attribute, protected) in protections {
-        if draft.is(attribute) == protected {
-            continue;
-        }
-        if template.flag(attribute).is_some() {
-            return Err(Error::with(
-                ck::CKR_TEMPLATE_INCONSISTENT,
-                format!("{} would protect the key less than it was protected", attribute::name(attribute)),
-            ));
-        }
-        draft.set_flag(attribute, protected);
-    }
-    Ok(())
 }
 
 /// Longer than any wrapped key: the PKCS#8 of an RSA key of 16,384 bits has less than 10,000 bytes.

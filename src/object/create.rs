@@ -6,6 +6,7 @@
 use super::Object;
 use super::attribute::{self, ValueKind};
 use super::attributes::{Attributes, Draft};
+use super::inheritance;
 use super::rules::{Cell, Changing, Default, Kind, Making, Reading};
 use super::safeguards;
 use super::template::Template;
@@ -18,8 +19,10 @@ use crate::error::{Error, Result};
 pub enum Changer {
     /// C_SetAttributeValue or `key set-attribute` by the owner.
     Owner,
-    /// The same by a crypto officer.
+    /// The same by a crypto officer, for a key: an officer sets TRUSTED alone.
     Officer,
+    /// The same by a crypto officer, for an object that is no key: as its owner, and TRUSTED besides.
+    Keeper,
     /// C_CopyObject.
     Copy,
 }
@@ -31,6 +34,27 @@ pub enum Changer {
 /// that the HSM sets, CKR_ATTRIBUTE_VALUE_INVALID for a value that is not allowed, CKR_TEMPLATE_INCOMPLETE for a
 /// missing one (AWS's page on attribute errors; PKCS#11 3.2 section 4.1.1).
 pub fn draft(kind: &Kind, making: Making, template: &Template, regime: Regime<'_>) -> Result<Draft> {
+    let draft = fill(kind, making, template, regime)?;
+    // TRUSTED is an officer's to give, whatever a template says (PKCS#11 3.2 section 4.8).
+    if draft.is(ck::CKA_TRUSTED) {
+        return Err(refuse(ck::CKR_ATTRIBUTE_READ_ONLY, ck::CKA_TRUSTED, kind, "can only be set by a crypto officer"));
+    }
+    Ok(draft)
+}
+
+/// The same for what an officer imports, who may trust it.
+///
+/// # Errors
+/// As [`draft`].
+pub fn draft_of_officer(kind: &Kind, template: &Template, regime: Regime<'_>) -> Result<Draft> {
+    let draft = fill(kind, Making::Create, template, regime)?;
+    if draft.is(ck::CKA_TRUSTED) && !safeguards::may_come_trusted(&draft, regime) {
+        return Err(refuse(ck::CKR_ATTRIBUTE_READ_ONLY, ck::CKA_TRUSTED, kind, "belongs to generated keys only"));
+    }
+    Ok(draft)
+}
+
+fn fill(kind: &Kind, making: Making, template: &Template, regime: Regime<'_>) -> Result<Draft> {
     let rules = kind.sorted();
     let zero: CK_ULONG = 0;
     let mut given: Vec<Option<&[u8]>> = vec![None; rules.len()];
@@ -82,10 +106,6 @@ pub fn draft(kind: &Kind, making: Making, template: &Template, regime: Regime<'_
     }
     check_lengths(&draft, regime)?;
     safeguards::check_origin(&draft, making, regime)?;
-    // TRUSTED is an officer's to give, whatever a template says (PKCS#11 3.2 section 4.8).
-    if draft.is(ck::CKA_TRUSTED) {
-        return Err(refuse(ck::CKR_ATTRIBUTE_READ_ONLY, ck::CKA_TRUSTED, kind, "can only be set by a crypto officer"));
-    }
     Ok(draft)
 }
 
@@ -116,18 +136,28 @@ pub fn change(
     changer: Changer,
     regime: Regime<'_>,
 ) -> Result<Draft> {
+    let (trusted, fixed) = (held.flag(ck::CKA_TRUSTED) == Some(true), held.flag(ck::CKA_MODIFIABLE) == Some(false));
     let frozen = match changer {
-        Changer::Copy => held.flag(ck::CKA_COPYABLE) == Some(false),
+        // An officer has trusted that one key. A copy of it, which is not trusted, would open what it has wrapped and protect
+        // nothing of it.
+        Changer::Copy => held.flag(ck::CKA_COPYABLE) == Some(false) || (trusted && kind.key_type.is_some()),
         // An officer's TRUSTED is no change of the owner's, so MODIFIABLE does not speak of it.
-        Changer::Owner => held.flag(ck::CKA_MODIFIABLE) == Some(false),
+        Changer::Owner | Changer::Keeper => fixed,
         Changer::Officer => false,
     };
     if frozen {
         return Err(Error::new(
             ck::CKR_ACTION_PROHIBITED,
-            "the object may not be changed (CKA_MODIFIABLE, CKA_COPYABLE)",
+            "the object may not be changed or copied (CKA_MODIFIABLE, CKA_COPYABLE, CKA_TRUSTED)",
         ));
     }
+    // What an officer trusted stays what it was: its owner may narrow it and nothing else. So does a copy of what its owner has
+    // made unchangeable.
+    let only_narrowed = match changer {
+        Changer::Owner => trusted,
+        Changer::Copy => fixed,
+        Changer::Officer | Changer::Keeper => false,
+    };
     let mut draft = held.edit();
     for (id, wanted) in template.iter() {
         let rule = kind
@@ -142,16 +172,17 @@ pub fn change(
         if id == ck::CKA_PRIVATE && changer == Changer::Copy && !unchanged && template.flag(id) == Some(false) {
             return Err(refuse(ck::CKR_TEMPLATE_INCONSISTENT, id, kind, "can only be set to true in a copy"));
         }
-        // What an officer trusted stays what it was: its owner may narrow a trusted key's uses and nothing else.
-        let trusted = changer == Changer::Owner && held.flag(ck::CKA_TRUSTED) == Some(true);
-        if trusted && !unchanged && !is_name(id) && template.flag(id) != Some(false) {
-            return Err(refuse(ck::CKR_ATTRIBUTE_READ_ONLY, id, kind, "of a trusted key can only be lowered"));
+        if only_narrowed && !unchanged && !is_name(id) && !inheritance::narrows(id, template.flag(id)) {
+            let why = "of a trusted object, and in a copy of one that may not be changed, can only be narrowed";
+            return Err(refuse(ck::CKR_ATTRIBUTE_READ_ONLY, id, kind, why));
         }
         let raised = !unchanged && template.flag(id) == Some(true);
         let allowed = match (rule.changing(regime), changer) {
             _ if rule.is_material() || (raised && safeguards::is_fixed(id, regime)) => false,
             (Changing::Officer, _) if raised && !safeguards::may_be_trusted(held, regime) => false,
-            (Changing::Officer, who) => who == Changer::Officer || unchanged,
+            // A copy is not trusted with its original.
+            (Changing::Officer, Changer::Copy) => template.flag(id) == Some(false),
+            (Changing::Officer, who) => matches!(who, Changer::Officer | Changer::Keeper) || unchanged,
             (_, Changer::Officer) => unchanged,
             (Changing::Free, _) => true,
             (Changing::LoweredIfCopied, Changer::Copy) => unchanged || template.flag(id) == Some(false),
@@ -197,9 +228,9 @@ pub fn continue_history(draft: &mut Draft, base: &Object) {
     }
 }
 
-/// Whether an attribute only says what a key is called and from when to when it is used.
+/// Whether an attribute only says what a key is called, where it is kept, and from when to when it is used.
 const fn is_name(id: CK_ATTRIBUTE_TYPE) -> bool {
-    matches!(id, ck::CKA_LABEL | ck::CKA_ID | ck::CKA_SUBJECT | ck::CKA_START_DATE | ck::CKA_END_DATE)
+    matches!(id, ck::CKA_LABEL | ck::CKA_ID | ck::CKA_SUBJECT | ck::CKA_TOKEN | ck::CKA_START_DATE | ck::CKA_END_DATE)
 }
 
 /// The longest values: of a label in characters, of what a stored certificate holds in bytes.

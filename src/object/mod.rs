@@ -9,6 +9,7 @@ pub mod create;
 pub mod find;
 pub mod form;
 pub mod import;
+pub mod inheritance;
 pub mod key;
 pub mod key_file;
 mod prepared;

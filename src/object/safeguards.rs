@@ -1,15 +1,16 @@
 //! What secure mode asks of the attributes of a key, so that no sequence of calls gives one away: what wraps does nothing
-//! else, what an officer trusts was made here and stays here, and nothing is wrapped by something weaker.
+//! else, nor does a secret key from which others are derived, what an officer trusts was made here and stays here, and nothing
+//! is wrapped by something weaker. docs/secure-mode.md goes through all pairs of uses.
 //!
 //! The rules are those of Bortolozzo et al. 2010 ("Attacking and Fixing PKCS#11 Security Tokens") and of Focardi and Luccio
 //! 2021, whose configuration of a CloudHSM was proved secure. Outside secure mode each of these functions allows all.
 
-use super::Object;
 use super::attribute;
 use super::attributes::{Attributes, Draft};
 use super::key::KeyMaterial;
 use super::rules::Making;
 use super::template::Template;
+use super::{Object, is_key_class};
 use crate::ck::{self, CK_ATTRIBUTE_TYPE, CK_ULONG};
 use crate::config::Regime;
 use crate::crypto::ml_dsa::ParameterSet;
@@ -18,50 +19,55 @@ use crate::error::{Error, Result};
 /// The uses of a key that carries others.
 const TRANSPORT: &[CK_ATTRIBUTE_TYPE] = &[ck::CKA_WRAP, ck::CKA_UNWRAP];
 
+/// The use of a key from which others are derived.
+const DERIVATION: &[CK_ATTRIBUTE_TYPE] = &[ck::CKA_DERIVE];
+
 /// Every other use.
-const DATA: &[CK_ATTRIBUTE_TYPE] = &[
-    ck::CKA_ENCRYPT,
-    ck::CKA_DECRYPT,
-    ck::CKA_SIGN,
-    ck::CKA_SIGN_RECOVER,
-    ck::CKA_VERIFY,
-    ck::CKA_VERIFY_RECOVER,
-    ck::CKA_DERIVE,
-];
+const DATA: &[CK_ATTRIBUTE_TYPE] =
+    &[ck::CKA_ENCRYPT, ck::CKA_DECRYPT, ck::CKA_SIGN, ck::CKA_SIGN_RECOVER, ck::CKA_VERIFY, ck::CKA_VERIFY_RECOVER];
 
 /// Whether an attribute is a use, which is fixed when the key is made: it can be lowered and never raised.
 pub(super) fn is_fixed(id: CK_ATTRIBUTE_TYPE, regime: Regime<'_>) -> bool {
-    regime.safeguards.transport_apart && (TRANSPORT.contains(&id) || DATA.contains(&id))
+    regime.safeguards.transport_apart && [TRANSPORT, DERIVATION, DATA].iter().any(|uses| uses.contains(&id))
 }
 
-/// Only a generated key carries others: who imports, unwraps or derives one may know it.
+/// Only a generated key carries others, since who imports, unwraps or derives one may know it. No key is derived from a secret
+/// that was unwrapped or derived itself, since the same bytes may be here with another use, once more.
 ///
 /// # Errors
 /// CKR_TEMPLATE_INCONSISTENT.
 pub(super) fn check_origin(draft: &Draft, making: Making, regime: Regime<'_>) -> Result<()> {
-    if !regime.safeguards.transport_apart || making == Making::Generate {
-        return Ok(());
+    let carries = |id: &&CK_ATTRIBUTE_TYPE| regime.safeguards.transport_apart && draft.is(**id);
+    if let Some(id) = TRANSPORT.iter().find(carries).filter(|_| making != Making::Generate) {
+        return Err(refuse(*id, "belongs to generated keys only"));
     }
-    match TRANSPORT.iter().find(|id| draft.is(**id)) {
-        Some(id) => Err(refuse(*id, "belongs to generated keys only")),
-        None => Ok(()),
+    let may_have_a_twin = matches!(making, Making::Unwrap | Making::Derive);
+    if regime.safeguards.derivation_apart && may_have_a_twin && is_secret(draft) && draft.is(ck::CKA_DERIVE) {
+        return Err(refuse(ck::CKA_DERIVE, "of a secret key belongs to generated and imported keys only"));
     }
+    Ok(())
 }
 
-/// Keeps what carries keys apart from all other use, in a new key or in both halves of a new pair. What the templates do not
-/// say follows; a key that carries others stays in the HSM.
+/// Keeps what carries keys apart from all other use, in a new key or in both halves of a new pair, and so a secret key from
+/// which others are derived. What the templates do not say follows; such a key stays in the HSM.
 ///
 /// # Errors
 /// CKR_TEMPLATE_INCONSISTENT where a template asks for both.
 pub fn keep_apart(halves: &mut [(&Template, &mut Draft)], regime: Regime<'_>) -> Result<()> {
     let carries = halves.iter().any(|(_, draft)| TRANSPORT.iter().any(|id| draft.is(*id)));
-    if !regime.safeguards.transport_apart || !carries {
+    let derives = halves.iter().any(|(_, draft)| is_secret(draft) && draft.is(ck::CKA_DERIVE));
+    let (others, why) = if regime.safeguards.transport_apart && carries {
+        ([DATA, DERIVATION], "does not go with wrapping and unwrapping")
+    } else if regime.safeguards.derivation_apart && derives {
+        ([DATA, &[]], "does not go with the derivation of keys")
+    } else {
         return Ok(());
-    }
+    };
     for (template, draft) in halves {
-        for id in DATA.iter().chain([&ck::CKA_EXTRACTABLE]).filter(|id| draft.is(**id)).collect::<Vec<_>>() {
+        let ids = others.iter().copied().flatten().chain([&ck::CKA_EXTRACTABLE]);
+        for id in ids.filter(|id| draft.is(**id)).collect::<Vec<_>>() {
             if template.flag(*id) == Some(true) {
-                return Err(refuse(*id, "does not go with wrapping and unwrapping"));
+                return Err(refuse(*id, why));
             }
             draft.set_flag(*id, false);
         }
@@ -69,13 +75,42 @@ pub fn keep_apart(halves: &mut [(&Template, &mut Draft)], regime: Regime<'_>) ->
     Ok(())
 }
 
-/// Whether an officer may trust a key with these attributes, and a trusted one may wrap what only a trusted key may: it was
-/// generated here, has never been extractable and carries keys only.
+/// Whether keys may be derived from a base key: a secret one has no other use and stays. What was made before secure mode may
+/// be otherwise.
+///
+/// # Errors
+/// CKR_KEY_FUNCTION_NOT_PERMITTED.
+pub fn check_base(base: &Object, regime: Regime<'_>) -> Result<()> {
+    let apart = !base.is(ck::CKA_EXTRACTABLE) && ![TRANSPORT, DATA].iter().copied().flatten().any(|id| base.is(*id));
+    if regime.safeguards.derivation_apart && base.class == ck::CKO_SECRET_KEY && !apart {
+        return Err(Error::new(
+            ck::CKR_KEY_FUNCTION_NOT_PERMITTED,
+            "in secure mode keys are derived from a secret key only that has no other use and is not extractable",
+        ));
+    }
+    Ok(())
+}
+
+fn is_secret(draft: &Draft) -> bool {
+    draft.number(ck::CKA_CLASS) == Some(ck::CKO_SECRET_KEY)
+}
+
+/// Whether an officer may trust an object with these attributes, and a trusted key may wrap what only a trusted key may: it was
+/// generated here, has never been extractable and carries keys only. A certificate wraps nothing.
 #[must_use]
 pub fn may_be_trusted(attributes: &Attributes, regime: Regime<'_>) -> bool {
     let is = |id| attributes.flag(id) == Some(true);
-    let stays = attributes.number(ck::CKA_CLASS) == Some(ck::CKO_PUBLIC_KEY) || is(ck::CKA_NEVER_EXTRACTABLE);
-    !regime.safeguards.trusts_transport_keys_only || (is(ck::CKA_LOCAL) && stays && !DATA.iter().any(|id| is(*id)))
+    let class = attributes.number(ck::CKA_CLASS);
+    let stays = class == Some(ck::CKO_PUBLIC_KEY) || is(ck::CKA_NEVER_EXTRACTABLE);
+    let carries_only = ![DERIVATION, DATA].iter().copied().flatten().any(|id| is(*id));
+    !regime.safeguards.trusts_transport_keys_only
+        || !class.is_some_and(is_key_class)
+        || (is(ck::CKA_LOCAL) && stays && carries_only)
+}
+
+/// The same for an object that an officer brings in from elsewhere.
+pub(super) fn may_come_trusted(draft: &Draft, regime: Regime<'_>) -> bool {
+    !regime.safeguards.trusts_transport_keys_only || !draft.number(ck::CKA_CLASS).is_some_and(is_key_class)
 }
 
 /// Whether a key leaves the HSM under a trusted key only, whatever its template said.

@@ -31,12 +31,91 @@ fn an_officer_sets_trusted() {
         assert_eq!(session.flag(key, CKA_TRUSTED), Ok(true));
         assert_eq!(session.set(key, &trusted(false)), code(CKR_ATTRIBUTE_READ_ONLY));
         let copy = session.copy(key, &Template::new().label("copy"));
-        if let Ok(copy) = copy {
-            assert_eq!(session.flag(copy, CKA_TRUSTED), Ok(false), "trust is not copied");
-        }
+        assert_eq!(copy, code(CKR_ACTION_PROHIBITED), "an officer has trusted one key");
         session.logout().unwrap();
         session.login_as(CKU_SO, OFFICER).unwrap();
         session.set(session.labelled("wrapping")[0], &trusted(false)).unwrap();
+    });
+}
+
+/// A certificate with these attributes besides; what it says is nobody's business here.
+fn certificate(label: &str) -> Template {
+    Template::new()
+        .number(CKA_CLASS, CKO_CERTIFICATE)
+        .number(CKA_CERTIFICATE_TYPE, CKC_X_509)
+        .bytes(CKA_SUBJECT, b"\x30\x00")
+        .bytes(CKA_VALUE, b"\x30\x00")
+        .label(label)
+        .on(&[CKA_TOKEN])
+}
+
+/// PKCS#11 3.2 sections 4.6.2, 4.8 and 4.10: CKA_TRUSTED "can only be set to CK_TRUE by the SO user", of certificates, public keys and
+/// secret keys. `p11tool --mark-trusted --so-login` imports a certificate so. In secure mode no imported key is trusted (R1).
+fn imported_by_an_officer(secure: bool) {
+    let session = hsm();
+    let trusted = || Template::new().on(&[CKA_TRUSTED]);
+    assert_eq!(session.create(&certificate("of alice").and(&trusted())), code(CKR_ATTRIBUTE_READ_ONLY));
+    let plain = session.create(&certificate("of alice")).unwrap();
+    assert_eq!(session.set(plain, &trusted()), code(CKR_ATTRIBUTE_READ_ONLY));
+    session.logout().unwrap();
+    session.login_as(CKU_SO, OFFICER).unwrap();
+    let plain = session.labelled("of alice")[0];
+    session.set(plain, &trusted()).unwrap();
+    let own = session.create(&certificate("of the officer").and(&trusted())).unwrap();
+    assert_eq!(session.flag(own, CKA_TRUSTED), Ok(true));
+    let copy = session.copy(own, &Template::new().label("copy")).unwrap();
+    assert_eq!(session.flag(copy, CKA_TRUSTED), Ok(false), "trust is not copied");
+    assert_eq!(session.copy(own, &trusted()), code(CKR_ATTRIBUTE_READ_ONLY));
+    let keys = [rsa_public_value().label("public"), plain_aes_value(&[7; 32]).label("secret").off(&[CKA_PRIVATE])];
+    for key in keys {
+        let key = key.on(&[CKA_TOKEN]).and(&trusted());
+        if secure {
+            assert_eq!(session.create(&key), code(CKR_ATTRIBUTE_READ_ONLY), "R1");
+        } else {
+            session.create(&key.on(&[CKA_WRAP])).unwrap();
+        }
+    }
+    // An officer makes no private object, and uses none (section 5.6.8).
+    let private = plain_aes_value(&[7; 32]).on(&[CKA_PRIVATE]);
+    assert_eq!(session.create(&private), code(CKR_USER_NOT_LOGGED_IN));
+    session.logout().unwrap();
+    session.login(ALICE).unwrap();
+    let own = session.labelled("of the officer")[0];
+    assert_eq!(session.flag(own, CKA_TRUSTED), Ok(true));
+    assert_eq!(session.set(own, &Template::new().off(&[CKA_TRUSTED])), code(CKR_ATTRIBUTE_READ_ONLY));
+    assert_eq!(session.set(own, &Template::new().bytes(CKA_ISSUER, b"\x30\x00")), code(CKR_ATTRIBUTE_READ_ONLY));
+    if secure {
+        return;
+    }
+    // What the officer has made is everybody's to use: it wraps what only a trusted key may.
+    let guarded = Template::new().number(CKA_VALUE_LEN, 32).on(&[CKA_EXTRACTABLE, CKA_WRAP_WITH_TRUSTED]);
+    let guarded = session.generate(CKM_AES_KEY_GEN, &guarded).unwrap();
+    let wrap = |mechanism, label: &str| {
+        session.wrap(&mut Mechanism::new(mechanism), session.labelled(label)[0], guarded).map(drop)
+    };
+    assert_eq!(wrap(CKM_RSA_PKCS, "public"), Ok(()));
+    assert_eq!(wrap(CKM_AES_KEY_WRAP_KWP, "secret"), Ok(()));
+}
+
+#[test]
+fn an_officer_imports_what_is_trusted() {
+    isolated_standard(|| imported_by_an_officer(false));
+}
+
+#[test]
+fn an_officer_imports_in_secure_mode() {
+    isolated_with("standard", &[("CLOUDHSM_PKCS11_SECURE", "true")], || imported_by_an_officer(true));
+}
+
+/// AWS, user-permissions-table: an officer makes no key, trusted or not.
+#[test]
+fn an_officer_of_cloudhsm_imports_nothing() {
+    isolated(|| {
+        let session = hsm();
+        session.logout().unwrap();
+        session.login_as(CKU_SO, OFFICER).unwrap();
+        let key = plain_aes_value(&[7; 32]).on(&[CKA_TRUSTED]);
+        assert_eq!(session.create(&key), code(CKR_USER_NOT_LOGGED_IN));
     });
 }
 

@@ -150,9 +150,10 @@ fn what_is_short_is_not_used() {
         for (length, expected) in [(13, code(CKR_KEY_SIZE_RANGE)), (14, Ok(()))] {
             let size = Template::new().number(CKA_VALUE_LEN, length as CK_ULONG);
             assert_eq!(session.generate(CKM_GENERIC_SECRET_KEY_GEN, &size).map(drop), expected, "{length}");
-            let base = session.create(&generic_value(&vec![7; length]).on(&[CKA_DERIVE])).unwrap();
+            let base = session.create(&plain_generic_value(&vec![7; length]).on(&[CKA_DERIVE])).unwrap();
             assert_eq!(session.derive(&mut kdf.mechanism(), base, &template).map(drop), expected, "{length}");
-            let signed = session.sign_init(&mut Mechanism::new(CKM_SHA256_HMAC), base);
+            let signs = session.create(&generic_value(&vec![7; length])).unwrap();
+            let signed = session.sign_init(&mut Mechanism::new(CKM_SHA256_HMAC), signs);
             assert_eq!(signed, expected, "{length}");
         }
     });
@@ -232,6 +233,41 @@ fn the_mechanisms_that_are_left() {
 #[test]
 fn the_mechanisms_that_are_left_in_standard() {
     staged(|stage, test| lists(stage, test, "standard"));
+}
+
+/// R9 in a process that was tightened: a base key from before that signs as well, or may leave, derives no more; one that only
+/// derives goes on.
+#[test]
+fn what_signs_no_longer_derives() {
+    staged(|stage, test| match stage {
+        "" => {
+            let home = Folder::new();
+            test.run("cloudhsm", home.path(), "make");
+            test.must(test.stage("cloudhsm", home.path(), "tightened").envs(SECURE.iter().copied()));
+        }
+        "make" => {
+            activate(&[ALICE]);
+            let session = Session::open();
+            session.login(ALICE).unwrap();
+            let base = aes_256().on(&[CKA_TOKEN, CKA_DERIVE]).off(&[CKA_VERIFY]);
+            let stays = base.clone().off(&[CKA_EXTRACTABLE]);
+            session.generate(CKM_AES_KEY_GEN, &stays.clone().label("signs").on(&[CKA_SIGN])).unwrap();
+            session.generate(CKM_AES_KEY_GEN, &base.label("leaves").off(&[CKA_SIGN])).unwrap();
+            session.generate(CKM_AES_KEY_GEN, &stays.label("derives").off(&[CKA_SIGN])).unwrap();
+        }
+        _ => {
+            initialize().unwrap();
+            let session = Session::open();
+            session.login(ALICE).unwrap();
+            let template = key(CKO_SECRET_KEY, CKK_AES).number(CKA_VALUE_LEN, 32);
+            let refused = code(CKR_KEY_FUNCTION_NOT_PERMITTED);
+            for (label, expected) in [("signs", refused), ("leaves", refused), ("derives", Ok(()))] {
+                let mut kdf = CounterKdf::new(CKM_SHA256_HMAC, b"label");
+                let base = session.labelled(label)[0];
+                assert_eq!(session.derive(&mut kdf.mechanism(), base, &template).map(drop), expected, "{label}");
+            }
+        }
+    });
 }
 
 /// Secure mode is recorded: a process that says nothing has it, and one that wants less is refused.

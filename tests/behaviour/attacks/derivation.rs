@@ -67,7 +67,7 @@ fn encryption_by_derivation(ground: &Ground) -> Found {
 }
 
 /// Agrees on a key with the holder of `point`, without a key derivation function.
-fn agree(ground: &Ground, point: &mut [u8], template: &Template) -> Result<CK_OBJECT_HANDLE, Outcome> {
+pub(super) fn agree(ground: &Ground, point: &mut [u8], template: &Template) -> Result<CK_OBJECT_HANDLE, Outcome> {
     let own = ground.session.create(&ec_private_value().on(&[CKA_DERIVE])).unwrap();
     let mut parameter = CK_ECDH1_DERIVE_PARAMS {
         kdf: CKD_NULL,

@@ -1,4 +1,4 @@
-//! The published attacks on key management through PKCS#11, A01 to A75, tried in each profile, in secure mode and not.
+//! The published attacks on key management through PKCS#11, A01 to A93, tried in each profile, in secure mode and not.
 //!
 //! docs/attacks.md says what becomes of each and why; [`table`] reads it, and every cell is compared. What must hold whatever
 //! the document says is asserted here: secure mode gives nothing away, no mode gives a protected key away.
@@ -10,6 +10,8 @@ mod oracles;
 mod people;
 mod table;
 mod transport;
+mod trusted;
+mod twins;
 mod usage;
 
 use std::collections::BTreeSet;
@@ -137,10 +139,21 @@ fn make() {
         }
         session.generate(CKM_AES_KEY_GEN, &template).unwrap();
     }
+    // One that is extractable, as far as the mode lets it, and a pair.
+    let loose = Template::new().number(CKA_VALUE_LEN, 32).label("trusted-loose").on(&[CKA_TOKEN, CKA_WRAP, CKA_UNWRAP]);
+    let loose = loose.off(&[CKA_ENCRYPT, CKA_DECRYPT, CKA_SIGN, CKA_VERIFY]);
+    let made = session.generate(CKM_AES_KEY_GEN, &loose.clone().on(&[CKA_EXTRACTABLE]));
+    made.or_else(|_| session.generate(CKM_AES_KEY_GEN, &loose)).unwrap();
+    let pair = Template::new().label("trusted-pair").on(&[CKA_TOKEN]);
+    let public = pair.clone().number(CKA_MODULUS_BITS, 3072).bytes(CKA_PUBLIC_EXPONENT, &[1, 0, 1]).on(&[CKA_WRAP]);
+    let public = public.off(&[CKA_ENCRYPT, CKA_VERIFY]);
+    let private = pair.on(&[CKA_UNWRAP]).off(&[CKA_EXTRACTABLE, CKA_DECRYPT, CKA_SIGN]);
+    session.generate_pair(CKM_RSA_PKCS_KEY_PAIR_GEN, &public, &private).unwrap();
     session.logout().unwrap();
     session.login_as(CKU_SO, OFFICER).unwrap();
-    for label in ["trusted-256", "trusted-128", "guarded"] {
-        session.set(session.labelled(label)[0], &Template::new().on(&[CKA_TRUSTED])).unwrap();
+    for label in ["trusted-256", "trusted-128", "guarded", "trusted-loose", "trusted-pair"] {
+        let wraps = session.find(&Template::new().label(label).on(&[CKA_WRAP])).unwrap();
+        session.set(wraps[0], &Template::new().on(&[CKA_TRUSTED])).unwrap();
     }
     session.logout().unwrap();
     session.login(BOB).unwrap();
@@ -173,10 +186,19 @@ fn share() {
 fn attack() -> Vec<(u8, Option<Victim>, Outcome)> {
     initialize().unwrap();
     let ground = Ground::new();
-    let families = [usage::LIST, attributes::LIST, derivation::LIST, oracles::LIST, transport::LIST, people::LIST];
+    let families = [
+        usage::LIST,
+        attributes::LIST,
+        derivation::LIST,
+        oracles::LIST,
+        transport::LIST,
+        people::LIST,
+        twins::LIST,
+        trusted::LIST,
+    ];
     let mut attacks: Vec<_> = families.into_iter().flatten().collect();
     attacks.sort_by_key(|attack| attack.0);
-    assert!(attacks.iter().map(|attack| attack.0).eq(1..=75), "each attack once");
+    assert!(attacks.iter().map(|attack| attack.0).eq(1..=93), "each attack once");
     let mut found = Vec::new();
     for (number, attack) in attacks {
         let mut note = |victim, outcome: Found| {
@@ -194,7 +216,7 @@ fn attack() -> Vec<(u8, Option<Victim>, Outcome)> {
 
 fn judge(found: &[(u8, Option<Victim>, Outcome)], setting: Setting) {
     let table = Table::read();
-    assert_eq!(table.count(), 75, "the document has a line for each attack");
+    assert_eq!(table.count(), 93, "the document has a line for each attack");
     let mut wrong = Vec::new();
     let mut open = Vec::new();
     for (number, victim, outcome) in found {

@@ -96,7 +96,7 @@ fn key_used_by_an_officer(ground: &Ground) -> Found {
     })
 }
 
-fn trust(ground: &Ground, label: &str, trusted: bool) -> Result<(), Outcome> {
+pub(super) fn trust(ground: &Ground, label: &str, trusted: bool) -> Result<(), Outcome> {
     ground.as_officer(|| ground.set(ground.prepared(label), &Template::new().flag(CKA_TRUSTED, trusted)))
 }
 

@@ -121,12 +121,13 @@ pub(super) struct Keys {
     pub(super) session: Session,
     setting: Setting,
     made: RefCell<BTreeMap<Which, CK_OBJECT_HANDLE>>,
+    derives: RefCell<BTreeMap<Kind, CK_OBJECT_HANDLE>>,
     payload: OnceCell<CK_OBJECT_HANDLE>,
 }
 
 impl Keys {
     pub(super) fn new(session: Session, setting: Setting) -> Self {
-        Self { session, setting, made: RefCell::default(), payload: OnceCell::new() }
+        Self { session, setting, made: RefCell::default(), derives: RefCell::default(), payload: OnceCell::new() }
     }
 
     /// The right key for a function: one with all uses; in secure mode, for wrapping and unwrapping, one that has no others
@@ -135,7 +136,23 @@ impl Keys {
         if self.setting.secure && function.transports() && matches!(kind, Kind::Aes | Kind::Rsa) {
             return secure::trusted(self.session, kind, function);
         }
+        if self.setting.secure && function == Function::Derive && matches!(kind, Kind::Aes | Kind::Des3 | Kind::Generic)
+        {
+            return self.only_derives(kind);
+        }
         self.whole(kind, function.half(kind))
+    }
+
+    /// R9: a secret key from which others are derived and that does nothing else.
+    fn only_derives(&self, kind: Kind) -> CK_OBJECT_HANDLE {
+        *self.derives.borrow_mut().entry(kind).or_insert_with(|| {
+            let value = match kind {
+                Kind::Aes => plain_aes_value(&[7; 32]),
+                Kind::Des3 => secret(CKK_DES3).bytes(CKA_VALUE, &hex(DES3)),
+                _ => plain_generic_value(&[7; 32]),
+            };
+            self.session.create(&value.on(&[CKA_DERIVE])).expect("C_CreateObject")
+        })
     }
 
     /// A key with all uses.
@@ -177,9 +194,13 @@ impl Keys {
         let session = self.session;
         assert!(kind.exists(self.setting), "{kind:?} in {:?}", self.setting);
         let uses = |template: Template, half: Half, missing: Option<CK_ATTRIBUTE_TYPE>| {
-            // R2: what does anything else neither wraps nor unwraps.
-            let secure = self.setting.secure;
-            let has = |id: CK_ATTRIBUTE_TYPE| Some(id) != missing && !(secure && [CKA_WRAP, CKA_UNWRAP].contains(&id));
+            // R2 and R9: what does anything else neither wraps nor unwraps, nor are secret keys derived from it.
+            let apart: &[_] = match (self.setting.secure, half) {
+                (false, _) => &[],
+                (true, Half::Secret) => &[CKA_WRAP, CKA_UNWRAP, CKA_DERIVE],
+                (true, _) => &[CKA_WRAP, CKA_UNWRAP],
+            };
+            let has = |id: CK_ATTRIBUTE_TYPE| Some(id) != missing && !apart.contains(&id);
             kind.uses(half).iter().fold(template, |template, id| template.flag(*id, has(*id)))
         };
         let imported = match (kind, half) {

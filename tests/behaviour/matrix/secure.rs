@@ -1,5 +1,5 @@
-//! Secure mode in the matrix: what its rules take from the table. SECURITY.md has the rules R1 to R8; they are Bortolozzo et al.'s
-//! (2010) and Focardi and Luccio's (2021), and nothing here is read from the library.
+//! Secure mode in the matrix: what its rules take from the table. SECURITY.md has the rules R1 to R9; they are Bortolozzo et al.'s
+//! (2010) and Focardi and Luccio's (2021), and R9 ours; nothing here is read from the library.
 
 use super::functions::Function;
 use super::keys::Kind;

@@ -2,8 +2,9 @@
 //!
 //! The invariants are those that the literature on API attacks asks for: I1 the bytes of a key that may not leave are in no
 //! output; I2 a key with WRAP_WITH_TRUSTED leaves only under a trusted one; I3 TRUSTED is an officer's to set; I4 SENSITIVE and
-//! WRAP_WITH_TRUSTED only rise, EXTRACTABLE only falls, and the history is the HSM's; I5 what is derived is protected at least as
-//! its base, and not short; I6 nothing goes on after the login that allowed it.
+//! WRAP_WITH_TRUSTED only rise, EXTRACTABLE only falls, and the history is the HSM's; I5 what is derived leaves
+//! under a trusted key only if its base does, is protected as its base where its template says nothing (PKCS#11 3.2 section 6.42), and
+//! is not short; I6 nothing goes on after the login that allowed it.
 
 use crate::support::*;
 
@@ -62,10 +63,11 @@ impl Protection {
             && after.history == self.history
     }
 
-    /// I5: whether a key with this protection may be the child of one with that.
-    pub(super) fn protects_as(&self, base: &Self) -> bool {
-        self.sensitive >= base.sensitive
-            && self.extractable <= base.extractable
+    /// I5: whether a key with this protection may be the child of one with that. `flags` is what its template says of
+    /// SENSITIVE, EXTRACTABLE and WRAP_WITH_TRUSTED.
+    pub(super) fn protects_as(&self, base: &Self, flags: [Option<bool>; 3]) -> bool {
+        (flags[0].is_some() || self.sensitive >= base.sensitive)
+            && (flags[1].is_some() || self.extractable <= base.extractable)
             && self.wrap_with_trusted >= base.wrap_with_trusted
     }
 

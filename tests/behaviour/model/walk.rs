@@ -183,6 +183,7 @@ impl Walk {
         let made = session.copy(key.handle, &changes.label(&label).flag(CKA_TOKEN, false));
         self.count("copy", &made);
         if let Ok(handle) = made {
+            assert!(!key.protection.trusted, "I2: a trusted key was copied: {key:?}");
             assert!(key.protection.may_become(&after), "I4: a copy of {key:?} became {after:?}");
             self.enter(session, handle, false, Key { label, protection: after, ..key });
         }
@@ -252,7 +253,7 @@ impl Walk {
             session.wrap(&mut Mechanism::new(CKM_CLOUDHSM_AES_KEY_WRAP_ZERO_PAD), wrapping.handle, key.handle);
         self.count("wrap", &wrapped);
         let may = !wrapping.generic && wrapping.uses[WRAP] && key.protection.extractable;
-        let may = may && (!key.protection.wrap_with_trusted || wrapping.protection.trusted);
+        let may = may && (!key.protection.wrap_with_trusted || wrapping.protection.trusted) && !key.protection.trusted;
         assert_eq!(wrapped.is_ok(), may, "I2: {wrapping:?} wraps {key:?}: {wrapped:?}");
         if let Ok(wrapped) = wrapped {
             self.secrets.check(&wrapped);
@@ -323,7 +324,7 @@ impl Walk {
             let origin = Origin::Derived(base.protection, self.derived_is_local);
             let silent = [CKA_SENSITIVE, CKA_WRAP_WITH_TRUSTED].map(|id| session.flag(handle, id).unwrap());
             let after = Protection::of_new(origin, flags, silent);
-            assert!(after.protects_as(&base.protection), "I5: {after:?} from {base:?}");
+            assert!(after.protects_as(&base.protection, flags), "I5: {after:?} from {base:?}");
             let uses = [true, false, false, false, false, false];
             let key =
                 Key { handle, session: None, owner: 0, label, protection: after, uses, generic: true, value: None };
