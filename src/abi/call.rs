@@ -110,7 +110,7 @@ fn panicked(name: &'static str, payload: Box<dyn std::any::Any + Send>) -> CK_RV
 fn severity(name: &str, rv: CK_RV) -> LogLevel {
     match rv {
         // A program asks for interfaces that only some libraries have (NSS for its own): "no" is an answer, not a failure.
-        ck::CKR_FUNCTION_FAILED if name == "C_GetInterface" => LogLevel::Debug,
+        ck::CKR_ARGUMENTS_BAD if name == "C_GetInterface" => LogLevel::Debug,
         ck::CKR_GENERAL_ERROR
         | ck::CKR_FIPS_SELF_TEST_FAILED
         | ck::CKR_DEVICE_ERROR

@@ -16,6 +16,7 @@ use std::ffi::c_void;
 use super::trace::Argument;
 use super::{call, cipher, digest, interfaces, lifecycle, objects, sessions, sign, slots, transport, users};
 use crate::ck::*;
+use crate::cryptoki::Library;
 use crate::error::{Error, Result};
 
 /// Who has a function.
@@ -54,21 +55,29 @@ macro_rules! cryptoki {
 
         /// The functions of 2.40.
         pub(super) static V2_40: CK_FUNCTION_LIST = CK_FUNCTION_LIST {
-            version: CK_VERSION { major: 2, minor: 40 },
+            version: VERSION_2_40,
             $($name: Some($name),)*
         };
         /// The functions of 3.0.
-        pub(super) static V3_0: CK_FUNCTION_LIST_3_0 = CK_FUNCTION_LIST_3_0 {
-            version: CK_VERSION { major: 3, minor: 0 },
-            $($name: Some($name),)*
-            $($name_30: Some($name_30),)*
+        pub(super) static V3_0: CK_FUNCTION_LIST_3_0 = {
+            let mut list = CK_FUNCTION_LIST_3_0 {
+                version: VERSION_3_0,
+                $($name: Some($name),)*
+                $($name_30: Some($name_30),)*
+            };
+            list.C_GetInfo = Some(info_3_0);
+            list
         };
         /// The functions of 3.2.
-        pub(super) static V3_2: CK_FUNCTION_LIST_3_2 = CK_FUNCTION_LIST_3_2 {
-            version: CK_VERSION { major: 3, minor: 2 },
-            $($name: Some($name),)*
-            $($name_30: Some($name_30),)*
-            $($name_32: Some($name_32),)*
+        pub(super) static V3_2: CK_FUNCTION_LIST_3_2 = {
+            let mut list = CK_FUNCTION_LIST_3_2 {
+                version: VERSION_3_2,
+                $($name: Some($name),)*
+                $($name_30: Some($name_30),)*
+                $($name_32: Some($name_32),)*
+            };
+            list.C_GetInfo = Some(info_3_2);
+            list
         };
         /// Every function, for the docs.
         #[cfg_attr(not(test), expect(dead_code, reason = "read by the test that writes the docs' table"))]
@@ -132,6 +141,30 @@ macro_rules! cryptoki {
     };
 }
 
+const VERSION_2_40: CK_VERSION = CK_VERSION { major: 2, minor: 40 };
+const VERSION_3_0: CK_VERSION = CK_VERSION { major: 3, minor: 0 };
+const VERSION_3_2: CK_VERSION = CK_VERSION { major: 3, minor: 2 };
+
+/// C_GetInfo tells the version of the interface, so each list has one of its own; the symbol is that of 2.40.
+macro_rules! information {
+    ($name:ident, $version:expr) => {
+        #[allow(non_snake_case, reason = "the standard's name")]
+        unsafe extern "C" fn $name(pInfo: *mut CK_INFO) -> CK_RV {
+            let arguments = || [Argument::new("pInfo", "*mut CK_INFO", pInfo)];
+            // SAFETY: the caller of a C function answers for its pointers (see the module `abi`).
+            call::library("C_GetInfo", arguments, |library| unsafe { slots::info(library, pInfo, $version) })
+        }
+    };
+}
+information!(info_3_0, VERSION_3_0);
+information!(info_3_2, VERSION_3_2);
+
+/// C_GetInfo of 2.40.
+unsafe fn info_2_40(library: &Library, information: *mut CK_INFO) -> Result<()> {
+    // SAFETY: passed on.
+    unsafe { slots::info(library, information, VERSION_2_40) }
+}
+
 /// What a function that is not there answers.
 const fn nothing() -> Result<()> {
     Err(Error::new(CKR_FUNCTION_NOT_SUPPORTED, "the function is not supported in this profile"))
@@ -141,7 +174,7 @@ cryptoki! {
     v2_40 {
         bare       C_Initialize(pInitArgs: *mut c_void) => lifecycle::initialize;
         bare       C_Finalize(pReserved: *mut c_void) => lifecycle::finalize;
-        library    C_GetInfo(pInfo: *mut CK_INFO) => slots::info;
+        library    C_GetInfo(pInfo: *mut CK_INFO) => info_2_40;
         bare       C_GetFunctionList(ppFunctionList: *mut *mut CK_FUNCTION_LIST) => interfaces::function_list;
         library    C_GetSlotList(tokenPresent: CK_BBOOL, pSlotList: *mut CK_SLOT_ID, pulCount: *mut CK_ULONG) => slots::list;
         library    C_GetSlotInfo(slotID: CK_SLOT_ID, pInfo: *mut CK_SLOT_INFO) => slots::slot_info;

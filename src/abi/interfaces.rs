@@ -70,7 +70,7 @@ pub(super) unsafe fn interface_by(
             && version.is_none_or(|wanted| wanted.major == own.major && wanted.minor == own.minor)
             && flags & !interface.flags == 0
     });
-    let interface = interface.ok_or(Error::new(ck::CKR_FUNCTION_FAILED, "no such interface"))?;
+    let interface = interface.ok_or(Error::new(ck::CKR_ARGUMENTS_BAD, "no such interface"))?;
     // SAFETY: the caller's pointer, by the standard.
     unsafe { memory::write(found, std::ptr::from_ref(interface).cast_mut()) }
 }

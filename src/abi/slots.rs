@@ -15,9 +15,11 @@ const MANUFACTURER: &str = "CloudHSM";
 const LIBRARY_VERSION: CK_VERSION = CK_VERSION { major: 5, minor: 18 };
 const NO_VERSION: CK_VERSION = CK_VERSION { major: 0, minor: 0 };
 
-pub(super) unsafe fn info(_: &Library, information: *mut CK_INFO) -> Result<()> {
+/// C_GetInfo of the interface of a version, which it tells: "for libraries written to this document, the value of
+/// cryptokiVersion should match the version of this specification" (PKCS#11 3.2 section 3.1).
+pub(super) unsafe fn info(_: &Library, information: *mut CK_INFO, interface: CK_VERSION) -> Result<()> {
     let answer = CK_INFO {
-        cryptokiVersion: CK_VERSION { major: 2, minor: 40 },
+        cryptokiVersion: interface,
         manufacturerID: padded(MANUFACTURER),
         flags: 0,
         libraryDescription: padded("CloudHSM PKCS#11"),

@@ -159,13 +159,16 @@ fn interfaces_of_240_30_and_32() {
         for wanted in [(2, 40), (3, 0), (3, 2)] {
             assert_eq!(interface(Some(c"PKCS 11"), Some(wanted), 0), Ok(wanted));
         }
-        assert_eq!(interface(Some(c"PKCS 11"), Some((9, 9)), 0), code(CKR_FUNCTION_FAILED));
-        assert_eq!(interface(Some(c"Vendor X"), None, 0), code(CKR_FUNCTION_FAILED));
-        assert_eq!(interface(None, None, 1 << 40), code(CKR_FUNCTION_FAILED), "flags that no interface has");
-        // The newer lists begin with the functions of 2.40.
+        // Of the codes of C_GetInterface the one that p11-kit gives for what is not there, and that suites expect.
+        assert_eq!(interface(Some(c"PKCS 11"), Some((9, 9)), 0), code(CKR_ARGUMENTS_BAD));
+        assert_eq!(interface(Some(c"Vendor X"), None, 0), code(CKR_ARGUMENTS_BAD));
+        assert_eq!(interface(None, None, 1 << 40), code(CKR_ARGUMENTS_BAD), "flags that no interface has");
+        // The newer lists begin with the functions of 2.40; C_GetInfo alone knows which list it stands in.
         let own = pointers(ptr::from_ref(functions()).cast(), V2_40.len());
+        let information = V2_40.iter().position(|name| *name == "C_GetInfo").unwrap();
         for interface in interfaces() {
-            let listed = pointers(interface.pFunctionList, V2_40.len());
+            let mut listed = pointers(interface.pFunctionList, V2_40.len());
+            listed[information] = own[information];
             assert_eq!(listed, own, "{:?}", version(interface.pFunctionList));
         }
         // 24 functions more in 3.0, and 11 (C_EncapsulateKey to C_UnwrapKeyAuthenticated) in 3.2: none is NULL.
@@ -184,7 +187,7 @@ fn strict_has_only_240() {
     isolated_strict(|| {
         let versions: Vec<_> = interfaces().iter().map(|interface| version(interface.pFunctionList)).collect();
         assert_eq!(versions, [(2, 40)]);
-        assert_eq!(interface(Some(c"PKCS 11"), Some((3, 0)), 0), code(CKR_FUNCTION_FAILED));
+        assert_eq!(interface(Some(c"PKCS 11"), Some((3, 0)), 0), code(CKR_ARGUMENTS_BAD));
     });
 }
 
@@ -353,6 +356,59 @@ fn relics_in_standard() {
         let mut slot = 0;
         let event = Rv(call!(C_WaitForSlotEvent(CKF_DONT_BLOCK, &raw mut slot, ptr::null_mut())));
         assert!([CKR_NO_EVENT, CKR_FUNCTION_NOT_SUPPORTED].contains(&event.0), "{event:?}");
+    });
+}
+
+/// PKCS#11 3.2 section 3.1: "for libraries written to this document, the value of cryptokiVersion should match the version of
+/// this specification", which for a caller is that of the list it calls through. NSS's softoken tells it so too.
+#[test]
+fn each_interface_tells_its_version() {
+    staged(|stage, test| match stage {
+        "" => {
+            let home = Folder::new();
+            for profile in ["cloudhsm", "strict", "standard"] {
+                test.run(profile, home.path(), "ask");
+            }
+        }
+        _ => {
+            initialize().unwrap();
+            let place = V2_40.iter().position(|name| *name == "C_GetInfo").unwrap();
+            for interface in interfaces() {
+                let list = interface.pFunctionList;
+                let function = pointers(list, V2_40.len())[place];
+                type GetInfo = unsafe extern "C" fn(*mut CK_INFO) -> CK_RV;
+                // SAFETY: the function's place in each list, with the standard's type.
+                let get: GetInfo = unsafe { std::mem::transmute(function) };
+                let mut information = CK_INFO::default();
+                // SAFETY: a place for the answer.
+                assert_eq!(unsafe { get(&raw mut information) }, CKR_OK);
+                let told = information.cryptokiVersion;
+                assert_eq!((told.major, told.minor), version(list));
+                // SAFETY: NULL is refused.
+                assert_eq!(unsafe { get(ptr::null_mut()) }, CKR_ARGUMENTS_BAD);
+            }
+        }
+    });
+}
+
+/// A program that asks for another library's interface is not worth a line of the log (NSS asks each time that it loads one).
+#[test]
+fn an_unknown_interface_is_no_news() {
+    staged(|stage, test| match stage {
+        "" => {
+            let home = Folder::new();
+            let log = home.path().join("log");
+            for (level, told) in [("info", false), ("debug", true)] {
+                let mut command = test.stage("standard", home.path(), "ask");
+                test.must(command.env("CLOUDHSM_PKCS11_LOG_FILE", &log).env("CLOUDHSM_PKCS11_LOG_LEVEL", level));
+                let written = std::fs::read_to_string(&log).unwrap_or_default();
+                assert_eq!(written.contains("C_GetInterface: CKR_ARGUMENTS_BAD"), told, "{written}");
+            }
+        }
+        _ => {
+            initialize().unwrap();
+            assert_eq!(interface(Some(c"Vendor NSS Module Interface"), None, 0), code(CKR_ARGUMENTS_BAD));
+        }
     });
 }
 
