@@ -16,7 +16,7 @@ pub enum ValueKind {
     Number,
     /// Bytes of any kind, big integers included.
     Bytes,
-    /// UTF-8 without a terminator (RFC 2279).
+    /// UTF-8 without a terminator (RFC 2279); what is none is taken as it is.
     Text,
     /// `CK_DATE`: eight digits, or empty.
     Date,
@@ -119,6 +119,9 @@ attributes! {
     CKA_ALWAYS_AUTHENTICATE        Bool;
     CKA_WRAP_WITH_TRUSTED          Bool;
     CKA_PARAMETER_SET              Number;
+    CKA_OBJECT_VALIDATION_FLAGS    Number;
+    CKA_ENCAPSULATE                Bool;
+    CKA_DECAPSULATE                Bool;
     CKA_SEED                       Bytes;
     CKA_WRAP_TEMPLATE              Template;
     CKA_UNWRAP_TEMPLATE            Template;

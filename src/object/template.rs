@@ -13,7 +13,7 @@ use crate::secret::SecretBuffer;
 /// The largest template that is read: far above any real one, far below what could exhaust memory.
 pub const MOST_ATTRIBUTES: usize = 1024;
 /// The longest single value that is read, in bytes.
-pub const LONGEST_VALUE: usize = 256 * 1024;
+pub const LONGEST_VALUE: usize = 1024 * 1024;
 
 /// The attributes that a caller gave, in the caller's order.
 #[derive(Default)]
@@ -33,7 +33,8 @@ impl Template {
     ///
     /// # Errors
     /// CKR_ATTRIBUTE_TYPE_INVALID for an attribute that is not known, CKR_ATTRIBUTE_VALUE_INVALID for a value of
-    /// the wrong shape, CKR_TEMPLATE_INCONSISTENT for an attribute that is already there (PKCS#11 3.2 section 4.1.1).
+    /// the wrong shape, CKR_TEMPLATE_INCONSISTENT for an attribute that is already there with another value. The same value
+    /// once more changes nothing (PKCS#11 3.2 section 4.1.1, rules 5 and 6).
     pub fn push(&mut self, id: CK_ATTRIBUTE_TYPE, value: &[u8]) -> Result<()> {
         self.add(id, value, |kind| fits(value, kind))
     }
@@ -49,10 +50,13 @@ impl Template {
     fn add(&mut self, id: CK_ATTRIBUTE_TYPE, value: &[u8], fits: impl FnOnce(ValueKind) -> bool) -> Result<()> {
         let row = attribute::describe(id)
             .ok_or_else(|| Error::with(ck::CKR_ATTRIBUTE_TYPE_INVALID, format!("attribute {id:#x} is not known")))?;
-        if self.names(&[id]) {
+        if let Some(given) = self.get(id) {
+            if given == value {
+                return Ok(());
+            }
             return Err(Error::with(
                 ck::CKR_TEMPLATE_INCONSISTENT,
-                format!("{} stands twice in the template", row.name),
+                format!("{} stands in the template with two values", row.name),
             ));
         }
         if !fits(row.kind) {
@@ -204,8 +208,8 @@ fn fits(value: &[u8], kind: ValueKind) -> bool {
     match kind {
         ValueKind::Bool => matches!(value, [ck::CK_FALSE | ck::CK_TRUE]),
         ValueKind::Number => value.len() == size_of::<CK_ULONG>(),
-        ValueKind::Bytes => true,
-        ValueKind::Text => std::str::from_utf8(value).is_ok(),
+        // Text is UTF-8 by the standard; programs use bytes of any kind for it, and nothing here reads it.
+        ValueKind::Bytes | ValueKind::Text => true,
         ValueKind::Date => value.is_empty() || (value.len() == 8 && value.iter().all(u8::is_ascii_digit)),
         ValueKind::Mechanisms => value.len().is_multiple_of(size_of::<CK_ULONG>()),
         ValueKind::Template => false,

@@ -17,8 +17,8 @@ pub use sqlite::{NewHsm, Options, SqliteStore, close_inherited};
 use crate::ck;
 use crate::error::{Error, Result};
 
-/// The longest sealed record.
-pub const MAX_SEALED: usize = 1 << 20;
+/// The longest sealed record: an object with a few of the longest values that a template has.
+pub const MAX_SEALED: usize = 1 << 22;
 /// The most tags that one record carries, or that one search names.
 pub const MAX_TAGS: usize = 64;
 /// How often a batch is built anew when its expected versions are not those of the store.

@@ -62,7 +62,7 @@ fn assert_is(session: Session, key: CK_OBJECT_HANDLE, value: &[u8]) {
     assert_eq!(came, mac.finalize().into_bytes().to_vec());
 }
 
-fn words(words: &[CK_ULONG]) -> Vec<u8> {
+pub(crate) fn words(words: &[CK_ULONG]) -> Vec<u8> {
     words.iter().flat_map(|word| word.to_ne_bytes()).collect()
 }
 

@@ -1,9 +1,11 @@
 //! What templates may say beyond AWS's tables, whose cells are golden.rs's: sizes, unknown and repeated attributes, values
 //! of the wrong shape, material that is no key, the history of a key.
 
+use crate::derivation::words;
 use crate::support::*;
 
-/// PKCS#11 3.2 section 4.1.1: an attribute that nobody knows; one given twice.
+/// PKCS#11 3.2 section 4.1.1: an attribute that nobody knows (rule 1); one given twice, with two values (rule 5) or with the same
+/// one, which is "as though the attribute had only appeared once" (rule 6).
 #[test]
 fn unknown_and_repeated_attributes() {
     isolated(|| {
@@ -22,7 +24,61 @@ fn unknown_and_repeated_attributes() {
             make(&base).unwrap();
             assert_eq!(make(&base.clone().number(0x7777_7777, 1)), code(CKR_ATTRIBUTE_TYPE_INVALID));
             assert_eq!(make(&base.clone().label("a").label("b")), code(CKR_TEMPLATE_INCONSISTENT));
+            let made = make(&base.clone().label("a").label("a").and(&base)).unwrap();
+            assert_eq!(session.read(made, CKA_LABEL).unwrap(), b"a");
         }
+    });
+}
+
+/// The same for every other function that takes a template (sections 4.1.2 and 4.1.3: "all the scenarios apply"), and in
+/// templates inside of one.
+#[test]
+fn repeated_attributes_in_every_template() {
+    isolated_standard(|| {
+        let session = hsm();
+        let inner = |second: &str| Template::new().label("inner").label(second);
+        let wrapping = aes().on(&[CKA_WRAP, CKA_UNWRAP, CKA_EXTRACTABLE]);
+        let key =
+            session.generate(CKM_AES_KEY_GEN, &wrapping.clone().nested(CKA_UNWRAP_TEMPLATE, inner("inner"))).unwrap();
+        let refused = session.generate(CKM_AES_KEY_GEN, &wrapping.clone().nested(CKA_UNWRAP_TEMPLATE, inner("other")));
+        assert_eq!(refused, code(CKR_TEMPLATE_INCONSISTENT));
+        let twice = wrapping.clone().nested(CKA_WRAP_TEMPLATE, Template::new().label("x"));
+        session
+            .generate(CKM_AES_KEY_GEN, &twice.clone().nested(CKA_WRAP_TEMPLATE, Template::new().label("x")))
+            .unwrap();
+        let refused = session.generate(CKM_AES_KEY_GEN, &twice.nested(CKA_WRAP_TEMPLATE, Template::new().label("y")));
+        assert_eq!(refused, code(CKR_TEMPLATE_INCONSISTENT));
+
+        let same = || Template::new().label("a").label("a");
+        let different = || Template::new().label("a").label("b");
+        session.set(key, &same()).unwrap();
+        assert_eq!(session.set(key, &different()), code(CKR_TEMPLATE_INCONSISTENT));
+        assert_eq!(session.read(key, CKA_LABEL).unwrap(), b"a", "nothing was changed");
+        session.copy(key, &same()).unwrap();
+        assert_eq!(session.copy(key, &different()), code(CKR_TEMPLATE_INCONSISTENT));
+
+        let mut wrap = Mechanism::new(CKM_AES_KEY_WRAP);
+        let wrapped = session.wrap(&mut wrap, key, key).unwrap();
+        let back = Template::new().number(CKA_CLASS, CKO_SECRET_KEY).number(CKA_KEY_TYPE, CKK_AES);
+        session.unwrap(&mut wrap, key, &wrapped, &back.clone().and(&back)).unwrap();
+        let other = back.clone().number(CKA_KEY_TYPE, CKK_GENERIC_SECRET);
+        assert_eq!(session.unwrap(&mut wrap, key, &wrapped, &other), code(CKR_TEMPLATE_INCONSISTENT));
+
+        let base = session.create(&ec_private_value().on(&[CKA_DERIVE])).unwrap();
+        let point = hex(ec_p256::POINT);
+        let parameter = words(&[CKD_NULL, 0, 0, point.len() as CK_ULONG, point.as_ptr().addr() as CK_ULONG]);
+        let derive =
+            |template: &Template| session.derive(&mut Mechanism::bytes(CKM_ECDH1_DERIVE, &parameter), base, template);
+        let wanted = back.number(CKA_VALUE_LEN, 32);
+        derive(&wanted.clone().number(CKA_VALUE_LEN, 32)).unwrap();
+        assert_eq!(derive(&wanted.number(CKA_VALUE_LEN, 16)), code(CKR_TEMPLATE_INCONSISTENT));
+        // A pair whose second template is refused makes nothing.
+        let public = ec_public(P256).flag(CKA_TOKEN, true).label("half");
+        let token = Template::new().flag(CKA_TOKEN, true).label("half");
+        let pair = |private: &Template| session.generate_pair(CKM_EC_KEY_PAIR_GEN, &public, private);
+        assert_eq!(pair(&token.clone().label("other")), code(CKR_TEMPLATE_INCONSISTENT));
+        assert_eq!(pair(&token.clone().bytes(CKA_START_DATE, b"x")), code(CKR_ATTRIBUTE_VALUE_INVALID));
+        assert_eq!(session.labelled("half"), [0; 0]);
     });
 }
 

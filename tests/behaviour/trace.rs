@@ -242,11 +242,12 @@ fn refused_unseen() {
     let (first, second) = (refused.as_mut_ptr(), behind.as_mut_ptr());
     let made = call!(C_GenerateKeyPair(session.0, mechanism.raw(), first, 2, second, 1, place, place));
     assert_eq!(answer(made), code(CKR_ATTRIBUTE_TYPE_INVALID));
-    // So is what has the wrong shape, what stands twice, and what is wrong inside a template in a template.
+    // So is what has the wrong shape, what has two values, and what is wrong inside a template in a template.
     let mut flag_of_two = [CK_TRUE, CK_TRUE];
     let long_flag = CK_ATTRIBUTE { type_: CKA_TOKEN, pValue: flag_of_two.as_mut_ptr().cast(), ulValueLen: 2 };
     let good_flag = CK_ATTRIBUTE { type_: CKA_ENCRYPT, pValue: flag_of_two.as_mut_ptr().cast(), ulValueLen: 1 };
-    let second_flag = CK_ATTRIBUTE { pValue: nowhere(), ..good_flag };
+    let mut other = [CK_FALSE];
+    let second_flag = CK_ATTRIBUTE { pValue: other.as_mut_ptr().cast(), ..good_flag };
     let mut inner = [entry(0x7fff_0001, &raw mut size)];
     let nested = CK_ATTRIBUTE {
         type_: CKA_WRAP_TEMPLATE,

@@ -22,6 +22,12 @@ expect objects user --list-objects
 for object in ec rsa aes; do
     grep -qE "label: +$object\$" out && good "objects-has-$object" || bad "objects-has-$object" "not listed"
 done
+# A label that is no text: the key is shown and found by its bytes, and its neighbour, whose label is the text of them, by its own.
+expect bytes-label user --keygen --key-type AES:16 --label "$(printf '\377\376')" --id 05 --private --sensitive
+expect bytes-label-as-text user --keygen --key-type AES:16 --label 0xfffe00 --id 06 --private --sensitive
+listed() { CLOUDHSM_ROLE=crypto-user CLOUDHSM_PIN=$PIN "$cli" key list --verbose --filter attr.label="$1" | grep -A 1 '"label": "'"$1"'"' | grep '"id": "'"$2"'"'; }
+expect bytes-label-listed listed 0xfffe 0x05
+expect text-label-listed listed 0xfffe00 0x06
 # CloudHSM's public keys are private objects, and the refusal must say so in one line.
 refuse ec-pair-not-private 'CKA_PRIVATE' user --keypairgen --key-type EC:prime256v1 --usage-sign --label public --id 04
 [ "$(grep -c CKA_PRIVATE out)" = 1 ] && good ec-pair-not-private-once || bad ec-pair-not-private-once "not one line"

@@ -231,7 +231,11 @@ fn value(entry: &CK_ATTRIBUTE) -> Option<Value> {
                 _ => number(value),
             })
         }
-        ValueKind::Text => Some(Value::from(String::from_utf8_lossy(bytes))),
-        _ => Some(Value::from(bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>())),
+        ValueKind::Text => Some(std::str::from_utf8(bytes).map_or_else(|_| hexadecimal(bytes), Value::from)),
+        _ => Some(hexadecimal(bytes)),
     }
+}
+
+fn hexadecimal(bytes: &[u8]) -> Value {
+    Value::from(bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
 }

@@ -12,7 +12,7 @@ use rusqlite::Connection;
 use super::connection::{damaged, failed};
 use crate::error::{Error, Result};
 use crate::platform::files::{Access, Directory};
-use crate::store::Kind;
+use crate::store::{Kind, MAX_SEALED};
 
 /// The format that this library writes.
 pub(super) const FORMAT: i64 = 1;
@@ -140,10 +140,13 @@ pub(super) struct Statements {
     pub(super) delete: &'static str,
 }
 
+/// The limit stands in the text of a statement, where no constant can.
+const _: () = assert!(MAX_SEALED == 4_194_304, "the columns of a record have the limit of the store");
+
 /// A record's columns. Content beyond the limit reads as null, so that a tampered length allocates nothing.
 macro_rules! columns {
     () => {
-        "id, version, class, key_type, owner, tier, CASE WHEN length(sealed) <= 1048576 THEN sealed END"
+        "id, version, class, key_type, owner, tier, CASE WHEN length(sealed) <= 4194304 THEN sealed END"
     };
 }
 

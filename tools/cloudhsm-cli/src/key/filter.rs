@@ -81,7 +81,11 @@ impl Filter {
     fn narrow(&self) -> Result<Template, Failure> {
         let mut entries: Vec<(ck::CK_ATTRIBUTE_TYPE, Vec<u8>)> = Vec::new();
         for (row, text) in &self.wanted {
-            let everywhere = matches!(row.id, ck::CKA_LABEL | ck::CKA_ID | ck::CKA_CLASS | ck::CKA_KEY_TYPE);
+            let everywhere = match row.id {
+                // What looks so may be a label that is no text.
+                ck::CKA_LABEL => !text.starts_with("0x"),
+                id => matches!(id, ck::CKA_ID | ck::CKA_CLASS | ck::CKA_KEY_TYPE),
+            };
             if everywhere && !entries.iter().any(|(id, _)| *id == row.id) {
                 entries.extend(attributes::encode(row, text).map(|value| (row.id, value)));
             }
