@@ -94,8 +94,11 @@ pub(super) unsafe fn find_init(
     // SAFETY: the caller's pointers, by the standard.
     let template = match unsafe { array.template() } {
         Ok(template) => template,
-        // Programs search for attributes of other vendors; no object has one, so the search finds nothing.
-        Err(error) if error.rv() == ck::CKR_ATTRIBUTE_TYPE_INVALID => Template::impossible(),
+        // Programs search for attributes of other vendors; no object has one, so the search finds nothing. Nor has any object
+        // two values of one attribute, for which C_FindObjectsInit has no code (PKCS#11 3.2 section 5.7.7).
+        Err(error) if matches!(error.rv(), ck::CKR_ATTRIBUTE_TYPE_INVALID | ck::CKR_TEMPLATE_INCONSISTENT) => {
+            Template::impossible()
+        }
         Err(error) => return Err(error),
     };
     library.find_init(session, &template)
@@ -111,14 +114,10 @@ pub(super) unsafe fn find(
     if count.is_null() {
         return Err(Error::new(ck::CKR_ARGUMENTS_BAD, "pulObjectCount is NULL"));
     }
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
     let found = if objects.is_null() {
-        // NULL and 0 ask how many are left; NULL and a number is no place for that many.
-        if most > 0 {
-            return Err(Error::new(ck::CKR_ARGUMENTS_BAD, "phObject is NULL"));
-        }
-        library.find_left(session)?
+        library.find_left(session, most)?
     } else {
-        let most = usize::try_from(most).unwrap_or(usize::MAX);
         // SAFETY: `at` is below the room that the caller has alleged.
         library.find(session, most, |at, handle| unsafe { objects.add(at).write_unaligned(handle) })?
     };

@@ -44,6 +44,10 @@ pub struct Dialect {
     pub another_user: CK_RV,
     /// Whether objects can be made and seen without a login.
     pub public_objects: bool,
+    /// An attribute that a kind of object does not have may be given as false or empty.
+    pub foreign_nothing_allowed: bool,
+    /// C_FindObjects without an array tells how many objects are left, whatever most it is asked for.
+    pub counts_without_array: bool,
     /// The token's label follows C_InitToken.
     pub token_has_label: bool,
     /// The interfaces beside 2.40.
@@ -89,6 +93,8 @@ static DIALECTS: [Dialect; 3] = [
         plain_pins: false,
         another_user: ck::CKR_USER_ALREADY_LOGGED_IN,
         public_objects: false,
+        foreign_nothing_allowed: false,
+        counts_without_array: true,
         token_has_label: false,
         newer_interfaces: true,
         pin_lengths: (8, 64),
@@ -107,7 +113,7 @@ static DIALECTS: [Dialect; 3] = [
         profile: Profile::Strict,
         most_sessions: 1024,
         longest_label: 127,
-        read_only_sessions: false,
+        read_only_sessions: true,
         no_callbacks: true,
         extensions: false,
         everything: false,
@@ -115,6 +121,8 @@ static DIALECTS: [Dialect; 3] = [
         plain_pins: false,
         another_user: ck::CKR_USER_ALREADY_LOGGED_IN,
         public_objects: false,
+        foreign_nothing_allowed: false,
+        counts_without_array: true,
         token_has_label: false,
         newer_interfaces: false,
         pin_lengths: (8, 64),
@@ -141,6 +149,8 @@ static DIALECTS: [Dialect; 3] = [
         plain_pins: true,
         another_user: ck::CKR_USER_ANOTHER_ALREADY_LOGGED_IN,
         public_objects: true,
+        foreign_nothing_allowed: true,
+        counts_without_array: false,
         token_has_label: true,
         newer_interfaces: true,
         pin_lengths: (4, 255),

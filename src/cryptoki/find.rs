@@ -66,14 +66,22 @@ impl Library {
         Ok(count)
     }
 
-    /// C_FindObjects with a NULL array: how many are left, without handing them out (AWS's sample counts so).
+    /// C_FindObjects without an array: how many are left, without handing them out. A question for none at all is about all;
+    /// one for `most` counts no further (AWS's sample `unwrap_with_template` asks so whether a label stands for two keys).
     ///
     /// # Errors
-    /// CKR_OPERATION_NOT_INITIALIZED.
-    pub fn find_left(&self, session: CK_SESSION_HANDLE) -> Result<usize> {
+    /// CKR_OPERATION_NOT_INITIALIZED; CKR_ARGUMENTS_BAD where the profile wants a place for `most`.
+    pub fn find_left(&self, session: CK_SESSION_HANDLE, most: usize) -> Result<usize> {
         let session = self.session(session)?;
         let finding = session.value.find.as_ref().ok_or(NOT_INITIALIZED)?;
-        Ok(finding.handles.len().saturating_sub(finding.next))
+        let left = finding.handles.len().saturating_sub(finding.next);
+        if most == 0 {
+            return Ok(left);
+        }
+        if !session.value.token()?.dialect().counts_without_array {
+            return Err(Error::new(ck::CKR_ARGUMENTS_BAD, "phObject is NULL"));
+        }
+        Ok(left.min(most))
     }
 
     /// Ends a search if there is one (C_SessionCancel).

@@ -119,13 +119,27 @@ fn an_officer_of_cloudhsm_imports_nothing() {
     });
 }
 
-/// User Guide, ki-pkcs11-sdk: AWS's library opens no read-only session (CKR_FUNCTION_FAILED); `strict` does as it does.
+/// AWS's library has read-only sessions from 5.5 on (libp11#412: "ReadOnly issue fixed with CloudHSM version 5.5.0"), and `strict`
+/// behaves as 5.18 does. What belongs to a read/write session alone it refuses there (PKCS#11 2.40, C_CreateObject).
 #[test]
-fn strict_has_no_read_only_sessions() {
-    isolated_strict(|| {
-        initialize().unwrap();
-        assert_eq!(Session::open_with(CKF_SERIAL_SESSION), code(CKR_FUNCTION_FAILED));
-        Session::open();
+fn strict_has_read_only_sessions() {
+    staged(|stage, test| match stage {
+        "" => {
+            let home = Folder::new();
+            test.run("cloudhsm", home.path(), "users");
+            test.run("strict", home.path(), "read");
+        }
+        "users" => activate(&[ALICE]),
+        _ => {
+            initialize().unwrap();
+            let session = Session::open_read_only();
+            session.login(ALICE).unwrap();
+            assert_eq!(session.information().unwrap().state, CKS_RO_USER_FUNCTIONS);
+            session.generate(CKM_AES_KEY_GEN, &aes()).unwrap();
+            let token = aes().flag(CKA_TOKEN, true);
+            assert_eq!(session.generate(CKM_AES_KEY_GEN, &token), code(CKR_SESSION_READ_ONLY));
+            Session::open();
+        }
     });
 }
 

@@ -361,10 +361,12 @@ fn searches() {
             Template::new().number(CKA_KEY_TYPE, CKK_RSA),
             Template::new().bytes(CKA_MODULUS, &[1]),
             Template::new().number(CKA_VENDOR_DEFINED | 0x1234, 1),
-            Template::new().label("one").label("two"),
         ] {
             assert_eq!(session.find(&nothing).unwrap_or_default(), [0; 0]);
         }
+        // Section 5.7.7: CKR_TEMPLATE_INCONSISTENT is none of its codes, and no object has two labels; the same one twice is once.
+        assert_eq!(session.find(&Template::new().label("one").label("two")), Ok(vec![]));
+        assert_eq!(sorted(Template::new().label("one").label("one")), sorted(Template::new().label("one")));
         // A75: a search by key material is no oracle.
         let known = session.create(&plain_aes_value(&[3; 16])).unwrap();
         assert_eq!(session.find(&Template::new().bytes(CKA_VALUE, &[3; 16])).unwrap_or_default(), [0; 0]);
@@ -406,6 +408,11 @@ fn the_calls_of_a_search() {
         let mut left = 99;
         let rv = call!(C_FindObjects(session.0, ptr::null_mut(), 0, &raw mut left));
         assert_eq!((Rv(rv), left), (Rv(CKR_OK), 3), "a NULL array asks how many are left");
+        // AWS's sample unwrap_with_template asks for two at most, to see whether a label is unique, and takes none.
+        for (most, told) in [(1, 1), (2, 2), (3, 3), (1000, 3)] {
+            let rv = call!(C_FindObjects(session.0, ptr::null_mut(), most, &raw mut left));
+            assert_eq!((Rv(rv), left), (Rv(CKR_OK), told), "of at most {most}");
+        }
         assert_eq!(answer(call!(C_FindObjects(session.0, &raw mut left, 1, ptr::null_mut()))), code(CKR_ARGUMENTS_BAD));
         assert_eq!(find(8), Ok(3));
         assert_eq!(find(8), Ok(0));
@@ -419,6 +426,23 @@ fn the_calls_of_a_search() {
         }
         assert!(find(8).is_ok());
         end().unwrap();
+    });
+}
+
+/// A NULL array is no place for handles: PKCS#11 says nothing of counting (section 5.7.8 has CKR_ARGUMENTS_BAD), and wolfPKCS11's
+/// suite wants that code. Nothing is consumed by it.
+#[test]
+fn standard_wants_a_place_for_what_is_found() {
+    isolated_standard(|| {
+        let session = hsm();
+        session.generate(CKM_AES_KEY_GEN, &aes()).unwrap();
+        answer(call!(C_FindObjectsInit(session.0, ptr::null_mut(), 0))).unwrap();
+        let (mut found, mut count) = (0, 77);
+        let asked = answer(call!(C_FindObjects(session.0, ptr::null_mut(), 1, &raw mut count)));
+        assert_eq!((asked, count), (code(CKR_ARGUMENTS_BAD), 77));
+        answer(call!(C_FindObjects(session.0, &raw mut found, 1, &raw mut count))).unwrap();
+        assert_eq!(count, 1);
+        answer(call!(C_FindObjectsFinal(session.0))).unwrap();
     });
 }
 

@@ -27,11 +27,13 @@ pub(super) enum Argument {
     List,
     /// A place that is written.
     Place,
+    /// Places for handles, or NULL, which asks how many there would be.
+    Handles,
     /// Something that must be NULL, and the code otherwise.
     Null(CK_RV),
 }
 
-use Argument::{Filled, Input, List, Null, Object, Output, Place, Query, Slot};
+use Argument::{Filled, Handles, Input, List, Null, Object, Output, Place, Query, Slot};
 
 /// What a replaced argument must come to.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -90,7 +92,7 @@ impl Argument {
             Filled => vec![room(), 32],
             Output(size) => vec![room(), kept(*size as CK_ULONG).addr()],
             List => vec![room(), kept(200 as CK_ULONG).addr()],
-            Place => vec![room()],
+            Place | Handles => vec![room()],
             Null(_) => vec![0],
         }
     }
@@ -206,6 +208,7 @@ impl Argument {
                 ("room of ulong-max", vec![good[0], kept(CK_ULONG::MAX).addr()], AsGood),
             ],
             Place => vec![("NULL", vec![0], bad), ("misaligned", vec![good[0] + 1], AsGood)],
+            Handles => vec![("NULL", vec![0], AsGood), ("misaligned", vec![good[0] + 1], AsGood)],
             Null(code) => vec![("not NULL", vec![room()], Code(*code))],
         }
     }

@@ -1,6 +1,6 @@
 //! The functions that CloudHSM has, each with arguments that work; those it has not are in `boundary`.
 
-use super::argument::Argument::{self, Filled, Input, List, Null, Object, Output, Place, Query, Slot, Word};
+use super::argument::Argument::{self, Filled, Handles, Input, List, Null, Object, Output, Place, Query, Slot, Word};
 use crate::support::*;
 
 /// One function: its name, its arguments, what goes before it in the session, and what the good call answers.
@@ -68,7 +68,7 @@ pub(super) fn table(session: Session) -> Vec<Function> {
         plain("C_GetAttributeValue", vec![S, object.clone(), Query]),
         plain("C_SetAttributeValue", vec![S, object, T(Template::new().label("new"))]),
         plain("C_FindObjectsInit", vec![S, T(Template::new().label("label"))]),
-        after("C_FindObjects", vec![S, Place, Word(5), Place], searching),
+        after("C_FindObjects", vec![S, Handles, Word(5), Place], searching),
         after("C_FindObjectsFinal", vec![S], searching),
         plain("C_EncryptInit", vec![S, cbc(), key(aes_key)]),
         after("C_Encrypt", vec![S, data(), Output(32)], begin(Way::Encrypt)),
