@@ -71,6 +71,6 @@ pub(super) unsafe fn derive(
         let caller = Caller::new(mechanism)?;
         let template = Array::new(template, count)?.template()?;
         let decode = |kind| caller.decode(kind, Use::Derive);
-        memory::write(key, library.derive_key(session, caller.mechanism(), base_key, decode, &template)?)
+        memory::write(key, library.derive_key(session, caller.mechanism(), base_key, decode, template)?)
     }
 }

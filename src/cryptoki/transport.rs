@@ -116,12 +116,13 @@ impl Library {
         mechanism: CK_MECHANISM_TYPE,
         base_key: CK_OBJECT_HANDLE,
         decode: impl FnOnce(ParameterKind) -> Result<Parameter>,
-        template: &Template,
+        template: Template,
     ) -> Result<CK_OBJECT_HANDLE> {
         let place = self.place(session)?;
         let tool = place.tool(Use::Derive, mechanism, base_key, &KEY, decode)?;
+        let template = place.token.module.with_derive_template(&tool, template)?;
         place.check_writable(template.flag(ck::CKA_TOKEN) == Some(true))?;
-        let object = place.token.module.derive_key(tool, template)?;
+        let object = place.token.module.derive_key(tool, &template)?;
         self.hold(&place, &object, session)
     }
 }

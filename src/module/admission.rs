@@ -116,7 +116,8 @@ impl Module {
                 format!("the key's attributes do not allow {what:?}"),
             ));
         }
-        let allowed = object.attributes.get(ck::CKA_ALLOWED_MECHANISMS);
+        // An empty list is that of a key for which nobody has made one.
+        let allowed = object.attributes.get(ck::CKA_ALLOWED_MECHANISMS).filter(|list| !list.is_empty());
         if allowed.is_some_and(|list| !list.chunks_exact(8).any(|id| id == mechanism.id.to_ne_bytes())) {
             return Err(Error::new(
                 ck::CKR_MECHANISM_INVALID,

@@ -15,7 +15,7 @@ use crate::mechanism::{Mechanism, Unit};
 use crate::object::attributes::Draft;
 use crate::object::create::{self, Changer};
 use crate::object::rules::{Kind as ObjectKind, Making, Reading};
-use crate::object::{KeyMaterial, Object, Template, record, safeguards};
+use crate::object::{KeyMaterial, Object, Template, reading, record, safeguards};
 use crate::store::{Durability, Kind};
 
 /// A new object that is not stored yet: its attributes and material.
@@ -143,6 +143,7 @@ impl Module {
         let kind = kind_of(object)?;
         let draft = create::change(kind, &object.attributes, template, Changer::Copy, self.regime())?;
         let mut new = NewKey { attributes: draft, material: clone_of(object)?.material };
+        reading::check_public_key(&new.attributes, &new.material)?;
         self.may_make(login, &new.attributes)?;
         new.attributes.remove(ck::CKA_UNIQUE_ID);
         // An officer trusted that one object.
@@ -196,6 +197,7 @@ impl Module {
         };
         let draft = create::change(kind_of(object)?, &object.attributes, template, changer, self.regime())?;
         let new = NewKey { attributes: draft, material: clone_of(object)?.material };
+        reading::check_public_key(&new.attributes, &new.material)?;
         let changed = match object.id {
             Some(id) => self.hsm()?.replace(actor, toll, object, id, new)?,
             // A session object that becomes a token object is stored for the first time.
@@ -262,10 +264,9 @@ impl Module {
         let reading =
             object.kind.and_then(|kind| kind.rule(id)).map_or(Reading::Unknown, |rule| rule.reading(self.regime()));
         match reading {
-            Reading::Shown => match object.attributes.get(id) {
+            Reading::Shown(unset) => match object.attributes.get(id) {
                 Some(value) => Ok(take(value)),
-                None if create::absent_is_false(id) => Ok(take(&[ck::CK_FALSE])),
-                None => Err(UNKNOWN_ATTRIBUTE),
+                None => reading::unset(object, id, unset)?.map(|value| take(&value)).ok_or(UNKNOWN_ATTRIBUTE),
             },
             Reading::Material => {
                 let officer = login.is_some_and(|login| login.role == super::Role::CryptoOfficer);

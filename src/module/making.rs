@@ -15,7 +15,7 @@ use crate::mechanism::{self, Mechanism};
 use crate::object::attributes::Draft;
 use crate::object::key::Shape;
 use crate::object::rules::{self, Kind as ObjectKind, Making};
-use crate::object::{KeyMaterial, NOBODY, Object, Template, UserId, import};
+use crate::object::{KeyMaterial, NOBODY, Object, Template, UserId, import, reading};
 
 impl Module {
     /// The kind of object that a template describes.
@@ -103,6 +103,7 @@ impl Module {
                 _ => draft.set(ck::CKA_CHECK_VALUE, value),
             }
         }
+        reading::check_public_key(&draft, &material)?;
         self.set_unique_id(kind, making, &mut draft)?;
         Ok(NewKey { attributes: draft, material })
     }

@@ -139,6 +139,17 @@ impl Module {
         Ok(template)
     }
 
+    /// The caller's template and CKA_DERIVE_TEMPLATE of the base key in one.
+    ///
+    /// # Errors
+    /// CKR_TEMPLATE_INCONSISTENT where the two contradict each other (PKCS#11 3.2 sections 4.9 and 4.10).
+    pub fn with_derive_template(&self, tool: &Tool<'_>, mut template: Template) -> Result<Template> {
+        if let Some(own) = tool.key.attributes.get(ck::CKA_DERIVE_TEMPLATE) {
+            template.join(own)?;
+        }
+        Ok(template)
+    }
+
     /// Makes a key from its wrapped form, with a template that [`Module::with_unwrap_template`] has made whole. The approvals
     /// that the unwrapping key needs are used up before the wrapped key is opened, so that no answer tells of it without.
     ///
@@ -189,7 +200,7 @@ impl Module {
         made.pop().ok_or(NOTHING_MADE)
     }
 
-    /// Derives a key from that of a tool.
+    /// Derives a key from that of a tool, with a template that [`Module::with_derive_template`] has made whole.
     ///
     /// # Errors
     /// What the policy, the rules and the mechanism refuse.

@@ -4,9 +4,10 @@
 //! with names, each once.
 
 use super::Object;
-use super::attribute::{self, ValueKind};
+use super::attribute;
 use super::attributes::{Attributes, Draft};
 use super::inheritance;
+use super::reading;
 use super::rules::{Cell, Changing, Default, Kind, Making, Reading};
 use super::safeguards;
 use super::template::Template;
@@ -62,6 +63,7 @@ fn fill(kind: &Kind, making: Making, template: &Template, regime: Regime<'_>) ->
         let at = rules.binary_search_by_key(&id, |rule| rule.attribute).ok();
         let cell = at.and_then(|at| rules.get(at)).map_or(Cell::Unsupported, |rule| rule.cell(making, regime));
         match cell {
+            Cell::Unsupported if is_nothing_foreign(kind, id, value, regime) => continue,
             Cell::Unsupported => return Err(refuse(ck::CKR_TEMPLATE_INCONSISTENT, id, kind, "is not supported")),
             Cell::ReadOnly | Cell::ReadOnlyTrue => {
                 return Err(refuse(ck::CKR_ATTRIBUTE_READ_ONLY, id, kind, "is set by the HSM"));
@@ -160,13 +162,16 @@ pub fn change(
     };
     let mut draft = held.edit();
     for (id, wanted) in template.iter() {
+        if is_nothing_foreign(kind, id, wanted, regime) {
+            continue;
+        }
         let rule = kind
             .rule(id)
             .filter(|rule| rule.reading(regime) != Reading::Unknown || rule.changing(regime) != Changing::Never)
             .ok_or_else(|| refuse(ck::CKR_ATTRIBUTE_TYPE_INVALID, id, kind, "is not an attribute"))?;
         let unchanged = match draft.get(id) {
             Some(present) => present == wanted,
-            None => template.flag(id) == Some(false),
+            None => reading::is_unset(rule, wanted, regime),
         };
         // A copy that would be less private than its original is no copy of it (PKCS#11 3.2 section 5.7.2).
         if id == ck::CKA_PRIVATE && changer == Changer::Copy && !unchanged && template.flag(id) == Some(false) {
@@ -233,6 +238,14 @@ const fn is_name(id: CK_ATTRIBUTE_TYPE) -> bool {
     matches!(id, ck::CKA_LABEL | ck::CKA_ID | ck::CKA_SUBJECT | ck::CKA_TOKEN | ck::CKA_START_DATE | ck::CKA_END_DATE)
 }
 
+/// Whether a template says of an attribute that this kind of object does not have what holds without it: false, or empty. In
+/// the dialects that take it so, such a value contradicts nothing and is let go.
+fn is_nothing_foreign(kind: &Kind, id: CK_ATTRIBUTE_TYPE, value: &[u8], regime: Regime<'_>) -> bool {
+    regime.dialect.foreign_nothing_allowed
+        && kind.rule(id).is_none_or(|rule| rule.reading(regime) == Reading::Unknown && !rule.is_material())
+        && reading::says_nothing(id, value)
+}
+
 /// The longest values: of a label in characters, of what a stored certificate holds in bytes.
 fn check_lengths(draft: &Draft, regime: Regime<'_>) -> Result<()> {
     if draft.number(ck::CKA_CLASS) == Some(ck::CKO_CERTIFICATE) {
@@ -247,10 +260,10 @@ fn check_lengths(draft: &Draft, regime: Regime<'_>) -> Result<()> {
         }
     }
     let most = regime.dialect.longest_label;
+    // Of a label that is no UTF-8 each byte counts.
     let characters = draft
         .get(ck::CKA_LABEL)
-        .and_then(|label| std::str::from_utf8(label).ok())
-        .map_or(0, |label| label.chars().count());
+        .map_or(0, |label| std::str::from_utf8(label).map_or(label.len(), |label| label.chars().count()));
     if characters > most {
         return Err(Error::with(
             ck::CKR_ATTRIBUTE_VALUE_INVALID,
@@ -262,10 +275,4 @@ fn check_lengths(draft: &Draft, regime: Regime<'_>) -> Result<()> {
 
 fn refuse(rv: CK_RV, id: CK_ATTRIBUTE_TYPE, kind: &Kind, why: &str) -> Error {
     Error::with(rv, format!("{} {why} for {} here", attribute::name(id), kind.name))
-}
-
-/// Whether an attribute that an object does not have reads as false: every boolean does.
-#[must_use]
-pub fn absent_is_false(id: CK_ATTRIBUTE_TYPE) -> bool {
-    attribute::describe(id).is_some_and(|row| row.kind == ValueKind::Bool)
 }

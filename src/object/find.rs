@@ -5,10 +5,8 @@
 
 use super::Object;
 use super::attribute;
-use super::create::absent_is_false;
-use super::rules::Reading;
+use super::reading;
 use super::template::Template;
-use crate::ck;
 use crate::config::Regime;
 
 /// Whether `object` has every attribute of `template` with that very value (PKCS#11 3.2 section 5.7.7).
@@ -24,13 +22,6 @@ pub fn matches(object: &Object, template: &Template, regime: Regime<'_>) -> bool
         let Some(rule) = kind.rule(id) else {
             return false;
         };
-        if rule.is_material() || rule.reading(regime) == Reading::Unknown {
-            return false;
-        }
-        match object.attributes.get(id) {
-            Some(held) => held == wanted,
-            // A boolean that was never set reads as false.
-            None => absent_is_false(id) && wanted == [ck::CK_FALSE],
-        }
+        !rule.is_material() && reading::shows(object, rule, wanted, regime)
     })
 }

@@ -109,8 +109,10 @@ impl Lengths {
     }
 }
 
-/// Data objects and certificates: no material.
+/// Data objects: no material.
 pub(super) const NOTHING: Form = Form { import: import::nothing, bytes: None, lengths: Lengths::None };
+/// Certificates: the same.
+pub(super) const CERTIFICATE: Form = Form { import: import::certificate, bytes: None, lengths: Lengths::None };
 /// AES keys.
 pub(super) const AES_KEY: Form = secret(import::aes, |value, draft| sized(value, draft, AES), AES);
 /// Triple-DES keys.

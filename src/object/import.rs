@@ -20,9 +20,38 @@ pub type Import = fn(&Template, &mut Draft) -> Result<KeyMaterial>;
 /// The shortest generic secret that has a check value, in bytes.
 const SHORTEST_CHECKED: usize = 14;
 
-/// Data objects and certificates have no material.
+/// Data objects have no material.
 #[allow(clippy::unnecessary_wraps, reason = "the signature of the rule table")]
 pub(super) const fn nothing(_: &Template, _: &mut Draft) -> Result<KeyMaterial> {
+    Ok(KeyMaterial::None)
+}
+
+/// The largest number of a certificate's attributes that have words for their numbers.
+const LARGEST_WORDS: &[(CK_ATTRIBUTE_TYPE, CK_ULONG)] = &[
+    (ck::CKA_CERTIFICATE_CATEGORY, ck::CK_CERTIFICATE_CATEGORY_OTHER_ENTITY),
+    (ck::CKA_JAVA_MIDP_SECURITY_DOMAIN, ck::CK_SECURITY_DOMAIN_THIRD_PARTY),
+];
+
+/// Certificates have no material, but rules of their own: one that stands elsewhere is found by the hashes of its keys (PKCS#11
+/// 3.2 section 4.6.3, notes 2 to 4).
+pub(super) fn certificate(template: &Template, draft: &mut Draft) -> Result<KeyMaterial> {
+    for (id, largest) in LARGEST_WORDS {
+        if template.number(*id).is_some_and(|number| number > *largest) {
+            let name = super::attribute::name(*id);
+            return Err(Error::with(ck::CKR_ATTRIBUTE_VALUE_INVALID, format!("{name} has values up to {largest}")));
+        }
+    }
+    let is_empty = |id| draft.get(id).unwrap_or_default().is_empty();
+    if is_empty(ck::CKA_URL) {
+        if is_empty(ck::CKA_VALUE) {
+            return Err(Error::new(ck::CKR_ATTRIBUTE_VALUE_INVALID, "CKA_VALUE of a certificate is empty"));
+        }
+    } else if is_empty(ck::CKA_HASH_OF_SUBJECT_PUBLIC_KEY) || is_empty(ck::CKA_HASH_OF_ISSUER_PUBLIC_KEY) {
+        return Err(Error::new(
+            ck::CKR_TEMPLATE_INCOMPLETE,
+            "CKA_HASH_OF_SUBJECT_PUBLIC_KEY and CKA_HASH_OF_ISSUER_PUBLIC_KEY must be given with CKA_URL",
+        ));
+    }
     Ok(KeyMaterial::None)
 }
 

@@ -29,12 +29,12 @@ pub fn write(object: &Object, file: KeyFile) -> Result<String> {
         KeyFile::PublicKey if object.class != ck::CKO_PUBLIC_KEY => {
             Err(Error::new(ck::CKR_ARGUMENTS_BAD, "Only a public key can be written to a file of this encoding"))
         }
-        KeyFile::PublicKey => key_file::to_pem("PUBLIC KEY", &public_key_info(object)?),
+        KeyFile::PublicKey => key_file::to_pem("PUBLIC KEY", &info_of(object)?),
         KeyFile::Reference => key_file::to_pem("PRIVATE KEY", reference(object)?.expose()),
         KeyFile::CloudHsmReference => match &object.material {
             KeyMaterial::EdwardsPrivate(_) | KeyMaterial::MlDsaPrivate(_) => {
                 let name = name(object)?;
-                let encoded = key_file::encode_reference(&name, &public_key_info(object)?)?;
+                let encoded = key_file::encode_reference(&name, &info_of(object)?)?;
                 key_file::to_pem("CLOUDHSM KEY REFERENCE", &encoded)
             }
             _ => Err(Error::new(
@@ -52,11 +52,18 @@ fn name(object: &Object) -> Result<[u8; 8]> {
     Ok(id.to_be_bytes())
 }
 
-/// The public key of either half of a pair.
-fn public_key_info(object: &Object) -> Result<Vec<u8>> {
-    match &object.material {
+fn info_of(object: &Object) -> Result<Vec<u8>> {
+    public_key_info(&object.material, |id| object.attributes.get(id))
+}
+
+/// The public key of either half of a pair; `known` gives the attributes of that half.
+pub(super) fn public_key_info<'a>(
+    material: &KeyMaterial,
+    known: impl Fn(CK_ATTRIBUTE_TYPE) -> Option<&'a [u8]>,
+) -> Result<Vec<u8>> {
+    match material {
         KeyMaterial::RsaPublic(_) | KeyMaterial::RsaPrivate(_) => {
-            let number = |id| object.attributes.get(id).ok_or(Error::internal("an RSA key without its numbers"));
+            let number = |id| known(id).ok_or(Error::internal("an RSA key without its numbers"));
             rsa_material::encode_spki(number(ck::CKA_MODULUS)?, number(ck::CKA_PUBLIC_EXPONENT)?)
         }
         KeyMaterial::EcPublic(key) => ec_material::encode_spki(key.curve(), &key.point()),

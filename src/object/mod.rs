@@ -13,6 +13,7 @@ pub mod inheritance;
 pub mod key;
 pub mod key_file;
 mod prepared;
+pub mod reading;
 pub mod record;
 pub mod rules;
 pub mod safeguards;

@@ -17,7 +17,9 @@
 //!
 //! | letter | in read |
 //! |---|---|
-//! | `y` | shown |
+//! | `y` | shown; a boolean that was never given is false |
+//! | `e`, `0`, `h` | shown; never given it is empty, 0 or CKM_SHA_1 |
+//! | `p` | shown; never given it is the public key, which follows from the material |
 //! | `S` | key material: shown only if the key is neither sensitive nor unextractable |
 //! | `N` | key material: never shown |
 //! | `-` | not known: CKR_ATTRIBUTE_TYPE_INVALID |
@@ -34,7 +36,7 @@
 
 use std::sync::OnceLock;
 
-use crate::ck::{CK_ATTRIBUTE_TYPE, CK_KEY_TYPE, CK_OBJECT_CLASS};
+use crate::ck::{CK_ATTRIBUTE_TYPE, CK_KEY_TYPE, CK_OBJECT_CLASS, CK_ULONG, CKM_SHA_1};
 use crate::config::{Profile, Regime};
 use crate::object::form::Form;
 use crate::object::rules_table::KINDS;
@@ -88,13 +90,27 @@ pub enum Default {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Reading {
     /// Shows it.
-    Shown,
+    Shown(Unset),
     /// Shows it if the key is neither sensitive nor unextractable.
     Material,
     /// Holds it and never shows it.
     Never,
     /// Does not know it.
     Unknown,
+}
+
+/// What an object shows of an attribute that nobody has given it: "some of these default values may even be the empty string;
+/// nonetheless, the object possesses these attributes" (PKCS#11 3.2 section 4).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unset {
+    /// Nothing, the object does not have it; of a boolean false.
+    Absent,
+    /// No bytes.
+    Empty,
+    /// This number.
+    Number(CK_ULONG),
+    /// The SubjectPublicKeyInfo of the key.
+    PublicKey,
 }
 
 /// What may become of it later.
@@ -172,7 +188,7 @@ impl Word {
         while at < 6 {
             let allowed: &[u8] = match at {
                 0..=3 => b"ytfeTFzZmRX-",
-                4 => b"ySN-",
+                4 => b"ye0hpSN-",
                 _ => b"ytfodkc-",
             };
             let mut found = false;
@@ -228,7 +244,11 @@ impl Rule {
     pub const fn reading(&self, regime: Regime<'_>) -> Reading {
         let [.., letter, _] = self.word(regime);
         match letter {
-            b'y' => Reading::Shown,
+            b'y' => Reading::Shown(Unset::Absent),
+            b'e' => Reading::Shown(Unset::Empty),
+            b'0' => Reading::Shown(Unset::Number(0)),
+            b'h' => Reading::Shown(Unset::Number(CKM_SHA_1)),
+            b'p' => Reading::Shown(Unset::PublicKey),
             b'S' => Reading::Material,
             b'N' => Reading::Never,
             _ => Reading::Unknown,

@@ -15,7 +15,7 @@ use crate::ck::*;
 const STORAGE: &[Rule] = &[
     //                         gcudrc    gcudrc
     rule(CKA_TOKEN,           "ffffyk", "ffffyc"),
-    rule(CKA_LABEL,           "eeeeyy", "eeeeyy"),
+    rule(CKA_LABEL,           "eeeeyy", "eeeeey"),
     rule(CKA_MODIFIABLE,      "ttttyf", "ttttyc"),
     rule(CKA_DESTROYABLE,     "ttttyd", "ttttyy"),
     rule(CKA_COPYABLE,        "------", "ttttyf"),
@@ -26,38 +26,50 @@ const STORAGE: &[Rule] = &[
 const KEY: &[Rule] = &[
     rule(CKA_CLASS,              "ymmmy-", "ymmyy-"),
     rule(CKA_KEY_TYPE,           "ymmmy-", "ymmyy-"),
-    rule(CKA_ID,                 "eeeeyy", "eeeeyy"),
+    rule(CKA_ID,                 "eeeeyy", "eeeeey"),
     rule(CKA_DERIVE,             "ffffyd", "ffffyy"),
     rule(CKA_LOCAL,              "RRRXy-", "RRRRy-"),
-    rule(CKA_START_DATE,         "------", "eeeeyy"),
-    rule(CKA_END_DATE,           "------", "eeeeyy"),
+    rule(CKA_START_DATE,         "------", "eeeeey"),
+    rule(CKA_END_DATE,           "------", "eeeeey"),
     rule(CKA_KEY_GEN_MECHANISM,  "------", "RRRRy-"),
-    rule(CKA_ALLOWED_MECHANISMS, "------", "yyyyy-"),
+    rule(CKA_ALLOWED_MECHANISMS, "------", "yyyye-"),
     rule(CKA_CHECK_VALUE,        "RRRRy-", "------"),
+    rule(CKA_OBJECT_VALIDATION_FLAGS, "------", "RzRR0-"),
 ];
 
 /// Public keys (section 4.8): on CloudHSM they are private objects that every user sees.
 const PUBLIC_KEY: &[Rule] = &[
-    rule(CKA_PRIVATE,        "TTTTy-", "ffffyc"),
-    rule(CKA_DERIVE,         "ff--yf", "ff--yy"),
-    rule(CKA_SUBJECT,        "------", "ee--yy"),
-    rule(CKA_VERIFY,         "ff--yd", "tt--yy"),
-    rule(CKA_TRUSTED,        "ff--yo", "ff--yo"),
-    rule(CKA_WRAP_TEMPLATE,  "ee--yd", "ee--y-"),
+    rule(CKA_PRIVATE,         "TTTTy-", "ffffyc"),
+    rule(CKA_DERIVE,          "ff--yf", "ff--yy"),
+    rule(CKA_SUBJECT,         "------", "ee--ey"),
+    rule(CKA_ENCRYPT,         "------", "ff--yy"),
+    rule(CKA_VERIFY,          "ff--yd", "tt--yy"),
+    rule(CKA_VERIFY_RECOVER,  "------", "ff--yy"),
+    rule(CKA_WRAP,            "------", "ff--yy"),
+    rule(CKA_ENCAPSULATE,     "------", "FF--yf"),
+    rule(CKA_TRUSTED,         "ff--yo", "ff--yo"),
+    rule(CKA_WRAP_TEMPLATE,   "ee--yd", "ee--e-"),
+    rule(CKA_PUBLIC_KEY_INFO, "------", "yy--pc"),
 ];
 
 /// Private keys (section 4.9).
 const PRIVATE_KEY: &[Rule] = &[
     rule(CKA_PRIVATE,             "TTTTy-", "ttttyc"),
-    rule(CKA_SUBJECT,             "------", "eee-yy"),
+    rule(CKA_SUBJECT,             "------", "eee-ey"),
+    rule(CKA_DECRYPT,             "------", "fff-yy"),
     rule(CKA_SIGN,                "fff-yd", "ttt-yy"),
+    rule(CKA_SIGN_RECOVER,        "------", "fff-yy"),
+    rule(CKA_UNWRAP,              "------", "fff-yy"),
+    rule(CKA_DECAPSULATE,         "------", "FFF-yf"),
     rule(CKA_SENSITIVE,           "Ttt-yt", "ttt-yt"),
     rule(CKA_EXTRACTABLE,         "ttt-yf", "fft-yf"),
     rule(CKA_ALWAYS_SENSITIVE,    "RRR-y-", "RRR-y-"),
     rule(CKA_NEVER_EXTRACTABLE,   "RRR-y-", "RRR-y-"),
     rule(CKA_WRAP_WITH_TRUSTED,   "ff--yt", "fff-yt"),
-    rule(CKA_UNWRAP_TEMPLATE,     "ee--yd", "eee-y-"),
+    rule(CKA_UNWRAP_TEMPLATE,     "ee--yd", "eee-e-"),
+    rule(CKA_DERIVE_TEMPLATE,     "------", "yyy-e-"),
     rule(CKA_ALWAYS_AUTHENTICATE, "------", "FFF-y-"),
+    rule(CKA_PUBLIC_KEY_INFO,     "------", "yyy-py"),
 ];
 
 /// Secret keys (section 4.10).
@@ -70,6 +82,9 @@ const SECRET_KEY: &[Rule] = &[
     rule(CKA_ALWAYS_SENSITIVE,  "-RRRy-", "RRRRy-"),
     rule(CKA_NEVER_EXTRACTABLE, "RRRRy-", "RRRRy-"),
     rule(CKA_WRAP_WITH_TRUSTED, "ff--yt", "ffffyt"),
+    rule(CKA_WRAP_TEMPLATE,     "------", "yyyye-"),
+    rule(CKA_UNWRAP_TEMPLATE,   "------", "yyyye-"),
+    rule(CKA_DERIVE_TEMPLATE,   "------", "yyyye-"),
     rule(CKA_VALUE,             "-m--S-", "-m--S-"),
     rule(CKA_VALUE_LEN,         "m--my-", "m-yyy-"),
 ];
@@ -80,8 +95,8 @@ const CIPHER_KEY: &[Rule] = &[
     rule(CKA_DECRYPT,         "ffffyd", "ttttyy"),
     rule(CKA_WRAP,            "ffffyd", "ffffyy"),
     rule(CKA_UNWRAP,          "ffffyd", "ffffyy"),
-    rule(CKA_WRAP_TEMPLATE,   "ee--yd", "eeeey-"),
-    rule(CKA_UNWRAP_TEMPLATE, "ee--yd", "eeeey-"),
+    rule(CKA_WRAP_TEMPLATE,   "ee--yd", "eeeee-"),
+    rule(CKA_UNWRAP_TEMPLATE, "ee--yd", "eeeee-"),
     rule(CKA_TRUSTED,         "ff--yo", "ffffyo"),
     rule(CKA_CHECK_VALUE,     "RRRRy-", "yyyyy-"),
 ];
@@ -143,7 +158,7 @@ const ML_DSA_PUBLIC_KEY: &[Rule] = &[
     rule(CKA_CLASS,         "y---y-", "ym--y-"),
     rule(CKA_KEY_TYPE,      "y---y-", "ym--y-"),
     rule(CKA_DERIVE,        "------", "ff--yy"),
-    rule(CKA_WRAP_TEMPLATE, "------", "ee--y-"),
+    rule(CKA_WRAP_TEMPLATE, "------", "ee--e-"),
     rule(CKA_CHECK_VALUE,   "------", "------"),
     rule(CKA_VALUE,         "----y-", "-m--y-"),
 ];
@@ -155,7 +170,7 @@ const ML_DSA_PRIVATE_KEY: &[Rule] = &[
     rule(CKA_SENSITIVE,         "t---yt", "tt--yt"),
     rule(CKA_ALWAYS_SENSITIVE,  "------", "RR--y-"),
     rule(CKA_NEVER_EXTRACTABLE, "------", "RR--y-"),
-    rule(CKA_UNWRAP_TEMPLATE,   "------", "ee--y-"),
+    rule(CKA_UNWRAP_TEMPLATE,   "------", "ee--e-"),
     rule(CKA_CHECK_VALUE,       "------", "------"),
     rule(CKA_VALUE,             "------", "-y--S-"),
     rule(CKA_SEED,              "------", "-y--S-"),
@@ -173,9 +188,9 @@ const PARAMETER_SET: &[Rule] = &[
 const DATA: &[Rule] = &[
     rule(CKA_CLASS,       "------", "-m--y-"),
     rule(CKA_PRIVATE,     "------", "-t--yc"),
-    rule(CKA_APPLICATION, "------", "-e--yy"),
-    rule(CKA_OBJECT_ID,   "------", "-e--yy"),
-    rule(CKA_VALUE,       "------", "-e--yy"),
+    rule(CKA_APPLICATION, "------", "-e--ey"),
+    rule(CKA_OBJECT_ID,   "------", "-e--ey"),
+    rule(CKA_VALUE,       "------", "-e--ey"),
 ];
 
 /// X.509 certificates (section 4.6.3; User Guide, pkcs11-certificate-storage-attributes). A type and a category of 0 are
@@ -189,17 +204,21 @@ const CERTIFICATE: &[Rule] = &[
     rule(CKA_PRIVATE,              "-F--y-", "-f--yc"),
     rule(CKA_CERTIFICATE_TYPE,     "-Z--y-", "-Z--y-"),
     rule(CKA_TRUSTED,              "-F--y-", "-f--yo"),
-    rule(CKA_CERTIFICATE_CATEGORY, "-z--y-", "-y--y-"),
+    rule(CKA_CERTIFICATE_CATEGORY, "-z--y-", "-y--0-"),
     rule(CKA_CHECK_VALUE,          "-R--y-", "-y--y-"),
-    rule(CKA_START_DATE,           "-e--y-", "-e--yy"),
-    rule(CKA_END_DATE,             "-e--y-", "-e--yy"),
+    rule(CKA_START_DATE,           "-e--y-", "-e--ey"),
+    rule(CKA_END_DATE,             "-e--y-", "-e--ey"),
     rule(CKA_SUBJECT,              "-m--y-", "-m--y-"),
-    rule(CKA_ID,                   "-e--yy", "-e--yy"),
-    rule(CKA_ISSUER,               "-e--yy", "-e--yy"),
-    rule(CKA_SERIAL_NUMBER,        "-e--yy", "-e--yy"),
+    rule(CKA_ID,                   "-e--yy", "-e--ey"),
+    rule(CKA_ISSUER,               "-e--yy", "-e--ey"),
+    rule(CKA_SERIAL_NUMBER,        "-e--yy", "-e--ey"),
     rule(CKA_VALUE,                "-m--y-", "-m--y-"),
-    rule(CKA_PUBLIC_KEY_INFO,      "-e--y-", "-e--y-"),
-    rule(CKA_URL,                  "------", "-e--y-"),
+    rule(CKA_PUBLIC_KEY_INFO,      "-e--y-", "-e--e-"),
+    rule(CKA_URL,                  "------", "-e--e-"),
+    rule(CKA_HASH_OF_SUBJECT_PUBLIC_KEY, "------", "-y--e-"),
+    rule(CKA_HASH_OF_ISSUER_PUBLIC_KEY,  "------", "-y--e-"),
+    rule(CKA_JAVA_MIDP_SECURITY_DOMAIN,  "------", "-y--0-"),
+    rule(CKA_NAME_HASH_ALGORITHM,        "------", "-y--h-"),
 ];
 
 /// Every kind of object that is built.
@@ -322,5 +341,5 @@ pub(super) static KINDS: [Kind; 15] = [
         sorted: OnceLock::new(),
     },
     Kind { name: "data", class: CKO_DATA, key_type: None, cloudhsm: Presence::Never, form: &form::NOTHING, lists: &[DATA, STORAGE], sorted: OnceLock::new() },
-    Kind { name: "certificate", class: CKO_CERTIFICATE, key_type: None, cloudhsm: Presence::IfStored, form: &form::NOTHING, lists: &[CERTIFICATE, STORAGE], sorted: OnceLock::new() },
+    Kind { name: "certificate", class: CKO_CERTIFICATE, key_type: None, cloudhsm: Presence::IfStored, form: &form::CERTIFICATE, lists: &[CERTIFICATE, STORAGE], sorted: OnceLock::new() },
 ];

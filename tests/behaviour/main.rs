@@ -49,6 +49,7 @@ mod secure;
 mod sessions;
 mod sharing;
 mod signatures;
+mod standard_attributes;
 mod templates;
 mod trace;
 mod transport;
