@@ -103,12 +103,13 @@ const CERTIFICATE: &[(CK_ATTRIBUTE_TYPE, Unset)] = &[
     (CKA_NAME_HASH_ALGORITHM, Number(0x220)),
 ];
 
-type Made = Answer<Vec<CK_OBJECT_HANDLE>>;
+/// Attributes of one object.
+type Table = Vec<(CK_ATTRIBUTE_TYPE, Unset)>;
 /// How objects of a kind are made: with more in the template of each.
-type Make = Box<dyn Fn(&[Template]) -> Made>;
+type Make = Box<dyn Fn(&[Template]) -> Answer<Vec<CK_OBJECT_HANDLE>>>;
 
 /// Every kind of object of `standard`, made in each way that there is; the tables of what a call makes.
-fn kinds(session: Session) -> Vec<(&'static str, Vec<Vec<(CK_ATTRIBUTE_TYPE, Unset)>>, Make)> {
+fn kinds(session: Session) -> Vec<(&'static str, Vec<Table>, Make)> {
     let of = |tables: &[&[(CK_ATTRIBUTE_TYPE, Unset)]]| tables.concat();
     let pair = || vec![of(&[PUBLIC, KEY, STORAGE]), of(&[PRIVATE, KEY, STORAGE])];
     let secret = || vec![of(&[SECRET, KEY, STORAGE])];
