@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::value_parser;
 use cloudhsm_pkcs11::module::Role;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{folder, view};
 use crate::context::Context;
@@ -16,7 +16,7 @@ pub(crate) struct Arguments {
     /// The file to write, which must not be there; without it a new one in the home's folder of backups
     #[arg(long, value_name = "FILE")]
     path: Option<PathBuf>,
-    /// Then delete this HSM's backups in the home's folder that are older than this; the newest is always kept
+    /// Then delete this HSM's backups in the home's folder that are older than this; the two newest are always kept
     #[arg(long, value_name = "DAYS", default_value_t = 90, value_parser = value_parser!(u64).range(7..=379), conflicts_with = "path")]
     retention_days: u64,
 }
@@ -28,10 +28,16 @@ pub(super) fn run(arguments: &Arguments, context: &mut Context) -> Outcome {
         progress.at(done, all);
     })?;
     drop(progress);
-    let deleted = match arguments.path {
+    let pruned = match arguments.path {
         // Files elsewhere are kept by whoever put them there.
-        Some(_) => Vec::new(),
+        Some(_) => folder::Pruned::default(),
         None => folder::prune(&context.config, &backup, arguments.retention_days),
     };
-    Ok(json!({ "backup": view(&backup, &path), "deleted": deleted }))
+    let mut data = json!({ "backup": view(&backup, &path), "deleted": pruned.deleted });
+    if let (true, Some(data)) = (pruned.doubt, data.as_object_mut()) {
+        let note = "No older backup was deleted: by this machine's clock the one before is of the future, or older than any retention. \
+                    Set the clock, or delete backups by name";
+        data.insert("note".to_owned(), Value::from(note));
+    }
+    Ok(data)
 }

@@ -16,6 +16,18 @@ use crate::output::{Failure, Outcome};
 const ENDING: &str = ".backup";
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
+/// The longest that backups are kept (User Guide, manage-backup-retention).
+pub(super) const LONGEST_RETENTION_DAYS: u64 = 379;
+
+/// What a pruning came to.
+#[derive(Default)]
+pub(super) struct Pruned {
+    /// The names of the backups that were deleted.
+    pub(super) deleted: Vec<String>,
+    /// Whether nothing was deleted because the clock cannot be right.
+    pub(super) doubt: bool,
+}
+
 /// A file of the folder: its name without the ending, where it is, what it says of itself.
 struct Entry {
     name: String,
@@ -74,17 +86,35 @@ pub(super) fn delete(config: &Config, id: &str) -> Outcome {
 }
 
 /// Deletes the backups of an HSM that are older than so many days, after a new one was made; their names.
-pub(super) fn prune(config: &Config, newest: &BackupInformation, days: u64) -> Vec<String> {
-    let mut deleted = Vec::new();
-    for entry in entries(config).unwrap_or_default() {
+///
+/// AWS keeps the last backup of a cluster (User Guide, manage-backup-retention). Ages come from a clock that may have jumped: in the year 2500
+/// everything is old. So the newest before the one that was just made stays too, whatever its age; and where that one is older
+/// than any retention, or of the future, the clock is not believed and nothing goes.
+pub(super) fn prune(config: &Config, newest: &BackupInformation, days: u64) -> Pruned {
+    let mut kept = Pruned::default();
+    // Oldest first.
+    let mut others: Vec<Entry> = entries(config)
+        .unwrap_or_default()
+        .into_iter()
+        .filter(|entry| {
+            entry.found.as_ref().is_ok_and(|backup| backup.serial == newest.serial && backup.id != newest.id)
+        })
+        .collect();
+    let Some(last) = others.pop().and_then(|entry| entry.found.ok()) else { return kept };
+    // One of the future is as good a sign of a clock that is wrong now, or was.
+    let (then, now) = (last.created_ms, newest.created_ms);
+    if then > now || now - then > LONGEST_RETENTION_DAYS * DAY_MS {
+        kept.doubt = !others.is_empty();
+        return kept;
+    }
+    for entry in others {
         let Ok(backup) = entry.found else { continue };
-        let age = newest.created_ms.saturating_sub(backup.created_ms);
-        let old = age > days * DAY_MS && backup.serial == newest.serial && backup.id != newest.id;
+        let old = now.saturating_sub(backup.created_ms) > days * DAY_MS;
         if old && fs::remove_file(&entry.path).is_ok() {
-            deleted.push(backup.id);
+            kept.deleted.push(backup.id);
         }
     }
-    deleted
+    kept
 }
 
 #[cfg(test)]
@@ -109,16 +139,26 @@ mod tests {
         let officer = module.login(Role::CryptoOfficer, b"admin:officer-password").unwrap();
         let (first, _) = module.backup(&officer, None, &mut |_, _| {}).unwrap();
         let (second, _) = module.backup(&officer, None, &mut |_, _| {}).unwrap();
+        let (third, _) = module.backup(&officer, None, &mut |_, _| {}).unwrap();
         let at = |days: u64, serial: &str| BackupInformation {
-            created_ms: first.created_ms + days * DAY_MS,
+            created_ms: third.created_ms + days * DAY_MS,
             serial: serial.to_owned(),
-            ..second.clone()
+            ..third.clone()
         };
-        assert!(prune(&config, &at(7, &second.serial), 7).is_empty());
-        assert!(prune(&config, &at(100, "another"), 7).is_empty());
-        assert_eq!(prune(&config, &at(8, &second.serial), 7), [first.id]);
-        let listed = list(&config).unwrap_or_default();
-        assert_eq!(listed["backups"].as_array().map(Vec::len), Some(1), "the newest stays however old it is");
+        let count = || list(&config).unwrap_or_default()["backups"].as_array().map(Vec::len);
+        let nothing = |newest: &BackupInformation, doubt: bool| {
+            let pruned = prune(&config, newest, 7);
+            assert!(pruned.deleted.is_empty() && pruned.doubt == doubt && count() == Some(3));
+        };
+        nothing(&at(7, &third.serial), false);
+        nothing(&at(100, "another"), false);
+        // A clock in the year 2500, and one that was there and is right again.
+        nothing(&at(474 * 365, &third.serial), true);
+        nothing(&at(LONGEST_RETENTION_DAYS + 1, &third.serial), true);
+        nothing(&BackupInformation { created_ms: first.created_ms - 1, ..third.clone() }, true);
+        assert_eq!(prune(&config, &at(8, &third.serial), 7).deleted, [first.id]);
+        assert_eq!(count(), Some(2), "the newest and the one before it stay however old they are");
+        assert!(prune(&config, &at(300, &second.serial), 7).deleted.is_empty());
         module.close();
         fs::remove_dir_all(&home).unwrap();
     }
