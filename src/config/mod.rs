@@ -13,7 +13,7 @@ mod settings;
 pub use file::{AwsFile, AwsPlace};
 pub use profile::{Dialect, Profile};
 pub use regime::{Mode, Regime, Safeguards};
-pub use settings::{Audit, LogLevel, Settings, Trace};
+pub use settings::{Audit, LogLevel, Settings, Trace, argon2_cost};
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::{Dialect, Profile};
 use crate::ck;
 use crate::error::{Error, Result};
+use crate::platform::outside::Outside;
 
 /// Which events the audit log holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
@@ -66,6 +67,8 @@ pub struct Settings {
     pub audit_key_use: bool,
     /// Refuse an operation whose record cannot be written.
     pub audit_required: bool,
+    /// Where the head of the HSM goes after each commit: `syslog`, `syslog:` and a socket, or a file outside the HSM's folder.
+    pub audit_anchor: Option<String>,
     /// How much is logged.
     pub log_level: LogLevel,
     /// Where the log goes instead of stderr.
@@ -111,6 +114,7 @@ impl Default for Settings {
             audit: Audit::default(),
             audit_key_use: false,
             audit_required: false,
+            audit_anchor: None,
             log_level: LogLevel::default(),
             log_file: None,
             trace: Trace::default(),
@@ -140,6 +144,7 @@ const NAMES: &[&str] = &[
     "audit",
     "audit_key_use",
     "audit_required",
+    "audit_anchor",
     "log_level",
     "log_file",
     "trace",
@@ -217,21 +222,43 @@ impl Settings {
 
     /// What the types cannot say.
     fn check(self) -> std::result::Result<Self, String> {
-        if !(19 * 1024..=4 * 1024 * 1024).contains(&self.pin_memory_kib) {
-            return Err(format!("pin_memory_kib is {}, it must be 19456 to 4194304", self.pin_memory_kib));
-        }
-        if !(2..=1000).contains(&self.pin_passes) {
-            return Err(format!("pin_passes is {}, it must be 2 to 1000", self.pin_passes));
-        }
+        argon2_cost(self.pin_memory_kib, self.pin_passes)
+            .map_err(|wrong| format!("pin_memory_kib and pin_passes are {wrong}"))?;
         let most = super::clusters::MOST;
         if !(1..=most).contains(&self.clusters) {
             return Err(format!("clusters is {}, it must be 1 to {most}", self.clusters));
+        }
+        if let Some(place) = self.audit_anchor.as_deref()
+            && Outside::named(place).is_none()
+        {
+            return Err(format!(
+                "audit_anchor is `{place}`, it must be syslog, syslog:/SOCKET or the whole path of a file"
+            ));
         }
         if self.cached_objects < 16 {
             return Err(format!("cached_objects is {}, it must be 16 or more", self.cached_objects));
         }
         Ok(self)
     }
+}
+
+/// Refuses a cost of Argon2id that makes guessing cheap (below OWASP's 19 MiB and 2 passes) or that one password cannot be worth: more memory
+/// than RFC 9106 asks for at its most (section 4: 2 GiB), or more than that four times over.
+///
+/// # Errors
+/// The cost, and what is allowed.
+pub fn argon2_cost(memory_kib: u32, passes: u32) -> std::result::Result<(), String> {
+    const LEAST_MEMORY: u32 = 19 * 1024;
+    const MOST_MEMORY: u32 = 2 * 1024 * 1024;
+    const MOST_WORK: u64 = 4 * MOST_MEMORY as u64;
+    let work = u64::from(memory_kib) * u64::from(passes);
+    if (LEAST_MEMORY..=MOST_MEMORY).contains(&memory_kib) && passes >= 2 && work <= MOST_WORK {
+        return Ok(());
+    }
+    Err(format!(
+        "{memory_kib} KiB and {passes} passes of Argon2id, it must be {LEAST_MEMORY} to {MOST_MEMORY} KiB, 2 passes or more, and no more \
+         than {MOST_WORK} KiB in all passes together"
+    ))
 }
 
 /// A refused setting: where it stands, and why in one line.

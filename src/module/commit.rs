@@ -5,6 +5,7 @@
 //! audit chain and the number of token keys. So what a commit changes, what the log says of it and the proof that
 //! nothing was cut out stand or fall together.
 
+use super::anchor::Step;
 use super::audit::{Event, FORM};
 use super::hierarchy::{DataKeys, PublicKeys, Tier};
 use super::{Hsm, Login};
@@ -12,7 +13,7 @@ use crate::codec::{Reader, Writer};
 use crate::error::{Error, Result};
 use crate::platform::process;
 use crate::secret::Secret;
-use crate::store::{Batch, Change, Durability, Kind, Record, Tag, View};
+use crate::store::{Batch, Change, Durability, Kind, Record, Selection, Tag, View};
 
 /// The ids of the meta records.
 pub(super) mod meta {
@@ -76,10 +77,15 @@ pub(super) struct Head {
     pub(super) audit_mac: [u8; 32],
     pub(super) keys: u64,
     pub(super) asymmetric: u64,
-    /// The boot of the machine under which the log was last written, and how many others came before it.
-    boot: [u8; 16],
+    /// The boot of the machine under which the log was last written, as far as it could be told, and how many others came before it.
+    boot: Option<[u8; 16]>,
     reboots: u32,
+    /// The sum over the content of every record that counts, which an anchor keeps; nothing in a head from before there were anchors.
+    pub(super) state: Option<[u8; 32]>,
 }
+
+/// How a boot that could not be told stands in the record. No boot of a machine has this number.
+const UNKNOWN_BOOT: [u8; 16] = [0; 16];
 
 impl Head {
     pub(super) fn read(view: &dyn View, public: &PublicKeys) -> Result<Self> {
@@ -95,52 +101,86 @@ impl Head {
             audit_mac: reader.array()?,
             keys: reader.long()?,
             asymmetric: reader.long()?,
-            boot: [0; 16],
+            boot: None,
             reboots: 0,
+            state: None,
         };
-        // A head from before the log counted boots ends here.
+        // A head from before the log counted boots ends here, one from before there were anchors after them.
         if reader.has_more() {
-            (head.boot, head.reboots) = (reader.array()?, reader.number()?);
+            let boot = reader.array()?;
+            (head.boot, head.reboots) = ((boot != UNKNOWN_BOOT).then_some(boot), reader.number()?);
+        }
+        if reader.has_more() {
+            head.state = Some(reader.array()?);
         }
         reader.end()?;
         Ok(head)
     }
 
-    /// Counts the machine's boots for the log, as AWS counts those of the HSM's hardware.
-    fn note_boot(&mut self) {
-        // Asked each time: what is made once is made inside C_Initialize, or a forked child waits for it for ever.
-        let boot = process::boot_id().unwrap_or_default();
-        if self.boot != boot {
-            // The first boot is none that came after another.
-            self.reboots = self.reboots.saturating_add(u32::from(self.audit_sequence > 0));
-            self.boot = boot;
+    /// Counts the machine's boots for the log, as AWS counts those of the HSM's hardware. Where the boot cannot be told (`/proc` is not
+    /// to be read) it is not taken for another one: the last that was known stays.
+    fn note_boot(&mut self, boot: Option<[u8; 16]>) {
+        let Some(boot) = boot else { return };
+        if let Some(known) = self.boot.replace(boot)
+            && known != boot
+        {
+            self.reboots = self.reboots.saturating_add(1);
         }
     }
 
-    fn encode(&self) -> Secret {
-        let mut writer = Writer::new(108);
+    pub(in crate::module) fn encode(&self) -> Secret {
+        let mut writer = Writer::new(140);
         writer.raw(&self.sum).long(self.audit_sequence).raw(&self.audit_mac).long(self.keys).long(self.asymmetric);
-        writer.raw(&self.boot).number(self.reboots);
+        writer.raw(&self.boot.unwrap_or(UNKNOWN_BOOT)).number(self.reboots);
+        if let Some(state) = &self.state {
+            writer.raw(state);
+        }
         writer.finish_secret()
     }
 
     /// Adds a record to the sum, or takes it away.
     fn weigh(&mut self, public: &PublicKeys, kind: Kind, id: u64, version: u64, add: bool) {
         if version > 0 && weighs(kind, id) {
-            self.add(&public.weigh(kind, id, version), add);
+            add_to(&mut self.sum, &public.weigh(kind, id, version), add);
         }
     }
 
-    /// Adds `weight` to the sum, or takes it away: numbers of 256 bits, modulo 2^256.
-    fn add(&mut self, weight: &[u8; 32], add: bool) {
-        let mut carry = u16::from(!add);
-        for (digit, other) in self.sum.iter_mut().zip(weight) {
-            let other = if add { *other } else { !*other };
-            let total = u16::from(*digit) + u16::from(other) + carry;
-            let [low, high] = total.to_le_bytes();
-            *digit = low;
-            carry = u16::from(high);
+    /// The same for the content.
+    fn weigh_content(&mut self, public: &PublicKeys, record: &Record, add: bool) {
+        if let Some(state) = self.state.as_mut().filter(|_| weighs(record.kind, record.id)) {
+            add_to(state, &public.weigh_content(record), add);
         }
+    }
+
+    /// Takes the content of a record as it is stored away.
+    fn take_away(&mut self, before: Option<&dyn View>, public: &PublicKeys, kind: Kind, id: u64) -> Result<()> {
+        let Some(view) = before.filter(|_| weighs(kind, id)) else { return Ok(()) };
+        if let Some(old) = view.read(kind, id)? {
+            self.weigh_content(public, &old, false);
+        }
+        Ok(())
+    }
+
+    /// The sum over the content of every record of the store.
+    pub(super) fn recompute_state(view: &dyn View, public: &PublicKeys) -> Result<[u8; 32]> {
+        const PAGE: usize = 256;
+        let mut state = [0; 32];
+        for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::Audit) {
+            let mut selection = Selection { limit: PAGE, ..Selection::all(kind) };
+            loop {
+                let page = view.scan(&selection)?;
+                for record in &page {
+                    selection.after = record.id;
+                    if weighs(kind, record.id) {
+                        add_to(&mut state, &public.weigh_content(record), true);
+                    }
+                }
+                if page.len() < PAGE {
+                    break;
+                }
+            }
+        }
+        Ok(state)
     }
 
     /// The sum over every record of the store, for the comparison with the one in the head.
@@ -164,8 +204,32 @@ impl Head {
     }
 }
 
-/// Turns a plan into the batch that the store commits.
-pub(super) fn batch(mut head: Head, public: &PublicKeys, data: Option<&DataKeys>, plan: Plan) -> Result<Batch> {
+/// Adds `weight` to a sum, or takes it away: numbers of 256 bits, modulo 2^256.
+fn add_to(sum: &mut [u8; 32], weight: &[u8; 32], add: bool) {
+    let mut carry = u16::from(!add);
+    for (digit, other) in sum.iter_mut().zip(weight) {
+        let other = if add { *other } else { !*other };
+        let total = u16::from(*digit) + u16::from(other) + carry;
+        let [low, high] = total.to_le_bytes();
+        *digit = low;
+        carry = u16::from(high);
+    }
+}
+
+/// Turns a plan into the batch that the store commits. `before` is the store that it is committed onto; a new one has nothing before.
+pub(super) fn batch(
+    before: Option<&dyn View>,
+    head: &mut Head,
+    public: &PublicKeys,
+    data: Option<&DataKeys>,
+    plan: Plan,
+) -> Result<Batch> {
+    if head.state.is_none() {
+        head.state = Some(match before {
+            Some(view) => Head::recompute_state(view, public)?,
+            None => [0; 32],
+        });
+    }
     let mut changes = Vec::with_capacity(plan.changes.len() + plan.events.len() + 1);
     for planned in plan.changes {
         match planned {
@@ -187,16 +251,22 @@ pub(super) fn batch(mut head: Head, public: &PublicKeys, data: Option<&DataKeys>
                 };
                 head.weigh(public, kind, id, expected, false);
                 head.weigh(public, kind, id, expected + 1, true);
+                if expected > 0 {
+                    head.take_away(before, public, kind, id)?;
+                }
+                head.weigh_content(public, &record, true);
                 changes.push(Change::Put { record, expected, tags });
             }
             Planned::Delete { kind, id, expected } => {
                 head.weigh(public, kind, id, expected, false);
+                head.take_away(before, public, kind, id)?;
                 changes.push(Change::Delete { kind, id, expected });
             }
         }
     }
     if !plan.events.is_empty() {
-        head.note_boot();
+        // Asked each time: what is made once is made inside C_Initialize, or a forked child waits for it for ever.
+        head.note_boot(process::boot_id());
     }
     for event in plan.events {
         head.audit_sequence += 1;
@@ -243,21 +313,37 @@ impl Hsm {
         let before = self.known.load(std::sync::atomic::Ordering::Acquire);
         let data = login.map(|login| &login.data);
         let mut only_adds = true;
+        // What is not waited for may be lost with the machine's power, and an anchor must not be ahead of what is left.
+        let anchor = if durability == Durability::Synced { self.open_anchor()? } else { None };
+        let mut step = None;
         let generation = self.store.write(durability, &mut |view| {
             if let Some(login) = login {
                 // What was begun under a login may end after it: seconds pass while an RSA key is made.
                 self.check_login_in(view, login)?;
             }
-            let head = Head::read(view, &self.public)?;
+            let mut head = Head::read(view, &self.public)?;
+            let was = head.state;
             let plan = plan(view, &head)?;
+            step = None;
             only_adds = plan.changes.iter().all(|change| matches!(change, Planned::Put { expected: 0, .. }));
             if plan.changes.is_empty() && plan.events.is_empty() {
                 // The generation is that of somebody else's commit.
                 only_adds = false;
                 return Ok(Batch { changes: Vec::new() });
             }
-            batch(head, &self.public, data, plan)
+            let batch = batch(Some(view), &mut head, &self.public, data, plan)?;
+            step = head.state.map(|state| Step {
+                commit: head.version + 1,
+                records: head.audit_sequence,
+                log: head.audit_mac,
+                was: was.unwrap_or(state),
+                state,
+            });
+            Ok(batch)
         })?;
+        if let Some(step) = step {
+            self.anchor(anchor, step);
+        }
         // A commit that only adds makes nothing cached untrue. Any other is noticed like that of another process: this
         // one may hold a second copy of what was changed.
         if only_adds && generation == before + 1 {
@@ -273,6 +359,25 @@ mod tests {
     use super::*;
     use crate::module::testing::{ANN, key, open, sample};
     use crate::module::{Role, Sharing};
+
+    /// A boot that cannot be told is not another one (docs/audit.md, "Reboot counter").
+    #[test]
+    fn boots_that_can_be_told_are_counted() {
+        let mut head = Head::default();
+        let mut after = |boot: Option<u8>| {
+            head.note_boot(boot.map(|id| [id; 16]));
+            let encoded = head.encode();
+            assert_eq!(
+                encoded.expose().get(88..104).unwrap(),
+                head.boot.unwrap_or_default(),
+                "it is recorded as it is known"
+            );
+            head.reboots
+        };
+        assert_eq!([None, None, Some(7), Some(7)].map(&mut after), [0; 4], "the first that is known came after none");
+        assert_eq!([None, Some(7), None].map(&mut after), [0; 3], "/proc could not be read for a while");
+        assert_eq!([Some(8), None, Some(8), Some(9)].map(&mut after), [1, 1, 1, 2]);
+    }
 
     #[test]
     fn a_plan_of_nothing_hides_no_change_of_others() {

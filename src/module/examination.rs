@@ -1,13 +1,17 @@
 //! Examining the HSM: whether what the store holds is what was written, as `doctor` asks.
 
-use super::commit::{Head, meta};
+use super::audit::{Event, Opcode};
+use super::commit::{Head, Plan, Planned, batch, meta};
 use super::hierarchy::Tier;
-use super::lifecycle::decode_settings;
+use super::ids::fresh_id;
+use super::lifecycle::{decode_settings, put_settings};
 use super::stored::is_asymmetric_class;
 use super::user::User;
 use super::{Hsm, Login, Module};
+use crate::codec::MALFORMED;
 use crate::error::{Error, Result};
-use crate::object::is_key_class;
+use crate::object::{UserId, is_key_class};
+use crate::secret::Secret;
 use crate::store::{Kind, Record, Selection, SqliteStore, Tag};
 
 /// What an examination found.
@@ -129,16 +133,64 @@ impl Module {
                 "{keys} keys are there, {asymmetric} of them asymmetric, and {counted} and {pairs} are counted"
             ));
         }
+        if head.state.is_some_and(|state| Head::recompute_state(&*hsm.store, &hsm.public).is_ok_and(|is| is != state)) {
+            found.complain("a record has another content than the head counts".to_owned());
+        }
         if let Some(place) = hsm.check_audit(None)?.broken_at {
             found.complain(format!("the audit log is broken at record {place}"));
+        }
+        if let Err(error) = self.hsm()?.rehearse() {
+            found.complain(format!("the next change would fail: {error}"));
         }
         Ok(Some(found))
     }
 }
 
 impl Hsm {
+    /// Tries every kind of change that can come next, and undoes it: a failed login of each user, a record of the log, new settings and a
+    /// new policy, a new record of each kind.
+    fn rehearse(&self) -> Result<()> {
+        let users = self.store.versions(Kind::User, 0, usize::MAX)?;
+        let mut steps = users.into_iter().map(|(id, _)| Some(UserId(id))).chain([None]);
+        self.store.rehearse(&mut |view| {
+            let Some(step) = steps.next() else { return Ok(None) };
+            let mut plan = Plan { events: vec![Event::new(Opcode::Login)], ..Plan::default() };
+            match step {
+                Some(id) => {
+                    let (version, mut user) = self.read_user_in(view, id)?.ok_or(MALFORMED)?;
+                    user.failed = user.failed.saturating_add(1);
+                    plan.changes.push(self.put_user(id, version, &user, None));
+                }
+                None => {
+                    let settings = view.version(Kind::Meta, meta::SETTINGS)?.ok_or(MALFORMED)?;
+                    plan.changes.push(put_settings(&self.recorded, settings));
+                    let (version, policy) = self.cluster_policy_in(view)?;
+                    plan.changes.push(policy.put(version));
+                    for kind in [Kind::User, Kind::Object, Kind::Share, Kind::Quorum] {
+                        plan.changes.push(Planned::Put {
+                            kind,
+                            id: fresh_id()?,
+                            expected: 0,
+                            class: 0,
+                            key_type: 0,
+                            owner: 0,
+                            tier: Tier::Public,
+                            plain: Secret::copy(b"rehearsal"),
+                            tags: Some(vec![self.public.tag(b"rehearsal", &[kind as u8])]),
+                        });
+                    }
+                }
+            }
+            let mut head = Head::read(view, &self.public)?;
+            batch(Some(view), &mut head, &self.public, None, plan).map(Some)
+        })
+    }
+
     /// Whether a record is what was written; false if the keys at hand do not open it.
     fn verify_record(&self, login: Option<&Login>, record: &Record) -> Result<bool> {
+        if record.version >= i64::MAX.unsigned_abs() {
+            return Err(Error::device("has the last version that there is, and cannot be changed any more".to_owned()));
+        }
         let Some(mut wanted) = self.tags_of(login, record)? else { return Ok(false) };
         let mut listed = self.store.tags(record.kind, record.id)?;
         wanted.sort_unstable();
@@ -158,6 +210,7 @@ impl Hsm {
             }
             Kind::User => {
                 let user = User::decode(self.public.open(record)?.expose())?;
+                user.check()?;
                 vec![self.name_tag(&user.name, user.role)]
             }
             Kind::Object => {

@@ -8,7 +8,9 @@ use crate::config::{Profile, Settings};
 use crate::mechanism;
 use crate::module::commit::Plan;
 use crate::module::lifecycle::put_settings;
+use crate::module::registered_key::RegisteredKey;
 use crate::module::testing::{ANN, OFFICER, config, key, records, sample};
+use crate::module::user::{Derivation, User};
 use crate::module::{Deregister, Role, Service, Sharing};
 use crate::object::Template;
 use crate::platform::process::Temporary;
@@ -196,7 +198,7 @@ fn cut_out_exchanged_repeated_put_back() {
     .unwrap();
     let gone = hsm.store.versions(Kind::Quorum, 0, 1).unwrap()[0];
     hsm.commit(Some(&officer), Durability::Synced, &mut |_, _| {
-        let change = super::super::commit::Planned::Delete { kind: Kind::Quorum, id: gone.0, expected: gone.1 };
+        let change = Planned::Delete { kind: Kind::Quorum, id: gone.0, expected: gone.1 };
         Ok(Plan { changes: vec![change], ..Plan::default() })
     })
     .unwrap();
@@ -256,4 +258,76 @@ fn without_a_login() {
     assert!(found.wrong.is_empty() && found.unopened == 3, "{} {:?}", found.unopened, found.wrong);
     tamper(&home, "UPDATE counters SET value = value + 1 WHERE name = 2");
     assert_eq!(module.complaints().unwrap().len(), 1);
+}
+
+/// Everything that would make the next change or login fail is told, by whoever it was written: a number without a successor, a database
+/// that takes no change, a user whose record no password can open.
+#[test]
+fn what_forbids_the_next_change() {
+    let (home, module, _officer, ann) = everything();
+    let complaints = || module.verify_store(Some(&ann)).unwrap().unwrap().wrong;
+    assert_eq!(complaints(), [""; 0]);
+    let before = records(home.path(), "hsm1");
+    for _ in 0..2 {
+        assert_eq!(complaints(), [""; 0]);
+    }
+    assert_eq!(records(home.path(), "hsm1"), before, "what is tried is undone");
+    let generation: i64 = 100;
+    for (change, back) in [
+        (format!("UPDATE counters SET value = {} WHERE name = {generation}", i64::MAX), None),
+        (format!("UPDATE counters SET value = {} WHERE name = {generation}", i64::MAX - 2), None),
+        (format!("UPDATE counters SET value = {} WHERE name = {generation}", 0xffff_fff0_u32), None),
+        (
+            "CREATE UNIQUE INDEX once ON quorums(tier)".to_owned(),
+            Some("DROP INDEX once"),
+        ),
+        (
+            "UPDATE sqlite_schema SET sql = replace(sql, 'sealed BLOB NOT NULL', 'sealed BLOB NOT NULL CHECK(version < 1)') \
+             WHERE name = 'shares'"
+                .to_owned(),
+            Some("UPDATE sqlite_schema SET sql = replace(sql, ' CHECK(version < 1)', '') WHERE name = 'shares'"),
+        ),
+    ] {
+        let held = module.hsm().unwrap().store.generation();
+        tamper(&home, &change);
+        // What is open has read the schema, and a life that is over is another matter.
+        module.close();
+        let again = Module::open(&config(home.path(), Settings::default()), "hsm1").unwrap();
+        let found = again.verify_store(None);
+        assert!(
+            !found.as_ref().is_ok_and(|found| found.as_ref().is_some_and(|found| found.wrong.is_empty())),
+            "{change}"
+        );
+        again.close();
+        tamper(&home, back.unwrap_or(&format!("UPDATE counters SET value = {held} WHERE name = {generation}")));
+    }
+    // Records that are sealed as they must be.
+    let again = Module::open(&config(home.path(), Settings::default()), "hsm1").unwrap();
+    let hsm = again.hsm().unwrap();
+    let (id, user) = hsm.find_user("ann", Role::CryptoUser).unwrap().unwrap();
+    let (version, _) = hsm.read_user(id).unwrap().unwrap();
+    for spoil in [
+        &|user: &mut User| user.derivation = Derivation::Argon2id { memory_kib: 4 << 20, passes: 2 },
+        &|user: &mut User| user.derivation = Derivation::Pbkdf2 { rounds: 1 },
+        &|user: &mut User| user.wrapped.truncate(59),
+        &|user: &mut User| user.credential = u64::MAX,
+        &|user: &mut User| user.factor = Some(RegisteredKey::from_record(vec![1; 99])),
+        &|user: &mut User| user.quorum_key = Some(RegisteredKey::from_record(vec![1; 99])),
+    ] as [&dyn Fn(&mut User); 6]
+    {
+        let write = |user: &User, expected| {
+            let plan = || Plan { changes: vec![hsm.put_user(id, expected, user, None)], ..Plan::default() };
+            hsm.commit(None, Durability::Synced, &mut |_, _| Ok(plan())).unwrap();
+        };
+        let mut spoilt = User::decode(user.encode().expose()).unwrap();
+        spoil(&mut spoilt);
+        let (now, _) = hsm.read_user(id).unwrap().unwrap();
+        write(&spoilt, now);
+        let wrong = again.verify_store(None).unwrap().unwrap().wrong;
+        assert_eq!(wrong.len(), 1, "{wrong:?}");
+        assert!(wrong[0].starts_with("User record"), "{wrong:?}");
+        write(&user, now + 1);
+        assert_eq!(again.verify_store(None).unwrap().unwrap().wrong, [""; 0]);
+    }
+    assert!(version > 0);
 }

@@ -14,7 +14,7 @@ use crate::error::Result;
 use crate::mechanism;
 use crate::object::{Object, Template};
 use crate::secret::Secret;
-use crate::store::{Batch, Durability, Kind, Outline, Record, Selection, Store, Tag, View};
+use crate::store::{Batch, Durability, Kind, Outline, Record, Selection, Source, Store, Tag, View};
 
 /// How often objects were read with their content, and how often without.
 #[derive(Default)]
@@ -76,6 +76,10 @@ impl Store for Watching {
     fn look(&self, read: &mut dyn FnMut(&dyn View) -> Result<()>) -> Result<()> {
         read(self)
     }
+    fn rehearse(&self, source: &mut Source<'_>) -> Result<()> {
+        self.store.rehearse(source)
+    }
+
     fn generation(&self) -> u64 {
         self.store.generation()
     }

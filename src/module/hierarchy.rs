@@ -114,6 +114,18 @@ impl PublicKeys {
         out.first_chunk().copied().unwrap_or_default()
     }
 
+    /// What the content of one record adds to the sum that an anchor keeps.
+    pub(super) fn weigh_content(&self, record: &Record) -> [u8; 32] {
+        let mut place = Writer::new(32);
+        place.raw(b"content").byte(record.kind as u8).long(record.id).long(record.version);
+        let mut mac = self.integrity.start();
+        mac.update(&place.finish());
+        mac.update(&record.sealed);
+        let mut out = [0; 64];
+        mac.finish(&mut out);
+        out.first_chunk().copied().unwrap_or_default()
+    }
+
     /// The MAC that chains an audit record to the one before.
     pub(super) fn chain(&self, previous: &[u8; 32], sequence: u64, record: &[u8]) -> [u8; 32] {
         let mut mac = self.audit.start();
@@ -127,6 +139,9 @@ impl PublicKeys {
 }
 
 impl DataKeys {
+    /// How long a wrapped data key is.
+    pub(super) const WRAPPED: usize = 32 + seal::OVERHEAD;
+
     pub(super) fn new(store: StoreId, root: SecretSlot) -> Result<Self> {
         Ok(Self { store, tier: TierKeys::new(root)? })
     }

@@ -14,7 +14,7 @@ use super::quorum::Service;
 use super::relogin::Relogins;
 use super::searches::Searches;
 use super::user::{Derivation, Role, User};
-use super::{Hsm, Module};
+use super::{Hsm, Module, anchor};
 use crate::ck;
 use crate::codec::{MALFORMED, Reader, Writer};
 use crate::config::{Config, Mode, Settings};
@@ -22,6 +22,7 @@ use crate::crypto::{random, seal};
 use crate::error::{Error, Result};
 use crate::object::UserId;
 use crate::platform::files::Access;
+use crate::platform::outside::Outside;
 use crate::platform::process;
 use crate::secret::{Key, Secret};
 use crate::store::sqlite::{NewHsm, Options};
@@ -73,6 +74,7 @@ impl Module {
             serial: store_id.iter().take(8).map(|byte| format!("{byte:02x}")).collect(),
             created_ms: process::wall_clock_ms(),
         };
+        let anchor = anchor::place(&self.settings, &self.directory)?;
         let device_key = new_key()?;
         let root = new_root()?;
         let root_record = root_record(&device_key, &store_id, root.expose())?;
@@ -86,7 +88,9 @@ impl Module {
                 batch: first_batch(&public, root_record.clone(), &recorded, &officer)?,
             })
         })?;
-        *self.active.lock() = Some(Arc::new(Hsm::new(store, public, recorded, self.auditing())));
+        let hsm = Hsm::new(store, public, recorded, self.auditing(), anchor);
+        hsm.anchor_activated();
+        *self.active.lock() = Some(Arc::new(hsm));
         Ok(())
     }
 
@@ -216,16 +220,24 @@ impl Hsm {
                 ));
             }
         }
-        Ok(Self::new(store, public, recorded, Auditing::of(settings)))
+        let anchor = anchor::place(settings, directory)?;
+        Ok(Self::new(store, public, recorded, Auditing::of(settings), anchor))
     }
 
-    fn new(store: SqliteStore, public: PublicKeys, recorded: HsmSettings, auditing: Auditing) -> Self {
+    fn new(
+        store: SqliteStore,
+        public: PublicKeys,
+        recorded: HsmSettings,
+        auditing: Auditing,
+        anchor: Option<Outside>,
+    ) -> Self {
         let generation = store.generation();
         Self {
             store: Box::new(store),
             public,
             recorded,
             auditing,
+            anchor,
             relogins: Relogins::default(),
             searches: Searches::default(),
             known: AtomicU64::new(generation),
@@ -281,7 +293,7 @@ fn first_batch(public: &PublicKeys, root: Record, recorded: &HsmSettings, office
         ],
         ..Plan::default()
     };
-    let mut batch = batch(Head::default(), public, None, plan)?;
+    let mut batch = batch(None, &mut Head::default(), public, None, plan)?;
     batch.changes.push(Change::Put { record: root, expected: 0, tags: None });
     Ok(batch)
 }

@@ -5,6 +5,7 @@
 //! policy. Nothing here knows of sessions, handles or C.
 
 mod admission;
+mod anchor;
 mod audit;
 mod backup;
 mod cluster_policy;
@@ -46,6 +47,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+pub use anchor::{AnchorCheck, StoreHead, is_signed_by};
 pub use audit::{
     AuditCheck, AuditHead, CommandType, Ending, Entry, LogType, OPCODES, OpcodeRow, Origin, Party, Response, UserType,
 };
@@ -74,6 +76,7 @@ use crate::crypto;
 use crate::error::{Error, Result};
 use crate::object::UserId;
 use crate::platform::lock::Lock;
+use crate::platform::outside::Outside;
 use crate::store::{SqliteStore, Store};
 use audit::Auditing;
 use hierarchy::{DataKeys, PublicKeys};
@@ -98,6 +101,8 @@ struct Hsm {
     public: PublicKeys,
     recorded: HsmSettings,
     auditing: Auditing,
+    /// Where the head goes after each commit.
+    anchor: Option<Outside>,
     /// The PINs that were right in this process.
     relogins: relogin::Relogins,
     searches: searches::Searches,

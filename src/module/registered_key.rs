@@ -32,6 +32,15 @@ impl RegisteredKey {
         Self(encoded)
     }
 
+    /// Refuses what is no key.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(super) fn check(&self) -> Result<()> {
+        let (modulus, exponent) = rsa_material::decode_spki(&self.0)?;
+        rsa::PublicKey::from_components(&modulus, &exponent).map(drop)
+    }
+
     pub(super) fn encoded(&self) -> &[u8] {
         &self.0
     }

@@ -6,7 +6,7 @@ use super::hierarchy::{DataKeys, StoreId};
 use super::registered_key::RegisteredKey;
 use crate::ck::{self, CK_USER_TYPE};
 use crate::codec::{MALFORMED, Reader, Writer};
-use crate::config::{Mode, Settings};
+use crate::config::{Mode, Settings, argon2_cost};
 use crate::crypto::{kdf, random};
 use crate::error::{Error, Result};
 use crate::secret::{Key, Secret};
@@ -116,26 +116,36 @@ impl Derivation {
 
     /// The key of a PIN. Tens of milliseconds: never under a lock.
     pub(super) fn key(self, pin: &Secret, salt: &[u8; 16]) -> Result<Key<32>> {
+        self.check()?;
         match self {
             Self::Argon2id { memory_kib, passes } => {
-                // A record on disk cannot make a login eat the machine, nor make guessing cheap.
-                if !(19 * 1024..=4 * 1024 * 1024).contains(&memory_kib) || !(2..=1000).contains(&passes) {
-                    return Err(MALFORMED);
-                }
                 Key::made(|out| kdf::argon2id(pin.expose(), salt, memory_kib, passes, out))
             }
-            Self::Pbkdf2 { rounds } => {
-                if !(600_000..=100_000_000).contains(&rounds) {
-                    return Err(MALFORMED);
-                }
-                Key::made(|out| {
-                    kdf::pbkdf2_sha256(pin.expose(), salt, rounds, out);
-                    Ok(())
-                })
-            }
+            Self::Pbkdf2 { rounds } => Key::made(|out| {
+                kdf::pbkdf2_sha256(pin.expose(), salt, rounds, out);
+                Ok(())
+            }),
         }
     }
+
+    /// Refuses a cost that would eat the machine, and one that would make guessing cheap: what is read is not trusted before the
+    /// password has opened something, and costs are read before that.
+    ///
+    /// # Errors
+    /// CKR_DEVICE_ERROR that says what is asked for and what is allowed.
+    pub(super) fn check(self) -> Result<()> {
+        let wrong = match self {
+            Self::Argon2id { memory_kib, passes } => argon2_cost(memory_kib, passes).err(),
+            Self::Pbkdf2 { rounds } => (!PBKDF2_ROUNDS.contains(&rounds)).then(|| {
+                format!("{rounds} rounds of PBKDF2, it must be {} to {}", PBKDF2_ROUNDS.start(), PBKDF2_ROUNDS.end())
+            }),
+        };
+        wrong.map_or(Ok(()), |wrong| Err(Error::device(format!("a password costs {wrong}"))))
+    }
 }
+
+/// How often PBKDF2 is worked: from what new PINs get to some seconds.
+const PBKDF2_ROUNDS: std::ops::RangeInclusive<u32> = 600_000..=10_000_000;
 
 /// A user's record.
 pub(super) struct User {
@@ -190,6 +200,21 @@ impl User {
     /// What the PIN opens, if it is the right one.
     pub(super) fn unlock(&self, store: StoreId, key: &Key<32>) -> Option<DataKeys> {
         DataKeys::unwrap(store, key, &self.binding(), &self.wrapped).ok()
+    }
+
+    /// Refuses a record that would make the next login or approval fail, whatever the password.
+    pub(super) fn check(&self) -> Result<()> {
+        self.derivation.check()?;
+        if normalize_name(&self.name)? != self.name {
+            return Err(Error::device("is of a user whose name nobody can give".to_owned()));
+        }
+        if self.wrapped.len() != DataKeys::WRAPPED {
+            return Err(Error::device("holds no data key".to_owned()));
+        }
+        if self.credential == u64::MAX {
+            return Err(Error::device("is of a user whose password cannot be changed any more".to_owned()));
+        }
+        [&self.factor, &self.quorum_key].into_iter().flatten().try_for_each(RegisteredKey::check)
     }
 
     pub(super) const fn locked(&self) -> bool {

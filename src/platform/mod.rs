@@ -25,6 +25,7 @@ pub mod fork;
 pub mod generation;
 pub(crate) mod line;
 pub mod lock;
+pub mod outside;
 mod pages;
 pub mod process;
 pub mod random_pool;

@@ -5,7 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    ATTEMPTS, Applied, Batch, Change, Durability, Kind, Outline, Record, Selection, Store, Tag, View, check, conflict,
+    ATTEMPTS, Applied, Batch, Change, Durability, Kind, Outline, Record, Selection, Source, Store, Tag, View, check,
+    conflict,
 };
 use crate::error::{Error, Result};
 use crate::platform::fork::store_gate;
@@ -160,6 +161,10 @@ impl Store for MemoryStore {
 
     fn look(&self, read: &mut dyn FnMut(&dyn View) -> Result<()>) -> Result<()> {
         self.with(|state| read(state))
+    }
+
+    fn rehearse(&self, _: &mut Source<'_>) -> Result<()> {
+        Err(Error::internal("a store in memory has nothing to rehearse"))
     }
 
     fn generation(&self) -> u64 {

@@ -241,6 +241,12 @@ pub trait Store: View + Send + Sync {
     /// If it cannot be told, the number is one that was never returned before, so that no cache passes for current.
     fn generation(&self) -> u64;
 
+    /// Tries whether the batches of `source` could be committed, one after the other, and undoes them.
+    ///
+    /// # Errors
+    /// As [`Store::write`]; also where the next commits have no number left.
+    fn rehearse(&self, source: &mut Source<'_>) -> Result<()>;
+
     /// Refuses to go on if what stands at the store's path is not what was opened: a folder that was moved away, and another put in its
     /// place. A write asks this of itself; for what only reads and must not trust a state that nobody keeps any more.
     ///

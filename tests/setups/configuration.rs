@@ -15,7 +15,7 @@ fn a_wrong_file_is_one_line() {
         ("group = -1\n", &["line 1", "-1"]),
         ("fips = 1\n", &["line 1", "boolean"]),
         ("profile = \"loose\"\n", &["line 1", "loose", "standard"]),
-        ("pin_passes = 1\n", &["pin_passes is 1", "2 to 1000"]),
+        ("pin_passes = 1\n", &["pin_passes", "1 passes", "2 passes or more"]),
         ("profile = \n", &["line 1"]),
         ("profile standard\n", &["line 1"]),
         ("fips = true\nfips = false\n", &["line 2", "duplicate"]),

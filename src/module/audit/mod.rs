@@ -49,6 +49,11 @@ impl Auditing {
     pub(super) fn of(settings: &Settings) -> Self {
         Self { aws: settings.audit == Audit::Aws, required: settings.audit_required }
     }
+
+    /// Whether what cannot be recorded is refused.
+    pub(super) const fn is_required(self) -> bool {
+        self.required
+    }
 }
 
 /// The number of a session object in the log, above all that the store gives out.

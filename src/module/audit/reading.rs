@@ -77,19 +77,26 @@ impl Hsm {
     pub(in crate::module) fn check_audit(&self, known: Option<&AuditHead>) -> Result<AuditCheck> {
         let mut reached = AuditHead { records: 0, mac: [0; 32] };
         let mut includes = known.map(|known| *known == reached);
-        let head = Head::read(&*self.store, &self.public)?;
-        let walk = self.walk(&head, 0, &mut |step| {
-            reached = step.head;
+        let broken_at = self.check_audit_with(&mut |head| {
+            reached = *head;
             if known.is_some_and(|known| *known == reached) {
                 includes = Some(true);
             }
+        })?;
+        Ok(AuditCheck { head: reached, broken_at, includes })
+    }
+
+    /// Checks the whole log and shows each place on the way; the place at which it is broken, if it is.
+    pub(in crate::module) fn check_audit_with(&self, each: &mut dyn FnMut(&AuditHead)) -> Result<Option<u64>> {
+        let head = Head::read(&*self.store, &self.public)?;
+        let walk = self.walk(&head, 0, &mut |step| {
+            each(&step.head);
             Ok(true)
         })?;
-        let broken_at = match walk {
+        Ok(match walk {
             Walk::Broken(place) => Some(place),
             Walk::Stopped | Walk::Whole => None,
-        };
-        Ok(AuditCheck { head: reached, broken_at, includes })
+        })
     }
 
     /// Walks from place `from` to the end. What stands before it is not looked at: a seal says of each record what its place

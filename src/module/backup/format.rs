@@ -140,6 +140,24 @@ impl Header {
         (front, hash)
     }
 
+    /// Refuses what no HSM writes and what would cost too much. Nothing of a header is trusted before a password has opened the payload,
+    /// and what a password costs stands in it.
+    fn check(&self) -> Result<()> {
+        let told = &self.information;
+        let wrapped = self.openers.iter().map(|opener| opener.wrapped.len());
+        let longest = [told.id.len(), told.cluster.len(), told.serial.len(), self.sealed_key.len()]
+            .into_iter()
+            .chain(wrapped)
+            .max();
+        if longest.is_some_and(|length| length > LONGEST_FIELD) {
+            return Err(refused(&format!("a field of its header is longer than {LONGEST_FIELD} bytes")));
+        }
+        if self.openers.len() > MOST_OFFICERS {
+            return Err(refused(&format!("it names {} officers, more than {MOST_OFFICERS}", self.openers.len())));
+        }
+        self.openers.iter().try_for_each(|opener| opener.derivation.check().map_err(|error| refused(error.message())))
+    }
+
     fn decode(bytes: &[u8], size: u64) -> Result<Self> {
         let mut reader = Reader::new(bytes);
         let information = BackupInformation {
@@ -169,6 +187,11 @@ impl Header {
     }
 }
 
+/// The longest text, and the longest sealed key, in a header: ours are shorter.
+const LONGEST_FIELD: usize = 255;
+/// The most officers: a CloudHSM holds 1,024 users (User Guide, limits).
+const MOST_OFFICERS: usize = 1024;
+
 /// What the backup's key is sealed for.
 const PURPOSE: &[u8] = b"backup";
 
@@ -193,11 +216,12 @@ impl Found {
     pub(super) fn open(path: &Path) -> Result<Self> {
         let place = |error: Error| error.context(path.display());
         let read = |error: std::io::Error| Error::device(format!("{}: cannot be read: {error}", path.display()));
-        let mut file = File::open(path).map_err(read)?;
-        let status = file.metadata().map_err(read)?;
-        if !status.is_file() {
+        // Looked at first: opening a pipe waits for whoever writes into it.
+        if !std::fs::metadata(path).map_err(read)?.is_file() {
             return Err(place(NO_BACKUP));
         }
+        let mut file = File::open(path).map_err(read)?;
+        let status = file.metadata().map_err(read)?;
         let mut front = vec![0; PREFIX];
         file.read_exact(&mut front).map_err(|_| place(NO_BACKUP))?;
         let mut reader = Reader::new(&front);
@@ -229,9 +253,15 @@ impl Found {
         file.seek(SeekFrom::Start((PREFIX + length) as u64)).map_err(read)?;
         let header = Header::decode(front.get(PREFIX..).unwrap_or_default(), status.len())
             .map_err(|_| DAMAGED)
+            .and_then(|header| header.check().map(|()| header))
             .map_err(place)?;
         Ok(Self { header, hash, payload: file, payload_length })
     }
+}
+
+/// A header that asks for more than any HSM does.
+fn refused(why: &str) -> Error {
+    Error::device(format!("is no backup that this library takes: {why}; use another backup"))
 }
 
 const NO_BACKUP: Error = Error::new(crate::ck::CKR_DEVICE_ERROR, "is no backup of an HSM; name the right file");

@@ -101,6 +101,9 @@ impl Module {
             })?;
         }
         let serial = source.serial;
+        if config.settings.audit_anchor.is_some() {
+            Hsm::open(&directory, &config.settings)?.anchor_restored();
+        }
         Ok(Restored { backup, serial, replaced })
     }
 }
@@ -222,7 +225,7 @@ impl<R: Read> Source<'_, R> {
     /// quorum tokens are gone, because one that was used up since would serve again.
     fn last(&mut self, view: &dyn View) -> Result<Batch> {
         self.payload.end()?;
-        let head = Head::read(view, &self.public)?;
+        let mut head = Head::read(view, &self.public)?;
         if Head::recompute(view, &self.public)? != head.sum || head.audit_sequence != self.backup.sequence {
             return Err(DAMAGED);
         }
@@ -240,7 +243,7 @@ impl<R: Read> Source<'_, R> {
         for opcode in [Opcode::RestoreBegin, Opcode::RestoreEnd] {
             plan.events.push(Event::new(opcode).about(&self.officer, Role::CryptoOfficer));
         }
-        batch(head, &self.public, Some(&self.data), plan)
+        batch(Some(view), &mut head, &self.public, Some(&self.data), plan)
     }
 
     /// Serial number and label of the restored HSM.

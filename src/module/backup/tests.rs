@@ -237,3 +237,100 @@ fn what_has_been_tampered_with_is_not_backed_up() {
     assert!(error.message().contains("doctor"), "{error}");
     assert_eq!(std::fs::read_dir(home.path().join("backups")).unwrap().count(), 0, "no half-written file");
 }
+
+/// A header as anybody can write it: changed in one place, with its length and its end mark right.
+fn forged(path: &Path, change: impl Fn(&mut Vec<u8>)) -> Vec<u8> {
+    let sound = std::fs::read(path).unwrap();
+    let payload = usize::try_from(Found::open(path).unwrap().payload_length).unwrap();
+    let (front, rest) = sound.split_at(sound.len() - 40 - payload);
+    let mut header = front[16..].to_vec();
+    change(&mut header);
+    let mut bytes = front[..12].to_vec();
+    bytes.extend_from_slice(&u32::try_from(header.len()).unwrap().to_le_bytes());
+    bytes.extend_from_slice(&header);
+    let hash = crate::crypto::digest::Hash::Sha256.value(&bytes);
+    bytes.extend_from_slice(&rest[..payload]);
+    let length = bytes.len() as u64;
+    finish(&mut bytes, length, hash.as_slice().first_chunk().unwrap()).unwrap();
+    bytes
+}
+
+/// Where a header has its texts, its number of officers and the costs of the first one.
+fn places(header: &[u8]) -> (usize, usize) {
+    let number = |at: usize| u32::from_le_bytes(header[at..at + 4].try_into().unwrap()) as usize;
+    let texts = (0..3).fold(0, |at, _| at + 4 + number(at));
+    // Lineage, two modes, three numbers, the salt of the names.
+    let officers = texts + 16 + 2 + 24 + 16;
+    (officers, officers + 4 + 32 + 16)
+}
+
+/// The bounds on what stands in clear: RFC 9106, section 4, asks for 2 GiB at the most; a CloudHSM has 1,024 users (User Guide, limits).
+#[test]
+fn what_a_header_asks_for_is_bounded() {
+    let (home, module) = sample();
+    let (_, path) = backup(&module);
+    let changed = home.path().join("changed.backup");
+    let cost = |kind: u8, first: u32, second: u32| {
+        move |header: &mut Vec<u8>| {
+            let (_, cost) = places(header);
+            header[cost] = kind;
+            header[cost + 1..cost + 5].copy_from_slice(&first.to_le_bytes());
+            header[cost + 5..cost + 9].copy_from_slice(&second.to_le_bytes());
+        }
+    };
+    let refused = |words: &str, change: &dyn Fn(&mut Vec<u8>)| {
+        std::fs::write(&changed, forged(&path, change)).unwrap();
+        let begun = std::time::Instant::now();
+        let error = restore(home.path(), &changed).err().unwrap();
+        assert_eq!(error.rv(), ck::CKR_DEVICE_ERROR, "{words}: {error}");
+        assert!(error.message().contains(words) && error.message().contains("changed.backup"), "{words}: {error}");
+        assert!(begun.elapsed().as_secs() < 60, "{words}: nothing was worked");
+        assert!(BackupInformation::read(&changed).is_err(), "{words}: a list says so too");
+    };
+    for (memory, passes) in [
+        (4 * 1024 * 1024, 2),
+        (2 * 1024 * 1024 + 1, 2),
+        (2 * 1024 * 1024, 5),
+        (19 * 1024 - 1, 2),
+        (19 * 1024, 1),
+        (u32::MAX, u32::MAX),
+        (19 * 1024, 100_000),
+    ] {
+        refused(&format!("{memory} KiB and {passes} passes"), &cost(1, memory, passes));
+    }
+    for rounds in [0, 599_999, 10_000_001, u32::MAX] {
+        refused(&format!("{rounds} rounds"), &cost(2, rounds, 0));
+    }
+    // What is allowed is tried, and does not open.
+    std::fs::write(&changed, forged(&path, cost(1, 19 * 1024, 3))).unwrap();
+    assert_eq!(restore(home.path(), &changed).err().unwrap().rv(), ck::CKR_PIN_INCORRECT);
+    let long = |header: &mut Vec<u8>| {
+        let old = 4 + u32::from_le_bytes(header[..4].try_into().unwrap()) as usize;
+        let name = [&300_u32.to_le_bytes()[..], &[b'x'; 300]].concat();
+        header.splice(..old, name);
+    };
+    refused("longer than 255 bytes", &long);
+    let many = |header: &mut Vec<u8>| {
+        let (count, cost) = places(header);
+        let wrapped = u32::from_le_bytes(header[cost + 9..cost + 13].try_into().unwrap()) as usize;
+        let one = header[count + 4..cost + 13 + wrapped].to_vec();
+        header[count..count + 4].copy_from_slice(&1027_u32.to_le_bytes());
+        header.splice(count + 4..count + 4, one.repeat(1025));
+    };
+    refused("1027 officers", &many);
+    let cut = |header: &mut Vec<u8>| {
+        let (count, _) = places(header);
+        header[count..count + 4].copy_from_slice(&u32::MAX.to_le_bytes());
+    };
+    refused("damaged", &cut);
+}
+
+/// A header says how long it is; no more is read than the longest can be.
+#[test]
+fn a_header_that_is_longer_than_any() {
+    let (home, module) = sample();
+    let (_, path) = backup(&module);
+    let changed = home.path().join("changed.backup");
+    std::fs::write(&changed, forged(&path, |header| header.resize((1 << 20) + 1, 0))).unwrap();
+    assert_eq!(restore(home.path(), &changed).err().unwrap().rv(), ck::CKR_DEVICE_ERROR);
+}

@@ -44,7 +44,7 @@ use rusqlite::Connection;
 use self::group::Passed;
 use self::read::Reader;
 use self::write::Transaction;
-use super::{Batch, Durability, Kind, Outline, Record, Selection, Store, Tag, View};
+use super::{Batch, Durability, Kind, Outline, Record, Selection, Source, Store, Tag, View};
 use crate::ck;
 use crate::error::{Error, Result};
 use crate::platform::files::{Access, Directory, Place, Relied, check_home, check_local};
@@ -364,6 +364,10 @@ impl Store for SqliteStore {
         self.0.map.current().unwrap_or_else(|| {
             self.0.reading(|reader| reader.generation()).unwrap_or_else(|_| UNKNOWN.fetch_sub(1, Ordering::Relaxed))
         })
+    }
+
+    fn rehearse(&self, source: &mut Source<'_>) -> Result<()> {
+        self.0.rehearse(source)
     }
 
     fn check_place(&self) -> Result<()> {

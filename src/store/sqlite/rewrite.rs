@@ -68,6 +68,27 @@ impl SqliteStore {
 }
 
 impl Inner {
+    /// See [`Store::rehearse`](crate::store::Store::rehearse).
+    pub(super) fn rehearse(&self, source: &mut Source<'_>) -> Result<()> {
+        /// So many lives, and commits of a life, must be left.
+        const MARGIN: u64 = 1 << 16;
+        let _held = self.lock.acquire(process::now() + flock::PATIENCE, &self.map)?;
+        self.with(|open| {
+            let reader = Reader { connection: &open.connection, path: &self.database };
+            // Rolled back when it is dropped.
+            let _undone = Transaction::begin(reader)?;
+            let generation = apply_all(reader, source)?;
+            let commits = generation & ((1 << COMMITS) - 1);
+            if commits + MARGIN >= 1 << COMMITS || life_of(generation) + MARGIN >= 1 << (63 - COMMITS) {
+                return Err(connection::damaged(
+                    reader.path,
+                    &format!("no number is left after commit {generation:#x}"),
+                ));
+            }
+            self.check_place("nothing was changed", "")
+        })
+    }
+
     /// Refuses to go on in another life than that in which this was opened.
     pub(super) fn check_life(&self, generation: u64) -> Result<()> {
         if life_of(generation) == self.life {

@@ -5,6 +5,7 @@
 
 mod attributes;
 mod derivation;
+mod files;
 mod ground;
 mod oracles;
 mod people;

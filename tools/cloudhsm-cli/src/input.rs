@@ -1,5 +1,7 @@
 //! What commands are given beside names and numbers: data in base64 or in a file, bytes in hexadecimal, hash functions.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use base64::prelude::{BASE64_STANDARD, Engine};
@@ -59,8 +61,18 @@ pub(crate) fn to_base64(bytes: &[u8]) -> String {
     BASE64_STANDARD.encode(bytes)
 }
 
+/// The longest file that is read whole: what a device or a pipe never stops giving would fill the memory.
+const LONGEST_FILE: u64 = 1 << 30;
+
 pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>, Failure> {
-    std::fs::read(path).map_err(|error| Failure::new(format!("{}: cannot be read: {error}", path.display())))
+    let failed = |error: &dyn std::fmt::Display| Failure::new(format!("{}: cannot be read: {error}", path.display()));
+    let mut content = Vec::new();
+    let file = File::open(path).map_err(|error| failed(&error))?;
+    file.take(LONGEST_FILE + 1).read_to_end(&mut content).map_err(|error| failed(&error))?;
+    if content.len() as u64 > LONGEST_FILE {
+        return Err(failed(&format!("it is longer than {LONGEST_FILE} bytes")));
+    }
+    Ok(content)
 }
 
 pub(crate) fn write_file(path: &Path, content: &[u8]) -> Result<(), Failure> {

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::arguments::Approval;
 use crate::context::Context;
+use crate::input::read_file;
 use crate::output::{Failure, Outcome};
 
 #[derive(Subcommand)]
@@ -101,8 +102,7 @@ pub(crate) fn run(command: Command, context: &mut Context) -> Outcome {
         Command::RegisterTrustAnchor(arguments) => {
             let session = context.session()?;
             let approval = arguments.approval.present(session)?;
-            let pem = std::fs::read(&arguments.path)
-                .map_err(|error| Failure::new(format!("{}: {error}", arguments.path.display())))?;
+            let pem = read_file(&arguments.path)?;
             let pem = String::from_utf8(pem).map_err(|_| Failure::new("Invalid Certificate: it is not PEM"))?;
             let registered =
                 session.module.register_trust_anchor(Actor::new(session.login, approval.as_ref()), &pem)?;

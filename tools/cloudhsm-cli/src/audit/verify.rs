@@ -1,9 +1,12 @@
 //! `audit verify`.
 
-use cloudhsm_pkcs11::module::AuditHead;
-use serde_json::json;
+use std::path::{Path, PathBuf};
+
+use cloudhsm_pkcs11::module::{AnchorCheck, AuditHead, Module, is_signed_by};
+use serde_json::{Value, json};
 
 use crate::context::Context;
+use crate::input::read_file;
 use crate::output::{Failure, Outcome};
 
 #[derive(clap::Args)]
@@ -11,10 +14,20 @@ pub(crate) struct Arguments {
     /// A head that was printed before: say whether this log still includes it
     #[arg(long, value_name = "HEAD", value_parser = parse)]
     includes: Option<AuditHead>,
+    /// A file of lines that `audit head` or the setting audit_anchor has written, a log among them: compare the HSM with them
+    #[arg(long, value_name = "FILE")]
+    anchor: Option<PathBuf>,
+    /// A signature of that file, as `openssl dgst -sha256 -sign` makes it with an RSA key of 2048 bits
+    #[arg(long, value_name = "FILE", requires = "anchor", requires = "public_key")]
+    signature: Option<PathBuf>,
+    /// The public key of whoever has signed it, in PEM, from where it was kept: the HSM's own copy could have been exchanged too
+    #[arg(long, value_name = "FILE", requires = "signature")]
+    public_key: Option<PathBuf>,
 }
 
 pub(super) fn run(arguments: &Arguments, context: &mut Context) -> Outcome {
-    let check = context.module()?.verify_audit(arguments.includes.as_ref())?;
+    let module = context.module()?;
+    let check = module.verify_audit(arguments.includes.as_ref())?;
     if let Some(place) = check.broken_at {
         return Err(Failure::new(format!(
             "The audit log is broken: record {place:#x} is missing, exchanged or changed; the records before it are whole"
@@ -25,11 +38,53 @@ pub(super) fn run(arguments: &Arguments, context: &mut Context) -> Outcome {
             "The audit log does not include that head: it was put back to before it, or is another's",
         ));
     }
-    Ok(json!({ "event_count": check.head.records, "head": print(&check.head), "message": "The audit log is whole" }))
+    let mut data = json!({ "event_count": check.head.records, "head": print(&check.head) });
+    let compared = match &arguments.anchor {
+        Some(path) => Some(compare(module, path, arguments)?),
+        None => module.verify_own_anchor()?,
+    };
+    if let Some(data) = data.as_object_mut() {
+        if let Some(anchor) = compared {
+            data.insert("anchor".to_owned(), told(&anchor)?);
+        }
+        data.insert("message".to_owned(), Value::from("The audit log is whole"));
+    }
+    Ok(data)
+}
+
+/// Compares the HSM with the lines of a file, after its signature if there is one.
+fn compare(module: &Module, path: &Path, arguments: &Arguments) -> Result<AnchorCheck, Failure> {
+    let content = read_file(path)?;
+    if let (Some(signature), Some(key)) = (&arguments.signature, &arguments.public_key) {
+        let key = String::from_utf8(read_file(key)?).map_err(|_| Failure::new("The public key is not PEM"))?;
+        if !is_signed_by(&key, &content, &read_file(signature)?)? {
+            return Err(Failure::new(format!("{}: the signature is not that key's", path.display())));
+        }
+    }
+    let text = String::from_utf8(content).map_err(|_| Failure::new(format!("{}: is no text", path.display())))?;
+    Ok(module.verify_anchor(&text)?)
+}
+
+/// What a comparison found, unless something is wrong.
+fn told(anchor: &AnchorCheck) -> Result<Value, Failure> {
+    match anchor.wrong.first() {
+        Some(first) => Err(Failure::new(format!(
+            "The HSM is not the one that the anchor knows: {first}{}",
+            match anchor.wrong.len() - 1 {
+                0 => String::new(),
+                more => format!(" (and {more} more)"),
+            }
+        ))),
+        None => Ok(json!({
+            "lines": anchor.lines,
+            "changed-since": anchor.changed_since,
+            "events-since": anchor.records_since,
+        })),
+    }
 }
 
 /// The number of records, a colon, and the MAC over them in hexadecimal.
-fn print(head: &AuditHead) -> String {
+pub(super) fn print(head: &AuditHead) -> String {
     format!("{}:{}", head.records, head.mac.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
 }
 

@@ -35,6 +35,7 @@ pub(super) fn check(
             database(report, &module);
             if verify {
                 records(report, &module, credentials);
+                anchor(report, &module);
             }
         }
     }
@@ -140,5 +141,25 @@ fn records(report: &mut Report, module: &Module, credentials: Option<&Credential
                 report.note("records", &format!("{} {text}", found.unopened));
             }
         }
+    }
+}
+
+/// Compares the HSM with the anchor that the settings name.
+fn anchor(report: &mut Report, module: &Module) {
+    match module.verify_own_anchor() {
+        Ok(None) => report.note(
+            "anchor",
+            "there is no file to compare with: whoever has the folder with device.key can write records and the log anew (audit_anchor, \
+             `audit verify --anchor`)",
+        ),
+        Ok(Some(found)) if found.wrong.is_empty() => {
+            report.ok("anchor", &format!("{} lines, and the HSM is what they say", found.lines));
+        }
+        Ok(Some(found)) => {
+            for text in &found.wrong {
+                report.wrong("anchor", &format!("{text}; look through `audit list` from there, or {RESTORE}"));
+            }
+        }
+        Err(error) => report.wrong("anchor", error.message()),
     }
 }
