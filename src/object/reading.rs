@@ -8,7 +8,7 @@ use super::attributes::Draft;
 use super::key::KeyMaterial;
 use super::rules::{Reading, Rule, Unset};
 use super::{Object, key_file};
-use crate::ck::{self, CK_ATTRIBUTE_TYPE};
+use crate::ck::{self, CK_ATTRIBUTE_TYPE, CK_ULONG};
 use crate::config::Regime;
 use crate::error::{Error, Result};
 
@@ -35,9 +35,14 @@ fn fixed(id: CK_ATTRIBUTE_TYPE, unset: Unset) -> Option<Cow<'static, [u8]>> {
             is_flag.then_some(Cow::Borrowed(&[ck::CK_FALSE]))
         }
         Unset::Empty => Some(Cow::Borrowed(&[])),
-        Unset::Number(number) => Some(Cow::Owned(number.to_ne_bytes().to_vec())),
+        Unset::Zero => Some(number(0)),
+        Unset::Sha1 => Some(number(ck::CKM_SHA_1)),
         Unset::PublicKey => None,
     }
+}
+
+fn number(number: CK_ULONG) -> Cow<'static, [u8]> {
+    Cow::Owned(number.to_ne_bytes().to_vec())
 }
 
 /// Whether an object shows this very value of an attribute. Key material shows nothing.

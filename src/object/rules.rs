@@ -36,7 +36,7 @@
 
 use std::sync::OnceLock;
 
-use crate::ck::{CK_ATTRIBUTE_TYPE, CK_KEY_TYPE, CK_OBJECT_CLASS, CK_ULONG, CKM_SHA_1};
+use crate::ck::{CK_ATTRIBUTE_TYPE, CK_KEY_TYPE, CK_OBJECT_CLASS};
 use crate::config::{Profile, Regime};
 use crate::object::form::Form;
 use crate::object::rules_table::KINDS;
@@ -107,8 +107,10 @@ pub enum Unset {
     Absent,
     /// No bytes.
     Empty,
-    /// This number.
-    Number(CK_ULONG),
+    /// The number 0.
+    Zero,
+    /// The number of SHA-1.
+    Sha1,
     /// The SubjectPublicKeyInfo of the key.
     PublicKey,
 }
@@ -246,8 +248,8 @@ impl Rule {
         match letter {
             b'y' => Reading::Shown(Unset::Absent),
             b'e' => Reading::Shown(Unset::Empty),
-            b'0' => Reading::Shown(Unset::Number(0)),
-            b'h' => Reading::Shown(Unset::Number(CKM_SHA_1)),
+            b'0' => Reading::Shown(Unset::Zero),
+            b'h' => Reading::Shown(Unset::Sha1),
             b'p' => Reading::Shown(Unset::PublicKey),
             b'S' => Reading::Material,
             b'N' => Reading::Never,
