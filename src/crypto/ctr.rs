@@ -1,8 +1,7 @@
 //! AES-CTR (SP 800-38A section 6.5) with a counter of any width, because `CK_AES_CTR_PARAMS` says how many bits of the
 //! block count; the libraries know 32, 64 and 128.
 //!
-//! Between two wraps a counter of any width behaves as one of 128 bits: so the data is cut where the counter wraps, and
-//! each run is AWS-LC's.
+//! A counter of fewer bits ends at its last value, and up to there it behaves as one of 128 bits: so every run is AWS-LC's.
 
 use super::aes::{AesKey, BLOCK};
 use super::ffi::aes::wipe;
@@ -15,8 +14,6 @@ use crate::exchange::Exchange;
 #[derive(Clone)]
 pub struct Counter {
     block: [u8; BLOCK],
-    /// The bits of the block that count, all ones.
-    mask: u128,
     /// Blocks that may still be used, the one in `block` included.
     left: u128,
     /// Bytes of the current block's key stream that are spent, 0 to 15.
@@ -24,7 +21,10 @@ pub struct Counter {
 }
 
 impl Counter {
-    /// A counter whose low `bits` bits count, big-endian, from what they are in `block` on.
+    /// A counter whose low `bits` bits count, big-endian, from what they are in `block` on, up to their last value. What
+    /// lies above them is a nonce, which another message may continue (PKCS#11 3.2, "AES with Counter"). A counter of all 128
+    /// bits has no nonce and goes on at zero, as SP 800-38A appendix B.1 counts and as Java and OpenSSL do; it would need
+    /// 2^128 blocks to repeat.
     ///
     /// # Errors
     /// `CKR_MECHANISM_PARAM_INVALID` if `bits` is not 1 to 128 (PKCS#11 3.2, `CK_AES_CTR_PARAMS`).
@@ -33,22 +33,17 @@ impl Counter {
             return Err(Error::new(ck::CKR_MECHANISM_PARAM_INVALID, "AES-CTR: the counter has 1 to 128 bits"));
         }
         let mask = u128::MAX >> (128 - bits);
-        Ok(Self { block, mask, left: mask.saturating_add(1), used: 0 })
+        let left = if bits == 128 { u128::MAX } else { mask - (u128::from_be_bytes(block) & mask) + 1 };
+        Ok(Self { block, left, used: 0 })
     }
 
-    /// Blocks until the counting bits wrap to zero.
-    const fn before_wrap(&self) -> u128 {
-        (self.mask - (u128::from_be_bytes(self.block) & self.mask)).saturating_add(1)
-    }
-
-    /// Goes on by `bytes` of key stream, which end before the next wrap or with it.
+    /// Goes on by `bytes` of key stream, for which there are blocks left.
     const fn spend(&mut self, bytes: usize) {
         let total = self.used + bytes;
         let blocks = (total / BLOCK) as u128;
         self.used = total % BLOCK;
-        let block = u128::from_be_bytes(self.block);
-        let counted = block.wrapping_add(blocks) & self.mask;
-        self.block = ((block & !self.mask) | counted).to_be_bytes();
+        // The carry out of a counter that has ended is never used: no block is left then.
+        self.block = u128::from_be_bytes(self.block).wrapping_add(blocks).to_be_bytes();
         self.left = self.left.saturating_sub(blocks);
     }
 }
@@ -56,8 +51,7 @@ impl Counter {
 impl AesKey {
     /// Encrypts or decrypts; parts of any length give what the whole gives.
     ///
-    /// The bits of the block that do not count never change: a counter of few bits wraps within them. When every
-    /// value has been used, going on would repeat the key stream, so that is refused before anything is written.
+    /// What would go beyond the counter's last value is refused before anything is written.
     ///
     /// # Errors
     /// `CKR_DATA_LEN_RANGE` if the counter has too few values left, `CKR_BUFFER_TOO_SMALL`.
@@ -68,7 +62,7 @@ impl AesKey {
         }
         let touched = counter.used.saturating_add(length).div_ceil(BLOCK);
         if touched as u128 > counter.left {
-            return Err(Error::new(ck::CKR_DATA_LEN_RANGE, "AES-CTR: the counter would repeat"));
+            return Err(Error::new(ck::CKR_DATA_LEN_RANGE, "AES-CTR: the data is longer than the counter reaches"));
         }
         let mut rest = io;
         if counter.used != 0 {
@@ -76,19 +70,10 @@ impl AesKey {
             self.head(counter, now);
             rest = later;
         }
-        loop {
-            let left = rest.input().len();
-            let run = usize::try_from(counter.before_wrap()).unwrap_or(usize::MAX).saturating_mul(BLOCK).min(left);
-            if run == left {
-                self.chained.ctr(counter.block, rest)?;
-                counter.spend(run);
-                return Ok(());
-            }
-            let (now, later) = split(rest, run)?;
-            self.chained.ctr(counter.block, now)?;
-            counter.spend(run);
-            rest = later;
-        }
+        let run = rest.input().len();
+        self.chained.ctr(counter.block, rest)?;
+        counter.spend(run);
+        Ok(())
     }
 
     /// Transforms what the rest of the current block's key stream is for. That block is encrypted a second time, so

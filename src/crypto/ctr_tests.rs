@@ -26,6 +26,13 @@ fn plain(key: &AesKey, block: [u8; 16], bits: u32, data: &[u8]) -> Vec<u8> {
     out
 }
 
+fn refused(key: &AesKey, counter: &mut Counter, length: usize) -> bool {
+    let mut output = vec![0xEE; length];
+    let outcome = key.ctr(counter, Exchange::Apart { input: &message(length), output: &mut output });
+    assert!(outcome.is_ok() || output.iter().all(|byte| *byte == 0xEE), "nothing is written by a call that is refused");
+    outcome.is_err_and(|error| error.rv() == ck::CKR_DATA_LEN_RANGE)
+}
+
 #[test]
 fn sp_800_38a() {
     let expected = [
@@ -50,11 +57,19 @@ fn agrees_with_rustcrypto_across_carries() {
     for block in [[0; 16], [0xFF; 16], hex("00000000ffffffffffffffffffffffff").try_into().unwrap()] {
         for length in (0..200).chain([4096, 5000]) {
             let data = message(length);
-            let (mut wide, mut narrow) = (data.clone(), data.clone());
+            let mut wide = data.clone();
             ctr::Ctr128BE::<Aes256>::new(&[9; 32].into(), &block.into()).apply_keystream(&mut wide);
-            ctr::Ctr32BE::<Aes256>::new(&[9; 32].into(), &block.into()).apply_keystream(&mut narrow);
             assert_eq!(run(&key, block, 128, &data), wide);
-            assert_eq!(run(&key, block, 32, &data), narrow);
+        }
+    }
+    for start in [[0; 16], hex("ffffffffffffffffffffffff00000000").try_into().unwrap(), [0x7F; 16]] {
+        for length in (0..200).chain([4096, 5000]) {
+            let data = message(length);
+            let (mut narrow, mut middle) = (data.clone(), data.clone());
+            ctr::Ctr32BE::<Aes256>::new(&[9; 32].into(), &start.into()).apply_keystream(&mut narrow);
+            ctr::Ctr64BE::<Aes256>::new(&[9; 32].into(), &start.into()).apply_keystream(&mut middle);
+            assert_eq!(run(&key, start, 32, &data), narrow);
+            assert_eq!(run(&key, start, 64, &data), middle);
         }
     }
 }
@@ -63,7 +78,7 @@ fn agrees_with_rustcrypto_across_carries() {
 fn every_split_gives_the_whole() {
     let key = AesKey::new(&[3; 16]).unwrap();
     let data = message(65);
-    for (block, bits) in [([0; 16], 128), ([0xFF; 16], 128), ([0xFF; 16], 32), ([0xFE; 16], 8), ([0xFF; 16], 3)] {
+    for (block, bits) in [([0; 16], 128), ([0xFF; 16], 128), ([0; 16], 32), ([0xFA; 16], 8), ([0xF8; 16], 3)] {
         let whole = plain(&key, block, bits, &data);
         assert_eq!(run(&key, block, bits, &data), whole);
         for cut in cuts(data.len()) {
@@ -87,33 +102,46 @@ fn every_split_gives_the_whole() {
     }
 }
 
+/// PKCS#11 3.2, "AES with Counter Encryption / Decryption": "If an attempt to encrypt/decrypt is made which will cause an overflow of the counter block's
+/// counter bits, then the mechanism shall return CKR_DATA_LEN_RANGE"; the last value itself still serves.
 #[test]
-fn wraps_inside_its_bits_and_stops_before_it_repeats() {
+fn ends_at_the_last_value_from_any_start() {
     let key = AesKey::new(&[3; 16]).unwrap();
-    for bits in 1..=10_u32 {
-        for start in [[0; 16], [0xFF; 16], [0x5A; 16]] {
-            let whole = 16 << bits;
-            let data = message(whole + 1);
-            assert_eq!(run(&key, start, bits, &data[..whole]), plain(&key, start, bits, &data[..whole]));
-            // One byte more, in one call or in a second one.
-            let mut output = vec![0xEE; whole + 1];
+    for bits in 1..=127_u32 {
+        let mask = u128::MAX >> (128 - bits);
+        let nonce = u128::from_be_bytes([0x5A; 16]) & !mask;
+        for left in [1_u128, 2, 3, 4, 7, 63].into_iter().filter(|left| left - 1 <= mask) {
+            let start = (nonce | (mask - (left - 1))).to_be_bytes();
+            let whole = 16 * left as usize;
+            assert_eq!(run(&key, start, bits, &message(whole)), plain(&key, start, bits, &message(whole)));
             let mut counter = Counter::new(start, bits).unwrap();
-            let io = Exchange::Apart { input: &data, output: &mut output };
-            assert_eq!(key.ctr(&mut counter, io).unwrap_err().rv(), ck::CKR_DATA_LEN_RANGE);
-            assert!(output.iter().all(|byte| *byte == 0xEE));
-            key.ctr(&mut counter, Exchange::Apart { input: &data[..whole], output: &mut output }).unwrap();
-            let io = Exchange::Apart { input: &[0], output: &mut output[whole..] };
-            assert_eq!(key.ctr(&mut counter, io).unwrap_err().rv(), ck::CKR_DATA_LEN_RANGE);
-            assert_eq!(output[whole], 0xEE);
-            key.ctr(&mut counter, Exchange::Apart { input: &[], output: &mut [] }).unwrap();
+            assert!(refused(&key, &mut counter, whole + 1), "{bits} bits, {left} blocks left, in one call");
+            // In two calls, the second of which begins in the last block or behind it.
+            for first in [whole - 1, whole] {
+                let mut counter = Counter::new(start, bits).unwrap();
+                assert!(!refused(&key, &mut counter, first));
+                assert!(refused(&key, &mut counter, whole - first + 1), "{bits} bits, {left} blocks left, in parts");
+                assert!(!refused(&key, &mut counter, whole - first), "what a refused part would have used is left");
+            }
         }
     }
+}
+
+/// The standard's own example: "if ulCounterBits = 2 and the counter bits start as 1 then only 3 blocks of data can be
+/// processed".
+#[test]
+fn the_example_of_the_standard() {
+    let key = AesKey::new(&[3; 16]).unwrap();
+    let start = 1_u128.to_be_bytes();
+    assert!(!refused(&key, &mut Counter::new(start, 2).unwrap(), 48));
+    assert!(refused(&key, &mut Counter::new(start, 2).unwrap(), 49));
+    assert!(refused(&key, &mut Counter::new(start, 2).unwrap(), 64));
 }
 
 #[test]
 fn the_last_block_may_be_used_up_byte_by_byte() {
     let key = AesKey::new(&[3; 16]).unwrap();
-    let mut counter = Counter::new([7; 16], 1).unwrap();
+    let mut counter = Counter::new([6; 16], 1).unwrap();
     for count in 0..33 {
         let outcome = key.ctr(&mut counter, Exchange::Apart { input: &[0], output: &mut [0] });
         assert_eq!(outcome.is_ok(), count < 32);
@@ -123,10 +151,11 @@ fn the_last_block_may_be_used_up_byte_by_byte() {
 #[test]
 fn wide_counters_do_not_run_out_and_widths_are_checked() {
     let key = AesKey::new(&[3; 16]).unwrap();
-    for bits in [32, 64, 127, 128] {
-        run(&key, [0xFF; 16], bits, &message(1000));
-        assert_eq!(run(&key, [0xFF; 16], bits, &message(100)), plain(&key, [0xFF; 16], bits, &message(100)));
+    for bits in [32, 64, 127] {
+        assert_eq!(run(&key, [0x7E; 16], bits, &message(1000)), plain(&key, [0x7E; 16], bits, &message(1000)));
     }
+    // The whole block as a counter goes on at zero.
+    assert_eq!(run(&key, [0xFF; 16], 128, &message(1000)), plain(&key, [0xFF; 16], 128, &message(1000)));
     for bits in [0, 129, u32::MAX] {
         assert_eq!(Counter::new([0; 16], bits).err().unwrap().rv(), ck::CKR_MECHANISM_PARAM_INVALID);
     }
