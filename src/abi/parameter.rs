@@ -5,8 +5,9 @@ use std::ptr;
 
 use super::memory;
 use crate::ck::{
-    self, CK_AES_CTR_PARAMS, CK_EDDSA_PARAMS, CK_GCM_PARAMS, CK_MECHANISM, CK_MECHANISM_TYPE, CK_OBJECT_HANDLE,
-    CK_RSA_PKCS_OAEP_PARAMS, CK_RSA_PKCS_PSS_PARAMS, CK_SESSION_HANDLE, CK_SIGN_ADDITIONAL_CONTEXT, CK_ULONG,
+    self, CK_AES_CTR_PARAMS, CK_EDDSA_PARAMS, CK_GCM_PARAMS, CK_GCM_WRAP_PARAMS, CK_MECHANISM, CK_MECHANISM_TYPE,
+    CK_OBJECT_HANDLE, CK_RSA_PKCS_OAEP_PARAMS, CK_RSA_PKCS_PSS_PARAMS, CK_SESSION_HANDLE, CK_SIGN_ADDITIONAL_CONTEXT,
+    CK_ULONG,
 };
 use crate::cryptoki::Library;
 use crate::error::{Error, Result};
@@ -160,6 +161,9 @@ impl Caller {
     }
 
     fn gcm(&self, kind: ParameterKind, what: Use) -> Result<Parameter> {
+        if kind == ParameterKind::Gcm && self.mechanism.ulParameterLen == size_of::<CK_GCM_WRAP_PARAMS>() as CK_ULONG {
+            return self.gcm_wrap(what);
+        }
         let parameter = if self.mechanism.ulParameterLen == size_of::<GcmWithoutBits>() as CK_ULONG {
             let short: GcmWithoutBits = self.structure()?;
             CK_GCM_PARAMS {
@@ -204,6 +208,33 @@ impl Caller {
         Ok(Parameter::Gcm(Gcm { iv, additional, tag_length }))
     }
 
+    /// `CK_GCM_WRAP_PARAMS`, by which a key is wrapped under an IV of the caller's or of the HSM's (PKCS#11 3.2 section
+    /// 6.13.3). The HSM makes 12 bytes by chance; a fixed part would leave fewer than the 96 bits that SP 800-38D section
+    /// 8.2.2 wants of chance, and a counter would have to be kept with the key.
+    fn gcm_wrap(&self, what: Use) -> Result<Parameter> {
+        let parameter: CK_GCM_WRAP_PARAMS = self.structure()?;
+        let tag_length = Gcm::tag_length(parameter.ulTagBits).ok_or(BAD)?;
+        let bytes = || match parameter.ulIvLen {
+            0 => Err(BAD),
+            length => Self::bytes(parameter.pIv, length, LONGEST_DATA),
+        };
+        let iv = match (what, parameter.ivGenerator) {
+            (Use::Unwrap, _) => Iv::new(bytes()?),
+            (Use::Wrap, ck::CKG_NO_GENERATE) if parameter.ulIvFixedBits <= parameter.ulIvLen.saturating_mul(8) => {
+                Iv::new(bytes()?)
+            }
+            (Use::Wrap, ck::CKG_GENERATE | ck::CKG_GENERATE_RANDOM)
+                if parameter.ulIvLen == MADE_IV && parameter.ulIvFixedBits == 0 && !parameter.pIv.is_null() =>
+            {
+                self.iv.set(parameter.pIv);
+                Iv::Unmade
+            }
+            _ => return Err(BAD),
+        };
+        let additional = Self::bytes(parameter.pAAD, parameter.ulAADLen, LONGEST_DATA)?.into();
+        Ok(Parameter::Gcm(Gcm { iv, additional, tag_length }))
+    }
+
     fn eddsa(&self, kind: ParameterKind) -> Result<Parameter> {
         if self.is_empty() {
             return Ok(Parameter::None);
@@ -214,11 +245,15 @@ impl Caller {
             ck::CK_FALSE => EddsaInput::Message,
             _ => return Err(BAD),
         };
-        // A context that is empty and a message that is not hashed are plain Ed25519, which has no parameter (PKCS#11
-        // 3.2 section 6.3.16); CloudHSM knows no context at all.
         let length = parameter.ulContextDataLen;
-        if (length == 0 && input == EddsaInput::Message) || (length != 0 && kind == ParameterKind::EddsaCloudHsm) {
-            return Err(BAD);
+        match (kind, input, length) {
+            // AWS documents Ed25519ph without a context as the one parameter.
+            (ParameterKind::EddsaCloudHsm, EddsaInput::Hashed, 0) => {}
+            (ParameterKind::EddsaCloudHsm, ..) => return Err(BAD),
+            // No context and no hash is plain Ed25519: so a curve of RFC 8410 says (PKCS#11 3.2 section 6.3.16), and an
+            // Ed25519ctx with an empty context should not be (RFC 8032 section 5.1).
+            (_, EddsaInput::Message, 0) => return Ok(Parameter::None),
+            _ => {}
         }
         let context = Self::bytes(parameter.pContextData, length, LONGEST_CONTEXT)?;
         Ok(Parameter::Eddsa(Eddsa { input, context: context.into() }))

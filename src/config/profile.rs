@@ -4,7 +4,7 @@
 
 use serde::Deserialize;
 
-use crate::ck::{self, CK_ATTRIBUTE_TYPE, CK_OBJECT_CLASS, CK_RV};
+use crate::ck::{self, CK_ATTRIBUTE_TYPE, CK_KEY_TYPE, CK_OBJECT_CLASS, CK_RV};
 
 /// The dialect of one process (design: section "profile").
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
@@ -56,6 +56,8 @@ pub struct Dialect {
     pub pin_lengths: (usize, usize),
     /// The least public exponent of an RSA key.
     pub least_public_exponent: u64,
+    /// The type of keys on edwards25519: CKK_EC (AWS's samples) or CKK_EC_EDWARDS (PKCS#11 3.2 section 6.3.5).
+    pub edwards_key_type: CK_KEY_TYPE,
     /// The most token keys, and how many of them may be asymmetric.
     pub most_keys: Option<(u64, u64)>,
     /// The most certificates.
@@ -99,6 +101,7 @@ static DIALECTS: [Dialect; 3] = [
         newer_interfaces: true,
         pin_lengths: (8, 64),
         least_public_exponent: 65_537,
+        edwards_key_type: ck::CKK_EC,
         most_keys: Some((16_666, 3_333)),
         most_certificates: Some(60),
         longest_certificate_values: CLOUDHSM_CERTIFICATE,
@@ -127,6 +130,7 @@ static DIALECTS: [Dialect; 3] = [
         newer_interfaces: false,
         pin_lengths: (8, 64),
         least_public_exponent: 65_537,
+        edwards_key_type: ck::CKK_EC,
         most_keys: Some((16_666, 3_333)),
         most_certificates: Some(60),
         longest_certificate_values: CLOUDHSM_CERTIFICATE,
@@ -155,6 +159,7 @@ static DIALECTS: [Dialect; 3] = [
         newer_interfaces: true,
         pin_lengths: (4, 255),
         least_public_exponent: 3,
+        edwards_key_type: ck::CKK_EC_EDWARDS,
         most_keys: None,
         most_certificates: None,
         longest_certificate_values: &[],

@@ -19,6 +19,28 @@ pub(super) const MAX_BYTES: usize = 66;
 /// What the self-made signature of a pairwise test is made over: any digest does (FIPS 140-3 IG 10.3.A).
 const TEST_DIGEST: [u8; 32] = [0x5a; 32];
 
+const OBJECT_IDENTIFIER: u8 = 0x06;
+const PRINTABLE_STRING: u8 = 0x13;
+
+/// What is wrong with a value of CKA_EC_PARAMS that names no curve which is served where it stands (PKCS#11 3.2 section
+/// 6.3). Explicit parameters are a representation that is not supported, even those of a named curve: a caller could choose
+/// a generator of its own (CVE-2020-0601).
+#[must_use]
+pub fn no_curve(parameters: &[u8]) -> Error {
+    let names_one = match parameters {
+        [OBJECT_IDENTIFIER, length, arcs @ ..] => {
+            usize::from(*length) == arcs.len() && arcs.last().is_some_and(|last| last & 0x80 == 0)
+        }
+        [PRINTABLE_STRING, length, name @ ..] => usize::from(*length) == name.len() && !name.is_empty(),
+        _ => false,
+    };
+    if names_one {
+        Error::new(ck::CKR_CURVE_NOT_SUPPORTED, "CKA_EC_PARAMS names no curve that is served here")
+    } else {
+        Error::new(ck::CKR_DOMAIN_PARAMS_INVALID, "CKA_EC_PARAMS is no object identifier in DER and no name of a curve")
+    }
+}
+
 /// A named curve.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Curve {
@@ -39,10 +61,9 @@ impl Curve {
     pub const ALL: [Self; 5] = [Self::P224, Self::P256, Self::P384, Self::P521, Self::Secp256k1];
 
     /// The curve that a value of CKA_EC_PARAMS names: its OID in DER, or its name as a PrintableString (PKCS#11 3.2
-    /// section 6.3.3). Explicit parameters are nobody's business: a caller could choose its own generator.
+    /// section 6.3.3).
     #[must_use]
     pub fn from_parameters(der: &[u8]) -> Option<Self> {
-        const PRINTABLE_STRING: u8 = 0x13;
         if let Some((&PRINTABLE_STRING, [length, name @ ..])) = der.split_first() {
             let same = usize::from(*length) == name.len();
             return Self::ALL.into_iter().find(|curve| same && curve.names().iter().any(|n| n.as_bytes() == name));
@@ -274,15 +295,18 @@ impl PublicKey {
         self.curve
     }
 
-    /// Verifies r || s over a digest of any length.
+    /// Verifies r || s over a digest of any length. The two halves are equally long and may be shorter than
+    /// [`Curve::order_bytes`], because a caller who does not know the order leaves leading zeros out (PKCS#11 3.2 section
+    /// 6.3.1).
     ///
     /// # Errors
-    /// CKR_SIGNATURE_LEN_RANGE for a wrong length, CKR_SIGNATURE_INVALID for a wrong signature; CKR_DATA_LEN_RANGE for
-    /// an empty digest.
+    /// CKR_SIGNATURE_LEN_RANGE for an odd length, none, or more than two times [`Curve::order_bytes`];
+    /// CKR_SIGNATURE_INVALID for a wrong signature; CKR_DATA_LEN_RANGE for an empty digest.
     pub fn verify_digest(&self, digest: &[u8], signature: &[u8]) -> Result<()> {
-        let half = self.curve.order_bytes();
         refuse_empty(digest)?;
-        let Some((r, s)) = signature.split_at_checked(half).filter(|(_, s)| s.len() == half) else {
+        let half = signature.len() / 2;
+        let fits = signature.len().is_multiple_of(2) && (1..=self.curve.order_bytes()).contains(&half);
+        let Some((r, s)) = signature.split_at_checked(half).filter(|_| fits) else {
             return Err(Error::new(ck::CKR_SIGNATURE_LEN_RANGE, "an ECDSA signature of the wrong length"));
         };
         self.key

@@ -16,9 +16,7 @@ use crate::secret::Secret;
 
 mod material;
 
-pub use material::{
-    NAME, PARAMETERS, decode_point, decode_spki, encode_point, encode_spki, from_pkcs8, is_parameters, to_pkcs8,
-};
+pub use material::{NAME, PARAMETERS, decode_point, decode_spki, encode_spki, from_pkcs8, is_parameters, to_pkcs8};
 
 /// The length of a seed, which is the private key, and of a public key.
 pub const KEY_LENGTH: usize = 32;

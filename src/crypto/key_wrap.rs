@@ -1,5 +1,7 @@
-//! AES key wrap: RFC 3394, the same over a key padded by PKCS#5, and RFC 5649. Wrapped keys are what leaves the module,
+//! AES key wrap: RFC 3394, the same over a key filled up with zeros or padded by PKCS#5, and RFC 5649. Wrapped keys are what leaves the module,
 //! so everything that comes back is checked as a whole and answered with one error.
+
+use std::ops::RangeInclusive;
 
 use zeroize::Zeroizing;
 
@@ -20,6 +22,8 @@ const LONGEST: usize = (1 << 31) - 2 * HALF;
 pub enum Form {
     /// RFC 3394: whole halves of a block, at least two.
     NoPad,
+    /// Zeros up to whole halves of a block, and then RFC 3394 (PKCS#11 3.2, CKM_AES_KEY_WRAP): the length of the key is lost.
+    Filled,
     /// The padding of PKCS#5, which always adds 1 to 8 bytes, and then RFC 3394; so at least 8 bytes.
     Pkcs5Pad,
     /// RFC 5649: from one byte on.
@@ -31,7 +35,7 @@ impl Form {
     /// its own for one.
     const fn shortest(self) -> usize {
         match self {
-            Self::NoPad | Self::Pkcs5Pad => 2 * HALF,
+            Self::NoPad | Self::Filled | Self::Pkcs5Pad => 2 * HALF,
             Self::ZeroPad => HALF,
         }
     }
@@ -45,13 +49,29 @@ pub fn wrapped_length(form: Form, length: usize) -> Result<usize> {
     let padded = match form {
         Form::NoPad => Some(length).filter(|length| length.is_multiple_of(HALF)),
         Form::Pkcs5Pad => length.checked_add(1).and_then(|more| more.checked_next_multiple_of(HALF)),
-        Form::ZeroPad => length.checked_next_multiple_of(HALF),
+        Form::Filled | Form::ZeroPad => length.checked_next_multiple_of(HALF),
     };
     let fits = |padded: &usize| (form.shortest()..=LONGEST).contains(padded);
     match padded.filter(fits) {
         Some(padded) => Ok(padded + HALF),
         None => Err(Error::new(ck::CKR_KEY_SIZE_RANGE, "AES key wrap: the form cannot wrap a key of this length")),
     }
+}
+
+/// The lengths of the keys that `wrapped` bytes can be a wrapped one of; none if the form gives no wrapped key of this length.
+#[must_use]
+pub fn held_lengths(form: Form, wrapped: usize) -> RangeInclusive<usize> {
+    let Some(padded) = padded_length(form, wrapped) else { return RangeInclusive::new(1, 0) };
+    match form {
+        Form::NoPad => padded..=padded,
+        Form::Pkcs5Pad => padded - HALF..=padded - 1,
+        Form::Filled | Form::ZeroPad => padded - (HALF - 1)..=padded,
+    }
+}
+
+fn padded_length(form: Form, wrapped: usize) -> Option<usize> {
+    let fits = |padded: &usize| padded.is_multiple_of(HALF) && (form.shortest()..=LONGEST).contains(padded);
+    wrapped.checked_sub(HALF).filter(fits)
 }
 
 /// Wraps `key` to the front of `out` and returns the length. Without `iv`, the initial value is that of the form's
@@ -66,7 +86,7 @@ pub fn wrap(kek: &[u8], form: Form, iv: Option<&[u8; HALF]>, key: &[u8], out: &m
     let out =
         out.get_mut(..total).ok_or(Error::new(ck::CKR_BUFFER_TOO_SMALL, "AES key wrap: the output is too small"))?;
     let done = match form {
-        Form::NoPad | Form::Pkcs5Pad => {
+        Form::NoPad | Form::Filled | Form::Pkcs5Pad => {
             lay_out(form, key, out);
             schedules.wrap(iv, out)
         }
@@ -82,6 +102,8 @@ pub fn wrap(kek: &[u8], form: Form, iv: Option<&[u8; HALF]>, key: &[u8], out: &m
 
 /// Unwraps `wrapped`, which must be one wrapped key and nothing else.
 ///
+/// With [`Form::Filled`] the zeros are part of what comes back.
+///
 /// A wrong key-encryption key, a changed byte and a wrong padding are one error with one text: an answer that told them
 /// apart would tell something of the key. The padding of PKCS#5 is looked at in constant time.
 ///
@@ -91,14 +113,13 @@ pub fn wrap(kek: &[u8], form: Form, iv: Option<&[u8; HALF]>, key: &[u8], out: &m
 /// for an `iv` with [`Form::ZeroPad`].
 pub fn unwrap(kek: &[u8], form: Form, iv: Option<&[u8; HALF]>, wrapped: &[u8]) -> Result<Secret> {
     let schedules = prepare(kek, form, iv, ck::CKR_UNWRAPPING_KEY_SIZE_RANGE)?;
-    let fits = |padded: &usize| padded.is_multiple_of(HALF) && (form.shortest()..=LONGEST).contains(padded);
-    let padded = wrapped.len().checked_sub(HALF).filter(fits).ok_or(Error::new(
+    let padded = padded_length(form, wrapped.len()).ok_or(Error::new(
         ck::CKR_WRAPPED_KEY_LEN_RANGE,
         "AES key wrap: the form gives no wrapped key of this length",
     ))?;
     let mut key = Secret::zeros(padded).ok_or(Error::new(ck::CKR_HOST_MEMORY, "AES key wrap: no memory"))?;
     let length = match form {
-        Form::NoPad => schedules.unwrap(iv, wrapped, key.expose_mut()).ok().map(|()| padded),
+        Form::NoPad | Form::Filled => schedules.unwrap(iv, wrapped, key.expose_mut()).ok().map(|()| padded),
         Form::Pkcs5Pad => {
             schedules.unwrap(iv, wrapped, key.expose_mut()).ok().and_then(|()| unpadded_length(key.expose()))
         }
@@ -123,9 +144,19 @@ fn prepare(kek: &[u8], form: Form, iv: Option<&[u8; HALF]>, otherwise: ck::CK_RV
 /// Puts the padded key where it is wrapped in place: behind the first half block of `out`, which is as long as the result.
 fn lay_out(form: Form, key: &[u8], out: &mut [u8]) {
     let (halves, tail) = key.as_chunks::<HALF>();
-    let last = Zeroizing::new(if form == Form::Pkcs5Pad { pkcs7_pad::<HALF>(tail) } else { None });
+    let last = Zeroizing::new(match form {
+        Form::Pkcs5Pad => pkcs7_pad::<HALF>(tail),
+        Form::Filled if !tail.is_empty() => Some(filled(tail)),
+        _ => None,
+    });
     let places = out.as_chunks_mut::<HALF>().0.iter_mut().skip(1);
     places.zip(halves.iter().chain(last.iter())).for_each(|(place, half)| *place = *half);
+}
+
+fn filled(tail: &[u8]) -> [u8; HALF] {
+    let mut half = [0; HALF];
+    half.iter_mut().zip(tail).for_each(|(to, from)| *to = *from);
+    half
 }
 
 /// How many bytes of a key are not padding; nothing if the padding is wrong.

@@ -38,6 +38,7 @@ fn second_opinion(kek: &[u8], form: Form, iv: Option<&[u8; 8]>, key: &[u8]) -> V
     let missing = 8 - key.len() % 8;
     match form {
         Form::NoPad => by_the_letter(kek, *iv.unwrap_or(&DEFAULT), key),
+        Form::Filled => by_the_letter(kek, *iv.unwrap_or(&DEFAULT), &[key, &vec![0; missing % 8]].concat()),
         Form::Pkcs5Pad => {
             let padding = vec![u8::try_from(missing).unwrap(); missing];
             by_the_letter(kek, *iv.unwrap_or(&DEFAULT), &[key, padding.as_slice()].concat())
@@ -111,6 +112,8 @@ fn agrees_with_a_second_implementation_at_many_lengths() {
         for (form, iv) in [
             (Form::NoPad, None),
             (Form::NoPad, Some(&own)),
+            (Form::Filled, None),
+            (Form::Filled, Some(&own)),
             (Form::Pkcs5Pad, None),
             (Form::Pkcs5Pad, Some(&own)),
             (Form::ZeroPad, None),
@@ -120,7 +123,10 @@ fn agrees_with_a_second_implementation_at_many_lengths() {
             }
             let sealed = wrapped(&kek, form, iv, &key);
             assert_eq!(sealed, second_opinion(&kek, form, iv, &key));
-            assert!(unwrap(&kek, form, iv, &sealed).unwrap().ct_eq(&key));
+            // The zeros of a filled key come back with it.
+            let filling = if form == Form::Filled { length.next_multiple_of(8) - length } else { 0 };
+            assert!(unwrap(&kek, form, iv, &sealed).unwrap().ct_eq(&[&key[..], &vec![0; filling]].concat()));
+            assert!(held_lengths(form, sealed.len()).contains(&length), "{form:?} {length}");
             wraps += 1;
         }
     }
@@ -130,12 +136,17 @@ fn agrees_with_a_second_implementation_at_many_lengths() {
 #[test]
 fn lengths_that_a_form_cannot_have() {
     let kek = message(32);
-    type Cases = [(Form, &'static [usize], &'static [(usize, usize)]); 3];
+    type Cases = [(Form, &'static [usize], &'static [(usize, usize)]); 4];
     let cases: Cases = [
         (
             Form::NoPad,
             &[0, 1, 8, 15, 17, 20, LONGEST + 8, usize::MAX, usize::MAX - 7],
             &[(16, 24), (24, 32), (LONGEST, LONGEST + 8)],
+        ),
+        (
+            Form::Filled,
+            &[0, 1, 7, 8, LONGEST + 1, usize::MAX, usize::MAX - 7],
+            &[(9, 24), (15, 24), (16, 24), (17, 32), (LONGEST - 7, LONGEST + 8)],
         ),
         (
             Form::Pkcs5Pad,
@@ -158,6 +169,13 @@ fn lengths_that_a_form_cannot_have() {
         }
         for (length, total) in allowed {
             assert_eq!(wrapped_length(form, *length).unwrap(), *total, "{form:?} {length}");
+            assert!(held_lengths(form, *total).contains(length), "{form:?} {length}");
+        }
+        // What a length can hold is what is wrapped to it, and nothing else.
+        for total in 0..100 {
+            let held: Vec<_> = held_lengths(form, total).collect();
+            let wanted: Vec<_> = (0..100).filter(|length| wrapped_length(form, *length).ok() == Some(total)).collect();
+            assert_eq!(held, wanted, "{form:?} {total}");
         }
         let shortest = if form == Form::ZeroPad { 16 } else { 24 };
         for length in (0..64).filter(|length| *length < shortest || length % 8 != 0) {
@@ -169,7 +187,7 @@ fn lengths_that_a_form_cannot_have() {
 #[test]
 fn every_changed_byte_and_every_other_key_is_one_refusal() {
     let kek = message(24);
-    for form in [Form::NoPad, Form::Pkcs5Pad, Form::ZeroPad] {
+    for form in [Form::NoPad, Form::Filled, Form::Pkcs5Pad, Form::ZeroPad] {
         for length in [8, 16, 40].into_iter().filter(|length| wrapped_length(form, *length).is_ok()) {
             let good = wrapped(&kek, form, None, &message(length));
             for position in 0..good.len() {
@@ -233,7 +251,7 @@ fn wrong_paddings_under_a_right_key() {
 #[test]
 fn wrong_parameters_are_refused_and_nothing_is_written() {
     let mut out = [0xEE; 64];
-    for form in [Form::NoPad, Form::Pkcs5Pad, Form::ZeroPad] {
+    for form in [Form::NoPad, Form::Filled, Form::Pkcs5Pad, Form::ZeroPad] {
         for length in [0, 8, 15, 17, 31, 33, 64] {
             let error = wrap(&message(length), form, None, &message(16), &mut out).unwrap_err();
             assert_eq!(error.rv(), ck::CKR_WRAPPING_KEY_SIZE_RANGE);

@@ -12,7 +12,7 @@ use crate::config::Regime;
 use crate::crypto::gcm::{GcmOpener, GcmSealer};
 use crate::error::{Error, Result};
 use crate::exchange::Exchange;
-use crate::mechanism::operation::NO_PARTS;
+use crate::mechanism::operation::{NO_PARTS, check_collected};
 use crate::object::KeyMaterial;
 
 /// The IV that stands in front of CKM_CLOUDHSM_AES_GCM's ciphertext.
@@ -170,7 +170,8 @@ impl Stream for Sealing {
 
 const ENDED: Error = Error::internal("an encryption that has ended already");
 
-/// Decryption in parts: nothing comes out before the tag has been checked.
+/// Decryption in parts: nothing comes out before the tag has been checked ("no data should be returned until C_Decrypt or
+/// C_DecryptFinal", PKCS#11 3.2 section 6.13.2), so the ciphertext is kept, up to a limit.
 struct Opening(GcmOpener);
 
 impl Stream for Opening {
@@ -179,6 +180,7 @@ impl Stream for Opening {
     }
 
     fn update(&mut self, _: &KeyMaterial, io: Exchange<'_>) -> Result<usize> {
+        check_collected(self.0.collected(), io.input().len(), ck::CKR_DEVICE_MEMORY)?;
         self.0.update(io.input())?;
         Ok(0)
     }

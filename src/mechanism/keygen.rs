@@ -13,7 +13,7 @@ use crate::injection;
 use crate::object::KeyMaterial;
 use crate::object::attributes::Draft;
 use crate::object::form::{self, Lengths};
-use crate::object::import::{drafted_parameter_set, trim};
+use crate::object::import::{drafted_parameter_set, set_edwards_point, trim};
 use crate::object::key::{EcPrivateKey, MlDsaPrivateKey, RsaPrivateKey, SecretKey};
 use crate::secret::Secret;
 
@@ -117,16 +117,16 @@ pub(super) const fn ml_dsa_pair(key_type: CK_KEY_TYPE) -> Serves {
 }
 
 const NO_PARAMETERS: Error = Error::new(ck::CKR_TEMPLATE_INCOMPLETE, "CKA_EC_PARAMS must be given");
-const NO_CURVE: Error = Error::new(ck::CKR_CURVE_NOT_SUPPORTED, "CKA_EC_PARAMS names no curve that is served");
 
 fn make_edwards(public: &mut Draft, private: &mut Draft, mode: &Mode) -> Result<(KeyMaterial, KeyMaterial)> {
-    if !ed25519::is_parameters(public.get(ck::CKA_EC_PARAMS).ok_or(NO_PARAMETERS)?) {
-        return Err(NO_CURVE);
+    let parameters = public.get(ck::CKA_EC_PARAMS).ok_or(NO_PARAMETERS)?;
+    if !ed25519::is_parameters(parameters) {
+        return Err(ec::no_curve(parameters));
     }
     let key = ed25519::PrivateKey::generate()?;
     check_pair(Family::Ed25519, mode, || key.check_pair_by_signature(), || key.check_pair_cheap())?;
-    private.set(ck::CKA_EC_PARAMS, public.get(ck::CKA_EC_PARAMS).ok_or(NO_PARAMETERS)?);
-    public.set(ck::CKA_EC_POINT, ed25519::encode_point(key.public()));
+    private.set(ck::CKA_EC_PARAMS, parameters);
+    set_edwards_point(public, key.public());
     let public_key = ed25519::PublicKey::from_bytes(key.public())?;
     Ok((KeyMaterial::EdwardsPublic(public_key), KeyMaterial::EdwardsPrivate(key)))
 }
@@ -157,7 +157,7 @@ fn make_ec(public: &mut Draft, private: &mut Draft, mode: &Mode) -> Result<(KeyM
     if ed25519::is_parameters(parameters) {
         return make_edwards(public, private, mode);
     }
-    let curve = ec::Curve::from_parameters(parameters).ok_or(NO_CURVE)?;
+    let curve = ec::Curve::from_parameters(parameters).ok_or_else(|| ec::no_curve(parameters))?;
     let key = ec::PrivateKey::generate(curve)?;
     check_pair(Family::Ec, mode, || key.check_pair_by_signature(), || key.check_pair_cheap())?;
     let point = key.point();

@@ -123,6 +123,8 @@ pub struct Keys {
     pub unit: Unit,
     /// The smallest size in secure mode, in `unit`: what is as strong as 112 bits (SP 800-131A).
     pub least_in_secure_mode: CK_ULONG,
+    /// The smallest size of a new key in FIPS mode, in `unit`.
+    pub least_generated_in_fips_mode: CK_ULONG,
     /// Whether the key is one of a pair, so that signing and decrypting want the private half.
     pub pair: bool,
 }
@@ -224,7 +226,7 @@ impl Mechanism {
     #[must_use]
     pub fn sizes(&self, regime: Regime<'_>) -> (CK_ULONG, CK_ULONG) {
         let (smallest, largest) = self.terms(regime).and_then(|terms| terms.sizes).unwrap_or(self.keys.sizes);
-        (smallest.max(self.keys.least(regime.safeguards)), largest)
+        (smallest.max(self.keys.least(regime)), largest)
     }
 
     /// The terms for one use.
@@ -279,16 +281,14 @@ pub fn serve(id: CK_MECHANISM_TYPE, what: Use, regime: Regime<'_>) -> Result<(&'
 /// # Errors
 /// If the random generator fails.
 pub fn make_iv(kind: ParameterKind, what: Use, parameter: &mut Parameter) -> Result<Option<[u8; 12]>> {
-    let made = matches!(kind, ParameterKind::GcmMadeIv | ParameterKind::GcmIvInFront)
-        && matches!(what, Use::Encrypt | Use::Wrap);
     let Parameter::Gcm(gcm) = parameter else { return Ok(None) };
-    if !made {
+    if !matches!((&gcm.iv, what), (parameter::Iv::Unmade, Use::Encrypt | Use::Wrap)) {
         return Ok(None);
     }
     let mut iv = [0; 12];
     crate::crypto::random::fill(&mut iv)?;
     gcm.iv = parameter::Iv::Usual(iv);
-    Ok((kind == ParameterKind::GcmMadeIv).then_some(iv))
+    Ok((kind != ParameterKind::GcmIvInFront).then_some(iv))
 }
 
 /// Every row, in ascending order of its number.

@@ -11,41 +11,63 @@ use crate::crypto::ml_dsa::{MU_LENGTH, Representative};
 use crate::error::{Error, Result};
 use crate::object::KeyMaterial;
 
-/// CKM_EDDSA and CKM_CLOUDHSM_EDDSA. In parts only Ed25519ph, whose message is hashed first.
+/// CKM_CLOUDHSM_EDDSA: in parts only Ed25519ph, whose message is hashed first (User Guide, pkcs11-mechanisms).
+pub(super) const fn cloudhsm_eddsa() -> Serves {
+    Serves {
+        sign: Some(Signing { start: |work| if hashes_first(work) { Ok(hashing()) } else { Err(NO_PARTS) }, ..EDDSA }),
+        ..Serves::NOTHING
+    }
+}
+
+/// CKM_EDDSA: in parts too, for which the message of Ed25519 and Ed25519ctx is kept (PKCS#11 3.2 section 6.3.16).
 pub(super) const fn eddsa() -> Serves {
     Serves {
         sign: Some(Signing {
-            length: |_| Ok(ed25519::SIGNATURE_LENGTH),
-            sign: |work, data, out| match work.parameter {
-                Parameter::Eddsa(Eddsa { input: EddsaInput::Digest, context }) => {
-                    work.key.edwards_private()?.sign_digest(context, data, out)
-                }
-                _ => work.key.edwards_private()?.sign(variant(work), data, out),
-            },
-            verify: |work, data, signature| match work.parameter {
-                Parameter::Eddsa(Eddsa { input: EddsaInput::Digest, context }) => {
-                    work.key.edwards_public()?.verify_digest(context, data, signature)
-                }
-                _ => work.key.edwards_public()?.verify(variant(work), data, signature),
-            },
-            start: |work| match work.parameter {
-                Parameter::Eddsa(Eddsa { input: EddsaInput::Hashed, .. }) => {
-                    Ok(Accumulator::Digest(Digest::new(Hash::Sha512)))
-                }
-                _ => Err(NO_PARTS),
-            },
-            sign_end: |work, state, out| {
-                let mut digest = [0; 64];
-                work.key.edwards_private()?.sign_digest(context(work), finished(state, &mut digest)?, out)
-            },
-            verify_end: |work, state, signature| {
-                let mut digest = [0; 64];
-                work.key.edwards_public()?.verify_digest(context(work), finished(state, &mut digest)?, signature)
-            },
+            start: |work| Ok(if hashes_first(work) { hashing() } else { Accumulator::Message(Vec::new()) }),
+            ..EDDSA
         }),
         ..Serves::NOTHING
     }
 }
+
+const fn hashes_first(work: &Work<'_>) -> bool {
+    matches!(work.parameter, Parameter::Eddsa(Eddsa { input: EddsaInput::Hashed, .. }))
+}
+
+fn hashing() -> Accumulator {
+    Accumulator::Digest(Digest::new(Hash::Sha512))
+}
+
+const EDDSA: Signing = Signing {
+    length: |_| Ok(ed25519::SIGNATURE_LENGTH),
+    sign: |work, data, out| match work.parameter {
+        Parameter::Eddsa(Eddsa { input: EddsaInput::Digest, context }) => {
+            work.key.edwards_private()?.sign_digest(context, data, out)
+        }
+        _ => work.key.edwards_private()?.sign(variant(work), data, out),
+    },
+    verify: |work, data, signature| match work.parameter {
+        Parameter::Eddsa(Eddsa { input: EddsaInput::Digest, context }) => {
+            work.key.edwards_public()?.verify_digest(context, data, signature)
+        }
+        _ => work.key.edwards_public()?.verify(variant(work), data, signature),
+    },
+    sign_end: |work, state, out| match state {
+        Accumulator::Message(message) => work.key.edwards_private()?.sign(variant(work), &message, out),
+        state => {
+            let mut digest = [0; 64];
+            work.key.edwards_private()?.sign_digest(context(work), finished(state, &mut digest)?, out)
+        }
+    },
+    verify_end: |work, state, signature| match state {
+        Accumulator::Message(message) => work.key.edwards_public()?.verify(variant(work), &message, signature),
+        state => {
+            let mut digest = [0; 64];
+            work.key.edwards_public()?.verify_digest(context(work), finished(state, &mut digest)?, signature)
+        }
+    },
+    ..SINGLE_PART
+};
 
 /// CKM_ML_DSA and CKM_CLOUDHSM_ML_DSA.
 pub(super) const fn ml_dsa() -> Serves {

@@ -2,7 +2,7 @@
 
 use subtle::ConstantTimeEq;
 
-use crate::ck::{self, CK_KEY_TYPE};
+use crate::ck::{self, CK_KEY_TYPE, CK_RV};
 use crate::crypto::cmac::Cmac;
 use crate::crypto::digest::Digest;
 use crate::crypto::hmac::Hmac;
@@ -35,19 +35,45 @@ pub enum Accumulator {
     Cmac(Cmac),
     /// A message on its way to ML-DSA's mu.
     Representative(Representative),
+    /// A message that is signed as a whole, because it is hashed twice (RFC 8032 section 5.1.6).
+    Message(Vec<u8>),
+}
+
+/// The most that is kept of an operation in parts whose outcome depends on the whole, in bytes. One call has no such limit: it
+/// works on the caller's memory.
+pub const MOST_COLLECTED: usize = 256 << 20;
+
+/// Whether a part that would be kept is still within the limit, asked before anything of it is read.
+///
+/// # Errors
+/// `rv` if it is not.
+pub(super) fn check_collected(kept: usize, part: usize, rv: CK_RV) -> Result<()> {
+    if kept.saturating_add(part) <= MOST_COLLECTED {
+        return Ok(());
+    }
+    Err(Error::with(rv, format!("the message has more than {MOST_COLLECTED} bytes in parts: it is served in one call")))
 }
 
 impl Accumulator {
     /// Takes the next part.
     ///
     /// # Errors
-    /// If the key is not one of the mechanism's, which the row has refused before.
+    /// CKR_TOKEN_RESOURCE_EXCEEDED, CKR_HOST_MEMORY for a message that has to be kept; if the key is not one of the
+    /// mechanism's, which the row has refused before.
     pub fn update(&mut self, key: &KeyMaterial, part: &[u8]) -> Result<()> {
         match self {
             Self::Digest(state) => state.update(part),
             Self::Hmac(state) => state.update(part),
             Self::Cmac(state) => state.update(key.secret()?.aes()?, part)?,
             Self::Representative(state) => state.update(part)?,
+            Self::Message(message) => {
+                // PKCS#11 3.2 section 6.3.16 gives the code.
+                check_collected(message.len(), part.len(), ck::CKR_TOKEN_RESOURCE_EXCEEDED)?;
+                message
+                    .try_reserve(part.len())
+                    .map_err(|_| Error::new(ck::CKR_HOST_MEMORY, "no memory for the message"))?;
+                message.extend_from_slice(part);
+            }
         }
         Ok(())
     }

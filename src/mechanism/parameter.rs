@@ -19,7 +19,7 @@ pub enum ParameterKind {
     ShortIv,
     /// `CK_AES_CTR_PARAMS`.
     Counter,
-    /// `CK_GCM_PARAMS` with the caller's IV.
+    /// `CK_GCM_PARAMS` with the caller's IV; for wrapping `CK_GCM_WRAP_PARAMS` too, whose IV the HSM may make.
     Gcm,
     /// `CK_GCM_PARAMS` whose pIv is a zeroed buffer of 12 bytes; encryption writes the IV it made there.
     GcmMadeIv,
@@ -51,7 +51,7 @@ pub enum ParameterKind {
     CounterKdf,
     /// `CK_SP800_108_KDF_PARAMS` of CloudHSM, with three fields.
     CounterKdfCloudHsm,
-    /// None for Ed25519, or `CK_EDDSA_PARAMS` for Ed25519ctx and Ed25519ph.
+    /// None for Ed25519, or `CK_EDDSA_PARAMS` for it, Ed25519ctx and Ed25519ph.
     Eddsa,
     /// None for Ed25519, or `CK_EDDSA_PARAMS` that says Ed25519ph without a context.
     EddsaCloudHsm,

@@ -1,5 +1,7 @@
 //! The functions behind a row of the mechanism table, by the C function that they serve.
 
+use std::ops::RangeInclusive;
+
 use super::{Accumulator, Stream, Work};
 use crate::ck::{self, CK_KEY_TYPE, CK_OBJECT_CLASS};
 use crate::config::Mode;
@@ -78,6 +80,8 @@ pub struct Wrapping {
     pub payload: Payload,
     /// The length of a wrapped key whose bytes are so many.
     pub length: fn(&Work<'_>, usize) -> Result<usize>,
+    /// The lengths of the bytes that a wrapped key of this length can hold, as far as its length tells.
+    pub holds: fn(&Work<'_>, usize) -> Result<RangeInclusive<usize>>,
     /// Wraps the bytes of a key into a buffer of at least that length.
     pub wrap: fn(&Work<'_>, &[u8], &mut [u8]) -> Result<usize>,
     /// The bytes of a wrapped key; `Lengths` are those that they can have, if the key is a secret one.

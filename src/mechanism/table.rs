@@ -2,9 +2,9 @@
 
 use super::parameter::ParameterKind;
 use super::{
-    Keys, Mechanism, Payload, Serves, SpecialRule, Terms, Unit, Use, asymmetric, block, cmac, ctr, derive, digest, gcm, hmac, keygen, modern, wrap,
+    Keys, Mechanism, Serves, SpecialRule, Terms, Unit, Use, asymmetric, block, cmac, ctr, derive, digest, gcm, hmac, keygen, modern, wrap,
 };
-use crate::config::{Profile, Regime, Safeguards};
+use crate::config::{Profile, Regime};
 use crate::ck::{self, CK_MECHANISM_TYPE, CK_ULONG, vendor};
 use crate::crypto::aes::AesKey;
 use crate::crypto::des::Des3Key;
@@ -169,29 +169,34 @@ impl Mechanism {
 }
 
 impl Keys {
-    /// The smallest size that secure mode leaves.
-    pub(super) const fn least(&self, safeguards: &Safeguards) -> CK_ULONG {
-        if safeguards.strong_forms_only { self.least_in_secure_mode } else { 0 }
+    /// The smallest size that secure mode and FIPS mode leave.
+    pub(super) fn least(&self, regime: Regime<'_>) -> CK_ULONG {
+        let secure = if regime.safeguards.strong_forms_only { self.least_in_secure_mode } else { 0 };
+        let generated = if regime.mode.approved_only { self.least_generated_in_fips_mode } else { 0 };
+        secure.max(generated)
     }
 }
 
-const NO_KEY: Keys = Keys { types: &[], shape: Shape::None, sizes: (0, 0), unit: Unit::None, least_in_secure_mode: 0, pair: false };
-const AES: Keys = Keys { types: &[ck::CKK_AES], shape: Shape::Bytes, sizes: bytes(form::AES), unit: Unit::Bytes, least_in_secure_mode: 0, pair: false };
-const DES3: Keys = Keys { types: &[ck::CKK_DES3], shape: Shape::Bytes, sizes: bytes(form::DES3), unit: Unit::Bytes, least_in_secure_mode: 0, pair: false };
-const GENERIC: Keys = Keys { types: &[ck::CKK_GENERIC_SECRET], shape: Shape::Bytes, sizes: bytes(form::GENERIC), unit: Unit::Bytes, least_in_secure_mode: 14, pair: false };
+const NO_KEY: Keys = Keys { types: &[], shape: Shape::None, sizes: (0, 0), unit: Unit::None, least_in_secure_mode: 0, least_generated_in_fips_mode: 0, pair: false };
+const AES: Keys = Keys { types: &[ck::CKK_AES], shape: Shape::Bytes, sizes: bytes(form::AES), unit: Unit::Bytes, least_in_secure_mode: 0, least_generated_in_fips_mode: 0, pair: false };
+const DES3: Keys = Keys { types: &[ck::CKK_DES3], shape: Shape::Bytes, sizes: bytes(form::DES3), unit: Unit::Bytes, least_in_secure_mode: 0, least_generated_in_fips_mode: 0, pair: false };
+const GENERIC: Keys = Keys { types: &[ck::CKK_GENERIC_SECRET], shape: Shape::Bytes, sizes: bytes(form::GENERIC), unit: Unit::Bytes, least_in_secure_mode: 14, least_generated_in_fips_mode: 0, pair: false };
 /// The base keys of a derivation whose function takes keys of any length.
-const SECRET: Keys = Keys { types: &[ck::CKK_AES, ck::CKK_DES3, ck::CKK_GENERIC_SECRET], shape: Shape::Bytes, sizes: bytes(form::GENERIC), unit: Unit::Bytes, least_in_secure_mode: 14, pair: false };
+const SECRET: Keys = Keys { types: &[ck::CKK_AES, ck::CKK_DES3, ck::CKK_GENERIC_SECRET], shape: Shape::Bytes, sizes: bytes(form::GENERIC), unit: Unit::Bytes, least_in_secure_mode: 14, least_generated_in_fips_mode: 0, pair: false };
 /// The standard counts the keys of the generator in bits (PKCS#11 3.2 section 6.8.3), those of HMAC in bytes.
 const GENERIC_IN_BITS: Keys = Keys { sizes: (8 * bytes(form::GENERIC).0, 8 * bytes(form::GENERIC).1), unit: Unit::Bits, least_in_secure_mode: 8 * GENERIC.least_in_secure_mode, ..GENERIC };
-const RSA: Keys = Keys { types: &[ck::CKK_RSA], shape: Shape::Rsa, sizes: (1024, 8192), unit: Unit::Bits, least_in_secure_mode: 2048, pair: true };
-const EC: Keys = Keys { types: &[ck::CKK_EC], shape: Shape::Ec, sizes: (224, 521), unit: Unit::Bits, least_in_secure_mode: 0, pair: true };
+const RSA: Keys = Keys { types: &[ck::CKK_RSA], shape: Shape::Rsa, sizes: (1024, 8192), unit: Unit::Bits, least_in_secure_mode: 2048, least_generated_in_fips_mode: 0, pair: true };
+/// In FIPS mode RSA keys are made from 2048 bits on (FIPS 186-5 section 5.1), and by the generator of strong primes always.
+const RSA_PAIR: Keys = Keys { least_generated_in_fips_mode: 2048, ..RSA };
+const STRONG_RSA_PAIR: Keys = Keys { sizes: (2048, 8192), ..RSA_PAIR };
+const EC: Keys = Keys { types: &[ck::CKK_EC], shape: Shape::Ec, sizes: (224, 521), unit: Unit::Bits, least_in_secure_mode: 0, least_generated_in_fips_mode: 0, pair: true };
 
-const EDWARDS: Keys = Keys { types: &[ck::CKK_EC_EDWARDS], shape: Shape::Edwards, sizes: (255, 255), unit: Unit::Bits, least_in_secure_mode: 0, pair: true };
-/// CloudHSM has Ed25519 keys under CKK_EC.
-const CLOUDHSM_EDWARDS: Keys = Keys { types: &[ck::CKK_EC], shape: Shape::Edwards, sizes: (255, 255), unit: Unit::Bits, least_in_secure_mode: 0, pair: true };
+/// CloudHSM makes Ed25519 keys under CKK_EC, the standard under CKK_EC_EDWARDS; a key serves under both, for an HSM may be used
+/// in one profile after the other.
+const EDWARDS: Keys = Keys { types: &[ck::CKK_EC, ck::CKK_EC_EDWARDS], shape: Shape::Edwards, sizes: (255, 255), unit: Unit::Bits, least_in_secure_mode: 0, least_generated_in_fips_mode: 0, pair: true };
 /// The sizes are those of the public key (PKCS#11 3.2 section 6.67.2).
-const ML_DSA: Keys = Keys { types: &[ck::CKK_ML_DSA], shape: Shape::MlDsa, sizes: (1312, 2592), unit: Unit::Bytes, least_in_secure_mode: 0, pair: true };
-const CLOUDHSM_ML_DSA: Keys = Keys { types: &[vendor::CKK_CLOUDHSM_ML_DSA], shape: Shape::MlDsa, sizes: (1312, 2592), unit: Unit::Bytes, least_in_secure_mode: 0, pair: true };
+const ML_DSA: Keys = Keys { types: &[ck::CKK_ML_DSA], shape: Shape::MlDsa, sizes: (1312, 2592), unit: Unit::Bytes, least_in_secure_mode: 0, least_generated_in_fips_mode: 0, pair: true };
+const CLOUDHSM_ML_DSA: Keys = Keys { types: &[vendor::CKK_CLOUDHSM_ML_DSA], shape: Shape::MlDsa, sizes: (1312, 2592), unit: Unit::Bytes, least_in_secure_mode: 0, least_generated_in_fips_mode: 0, pair: true };
 
 const fn rsa(
     id: CK_MECHANISM_TYPE,
@@ -242,7 +247,7 @@ const fn des3(id: CK_MECHANISM_TYPE, name: &'static str, parameter: ParameterKin
 
 /// Every mechanism.
 pub(super) static MECHANISMS: &[Mechanism] = &[
-    row(ck::CKM_RSA_PKCS_KEY_PAIR_GEN, "CKM_RSA_PKCS_KEY_PAIR_GEN", RSA, None, ParameterKind::None, keygen::rsa_pair(), "PKCS#11 3.2 section 6.1.4")
+    row(ck::CKM_RSA_PKCS_KEY_PAIR_GEN, "CKM_RSA_PKCS_KEY_PAIR_GEN", RSA_PAIR, None, ParameterKind::None, keygen::rsa_pair(), "PKCS#11 3.2 section 6.1.4")
         .cloudhsm_sizes(CLOUDHSM_MODULI, 256),
     // Encryption with PKCS#1 v1.5 has been outside FIPS mode since 2024; signing is not affected.
     rsa(ck::CKM_RSA_PKCS, "CKM_RSA_PKCS", None, ParameterKind::None, asymmetric::rsa_pkcs(), "PKCS#11 3.2 section 6.1.6")
@@ -259,7 +264,7 @@ pub(super) static MECHANISMS: &[Mechanism] = &[
         .ruled(wrap::oaep_hash)
         .single_part(),
     // "The same result, stronger primes" (User Guide): the random probable primes of FIPS 186-5, in every mode.
-    row(ck::CKM_RSA_X9_31_KEY_PAIR_GEN, "CKM_RSA_X9_31_KEY_PAIR_GEN", RSA, None, ParameterKind::None, keygen::strong_rsa_pair(), "PKCS#11 3.2 section 6.1.5")
+    row(ck::CKM_RSA_X9_31_KEY_PAIR_GEN, "CKM_RSA_X9_31_KEY_PAIR_GEN", STRONG_RSA_PAIR, None, ParameterKind::None, keygen::strong_rsa_pair(), "PKCS#11 3.2 section 6.1.5")
         .cloudhsm_sizes(CLOUDHSM_MODULI, 256),
     rsa(ck::CKM_RSA_PKCS_PSS, "CKM_RSA_PKCS_PSS", None, ParameterKind::Pss, asymmetric::rsa_pss(), "PKCS#11 3.2 section 6.1.11")
         .cloudhsm_parameter(ParameterKind::PssSameHash)
@@ -327,7 +332,7 @@ pub(super) static MECHANISMS: &[Mechanism] = &[
         .cloudhsm_limit(LONGEST_GCM)
         .cloudhsm_single_part(),
     row(ck::CKM_AES_CMAC, "CKM_AES_CMAC", AES, None, ParameterKind::None, cmac::serves(), "NIST SP 800-38B"),
-    key_wrap(ck::CKM_AES_KEY_WRAP, "CKM_AES_KEY_WRAP", ParameterKind::WrapIv, wrap::no_padding(Payload::Any), "PKCS#11 3.2 section 6.14; RFC 3394")
+    key_wrap(ck::CKM_AES_KEY_WRAP, "CKM_AES_KEY_WRAP", ParameterKind::WrapIv, wrap::filled_up(), "PKCS#11 3.2 section 6.14; RFC 3394")
         .standard_only()
         .not_in_secure(TRANSPORT),
     key_wrap(ck::CKM_AES_KEY_WRAP_KWP, "CKM_AES_KEY_WRAP_KWP", ParameterKind::PaddedWrapIv, wrap::zero_padding(), "PKCS#11 3.2 section 6.14; RFC 5649")
@@ -342,14 +347,14 @@ pub(super) static MECHANISMS: &[Mechanism] = &[
         .single_part(),
     row(vendor::CKM_CLOUDHSM_EXT_MU_ML_DSA, "CKM_CLOUDHSM_EXT_MU_ML_DSA", CLOUDHSM_ML_DSA, None, ParameterKind::None, modern::ml_dsa_of_mu(), "User Guide, pkcs11-mechanisms; FIPS 204")
         .single_part(),
-    row(vendor::CKM_CLOUDHSM_EDDSA, "CKM_CLOUDHSM_EDDSA", CLOUDHSM_EDWARDS, None, ParameterKind::EddsaCloudHsm, modern::eddsa(), "User Guide, pkcs11-mechanisms; RFC 8032")
+    row(vendor::CKM_CLOUDHSM_EDDSA, "CKM_CLOUDHSM_EDDSA", EDWARDS, None, ParameterKind::EddsaCloudHsm, modern::cloudhsm_eddsa(), "User Guide, pkcs11-mechanisms; RFC 8032")
         .cloudhsm_limit(LONGEST_EDDSA)
         .not_in_fips(SIGNATURE),
     row(vendor::CKM_CLOUDHSM_AES_GCM, "CKM_CLOUDHSM_AES_GCM", AES, None, ParameterKind::GcmIvInFront, gcm::serves_iv_in_front(), "User Guide, pkcs11-mechanisms")
         .ruled(gcm::iv_and_tag)
         .cloudhsm_limit(LONGEST_GCM)
         .single_part(),
-    key_wrap(vendor::CKM_CLOUDHSM_AES_KEY_WRAP_NO_PAD, "CKM_CLOUDHSM_AES_KEY_WRAP_NO_PAD", ParameterKind::WrapIvDefault, wrap::no_padding(Payload::Cipher), "User Guide, manage-aes-key-wrapping; RFC 3394")
+    key_wrap(vendor::CKM_CLOUDHSM_AES_KEY_WRAP_NO_PAD, "CKM_CLOUDHSM_AES_KEY_WRAP_NO_PAD", ParameterKind::WrapIvDefault, wrap::no_padding(), "User Guide, manage-aes-key-wrapping; RFC 3394")
         .not_in_secure(TRANSPORT),
     key_wrap(vendor::CKM_CLOUDHSM_AES_KEY_WRAP_PKCS5_PAD, "CKM_CLOUDHSM_AES_KEY_WRAP_PKCS5_PAD", ParameterKind::WrapIvDefault, wrap::pkcs5_padding(), "User Guide, manage-aes-key-wrapping")
         .not_in_secure(TRANSPORT),

@@ -1,8 +1,10 @@
-//! Wrapping keys: AES key wrap in its three forms, AES-GCM, RSA and RSA with an AES key in between (PKCS#11 3.2
+//! Wrapping keys: AES key wrap in its forms, AES-GCM, RSA and RSA with an AES key in between (PKCS#11 3.2
 //! sections 6.1.8, 6.1.9, 6.1.24, 6.13 and 6.14; User Guide, manage-aes-key-wrapping).
 //!
 //! What is wrapped are the bytes that [`crate::object::form`] makes of a key. A wrapped key of a possible length that does
 //! not open has one outcome, whatever is wrong with it.
+
+use std::ops::RangeInclusive;
 
 use zeroize::Zeroizing;
 
@@ -14,6 +16,7 @@ use crate::crypto::key_wrap::{self, Form};
 use crate::crypto::{random, rsa};
 use crate::error::{Error, Result};
 use crate::exchange::Exchange;
+use crate::object::form::Lengths;
 use crate::secret::Secret;
 
 /// The longest RSA modulus, in bytes.
@@ -37,42 +40,87 @@ pub(super) fn oaep_hash(work: &Work<'_>, what: Use, regime: Regime<'_>) -> Resul
     Ok(())
 }
 
-/// AES key wrap without padding.
-pub(super) const fn no_padding(payload: Payload) -> Serves {
-    Serves {
-        wrap: Some(Wrapping {
-            payload,
-            length: |_, length| key_wrap::wrapped_length(Form::NoPad, length),
-            wrap: |work, key, out| key_wrap::wrap(secret(work)?, Form::NoPad, iv(work), key, out),
-            unwrap: |work, wrapped, _| key_wrap::unwrap(secret(work)?, Form::NoPad, iv(work), wrapped),
-        }),
-        ..Serves::NOTHING
-    }
+/// AES key wrap of a cipher's key, which needs no padding.
+pub(super) const fn no_padding() -> Serves {
+    key_wrap_of(Wrapping {
+        payload: Payload::Cipher,
+        length: |_, length| key_wrap::wrapped_length(Form::NoPad, length),
+        holds: |_, wrapped| Ok(key_wrap::held_lengths(Form::NoPad, wrapped)),
+        wrap: |work, key, out| key_wrap::wrap(secret(work)?, Form::NoPad, iv(work), key, out),
+        unwrap: |work, wrapped, _| key_wrap::unwrap(secret(work)?, Form::NoPad, iv(work), wrapped),
+    })
+}
+
+/// AES key wrap of any key, filled up with zeros: "a secret key whose length is not a multiple of the AES Key Wrap semiblock size
+/// (8 bytes) will be zero padded to fit", and so will the encoding of a private key (PKCS#11 3.2, CKM_AES_KEY_WRAP).
+pub(super) const fn filled_up() -> Serves {
+    key_wrap_of(Wrapping {
+        payload: Payload::Any,
+        length: |_, length| key_wrap::wrapped_length(Form::Filled, length),
+        holds: |_, wrapped| Ok(key_wrap::held_lengths(Form::Filled, wrapped)),
+        wrap: |work, key, out| key_wrap::wrap(secret(work)?, Form::Filled, iv(work), key, out),
+        unwrap: |work, wrapped, lengths| {
+            without_filling(key_wrap::unwrap(secret(work)?, Form::Filled, iv(work), wrapped)?, lengths)
+        },
+    })
 }
 
 /// AES key wrap of a key padded as PKCS#5 pads.
 pub(super) const fn pkcs5_padding() -> Serves {
-    Serves {
-        wrap: Some(Wrapping {
-            payload: Payload::Any,
-            length: |_, length| key_wrap::wrapped_length(Form::Pkcs5Pad, length),
-            wrap: |work, key, out| key_wrap::wrap(secret(work)?, Form::Pkcs5Pad, iv(work), key, out),
-            unwrap: |work, wrapped, _| key_wrap::unwrap(secret(work)?, Form::Pkcs5Pad, iv(work), wrapped),
-        }),
-        ..Serves::NOTHING
-    }
+    key_wrap_of(Wrapping {
+        payload: Payload::Any,
+        length: |_, length| key_wrap::wrapped_length(Form::Pkcs5Pad, length),
+        holds: |_, wrapped| Ok(key_wrap::held_lengths(Form::Pkcs5Pad, wrapped)),
+        wrap: |work, key, out| key_wrap::wrap(secret(work)?, Form::Pkcs5Pad, iv(work), key, out),
+        unwrap: |work, wrapped, _| key_wrap::unwrap(secret(work)?, Form::Pkcs5Pad, iv(work), wrapped),
+    })
 }
 
 /// AES key wrap with the padding of RFC 5649.
 pub(super) const fn zero_padding() -> Serves {
-    Serves {
-        wrap: Some(Wrapping {
-            payload: Payload::Any,
-            length: |_, length| key_wrap::wrapped_length(Form::ZeroPad, length),
-            wrap: |work, key, out| key_wrap::wrap(secret(work)?, Form::ZeroPad, None, key, out),
-            unwrap: |work, wrapped, _| key_wrap::unwrap(secret(work)?, Form::ZeroPad, None, wrapped),
-        }),
-        ..Serves::NOTHING
+    key_wrap_of(Wrapping {
+        payload: Payload::Any,
+        length: |_, length| key_wrap::wrapped_length(Form::ZeroPad, length),
+        holds: |_, wrapped| Ok(key_wrap::held_lengths(Form::ZeroPad, wrapped)),
+        wrap: |work, key, out| key_wrap::wrap(secret(work)?, Form::ZeroPad, None, key, out),
+        unwrap: |work, wrapped, _| key_wrap::unwrap(secret(work)?, Form::ZeroPad, None, wrapped),
+    })
+}
+
+const fn key_wrap_of(wrapping: Wrapping) -> Serves {
+    Serves { wrap: Some(wrapping), ..Serves::NOTHING }
+}
+
+/// The most zeros that a key is filled up with.
+const MOST_FILLING: usize = 7;
+
+/// The key that was filled up: a secret one has the greatest of these lengths that leaves at most seven bytes, a private one is as
+/// long as its encoding says. What is left must be zeros. The standard says "truncates", but a key that could be cut would be
+/// had again a byte shorter, and that byte found by trying (Clulow 2003).
+fn without_filling(filled: Secret, lengths: Lengths) -> Result<Secret> {
+    let bytes = filled.expose();
+    let possible = bytes.len().saturating_sub(MOST_FILLING)..=bytes.len();
+    let length = match lengths {
+        Lengths::None => encoded_length(bytes),
+        lengths => possible.clone().rev().find(|length| lengths.allow(*length)),
+    };
+    let length = length.filter(|length| possible.contains(length));
+    let (key, filling) = length.and_then(|length| bytes.split_at_checked(length)).ok_or(INVALID)?;
+    if filling.iter().fold(0, |all, byte| all | byte) != 0 {
+        return Err(INVALID);
+    }
+    Ok(if filling.is_empty() { filled } else { Secret::copy(key) })
+}
+
+/// How long the SEQUENCE is with which the bytes begin, its header included (X.690 section 8.1.3).
+fn encoded_length(bytes: &[u8]) -> Option<usize> {
+    const SEQUENCE: u8 = 0x30;
+    let (&SEQUENCE, rest) = bytes.split_first()? else { return None };
+    match rest {
+        [short @ 0..=0x7f, ..] => Some(2 + usize::from(*short)),
+        [0x81, length, ..] => Some(3 + usize::from(*length)),
+        [0x82, high, low, ..] => Some(4 + usize::from(u16::from_be_bytes([*high, *low]))),
+        _ => None,
     }
 }
 
@@ -91,6 +139,10 @@ fn iv<'a>(work: &Work<'a>) -> Option<&'a [u8; 8]> {
 pub(super) const BY_CIPHER: Wrapping = Wrapping {
     payload: Payload::Any,
     length: |work, length| (encryption(work)?.most)(work, length),
+    holds: |work, wrapped| {
+        let length = (work.row.serves.decrypt.as_ref().ok_or(NO_CIPHER)?.most)(work, wrapped)?;
+        Ok(length..=length)
+    },
     wrap: |work, key, out| {
         let length = (encryption(work)?.once)(work, Exchange::Apart { input: key, output: out });
         length.map_err(|error| recoded(error, ck::CKR_DATA_LEN_RANGE, ck::CKR_KEY_SIZE_RANGE))
@@ -111,8 +163,15 @@ pub(super) const RSA_OAEP: Wrapping = Wrapping {
         Parameter::Oaep(oaep) => held(work, length, 2 * oaep.hash.length() + 2),
         _ => Err(Error::new(ck::CKR_MECHANISM_PARAM_INVALID, "no OAEP parameter")),
     },
+    holds: anything,
     ..BY_CIPHER
 };
+
+/// Every ciphertext of RSA is as long as the modulus, whatever it holds.
+#[allow(clippy::unnecessary_wraps, reason = "the signature of the row")]
+const fn anything(_: &Work<'_>, _: usize) -> Result<RangeInclusive<usize>> {
+    Ok(0..=usize::MAX)
+}
 
 fn held(work: &Work<'_>, length: usize, padding: usize) -> Result<usize> {
     let modulus = work.key.rsa_public()?.modulus_bytes();
@@ -127,6 +186,7 @@ fn held(work: &Work<'_>, length: usize, padding: usize) -> Result<usize> {
 pub(super) const RSA_PKCS: Wrapping = Wrapping {
     payload: Payload::SecretKeys,
     length: |work, length| held(work, length, rsa::PKCS1_OVERHEAD),
+    holds: anything,
     unwrap: |work, wrapped, lengths| {
         let mut key = Zeroizing::new([0; LONGEST_MODULUS]);
         let length = work
@@ -166,6 +226,10 @@ pub(super) const fn rsa_aes() -> Serves {
             length: |work, length| {
                 let inner = key_wrap::wrapped_length(Form::ZeroPad, length)?;
                 Ok(work.key.rsa_public()?.modulus_bytes() + inner)
+            },
+            holds: |work, wrapped| {
+                let inner = wrapped.checked_sub(work.key.rsa_private()?.modulus_bytes()).ok_or(LENGTH)?;
+                Ok(key_wrap::held_lengths(Form::ZeroPad, inner))
             },
             wrap: wrap_rsa_aes,
             unwrap: |work, wrapped, _| unwrap_rsa_aes(work, wrapped),

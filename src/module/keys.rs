@@ -47,7 +47,7 @@ impl Module {
         let material = (generator.make)(&mut draft)?;
         // The form knows the lengths of a key type; what secure mode leaves of them, the row does.
         if let (Unit::Bits, Some(length)) = (row.keys.unit, draft.number(ck::CKA_VALUE_LEN)) {
-            self.check_size(row, length.saturating_mul(8), ck::CKR_KEY_SIZE_RANGE)?;
+            self.check_size(row, length.saturating_mul(8))?;
         }
         create::set_history(&mut draft, true, true);
         let new = self.complete(kind, Making::Generate, draft, material, Some(row))?;
@@ -83,7 +83,7 @@ impl Module {
         };
         safeguards::keep_apart(&mut [(public_template, &mut public), (private_template, &mut private)], regime)?;
         if let Some(bits) = public.number(ck::CKA_MODULUS_BITS) {
-            self.check_size(row, bits, ck::CKR_KEY_SIZE_RANGE)?;
+            self.check_size(row, bits)?;
         }
         if let Some(exponent) = public.get(ck::CKA_PUBLIC_EXPONENT) {
             self.check_exponent(exponent)?;

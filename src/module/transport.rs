@@ -180,6 +180,14 @@ impl Module {
             Some(_) => Lengths::Only(kind.form.lengths.wanted(&draft)?),
             None => kind.form.lengths,
         };
+        let held = (wrapping.holds)(&tool.work(), wrapped.len())?;
+        // What its length alone excludes is said before anything is opened (PKCS#11 3.2 section 5.1, CKR_WRAPPED_KEY_LEN_RANGE).
+        if kind.class == ck::CKO_SECRET_KEY && !lengths.each().any(|length| held.contains(&length)) {
+            return Err(Error::new(
+                ck::CKR_WRAPPED_KEY_LEN_RANGE,
+                "no key of this type is as long as this wrapped one",
+            ));
+        }
         if wrapped.len() > LONGEST_WRAPPED {
             return Err(Error::new(ck::CKR_WRAPPED_KEY_LEN_RANGE, "no key is as long as this wrapped one"));
         }

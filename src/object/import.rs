@@ -94,20 +94,22 @@ pub(super) fn rsa_public(template: &Template, draft: &mut Draft) -> Result<KeyMa
 
 pub(super) fn rsa_private(template: &Template, draft: &mut Draft) -> Result<KeyMaterial> {
     let (modulus, exponent) = modulus_and_exponent(template, draft)?;
-    let primes = match (template.get(ck::CKA_PRIME_1), template.get(ck::CKA_PRIME_2)) {
+    // Exporters write nothing, or zero, for a number that they do not have, in PKCS#8 too.
+    let optional = |id| template.get(id).filter(|number| !trim(number).is_empty());
+    let primes = match (optional(ck::CKA_PRIME_1), optional(ck::CKA_PRIME_2)) {
         (Some(first), Some(second)) => Some((first, second)),
         // One alone says nothing new: both are computed, and it must be one of them.
         _ => None,
     };
     let crt = rsa_material::Crt {
-        exponent_1: template.get(ck::CKA_EXPONENT_1),
-        exponent_2: template.get(ck::CKA_EXPONENT_2),
-        coefficient: template.get(ck::CKA_COEFFICIENT),
+        exponent_1: optional(ck::CKA_EXPONENT_1),
+        exponent_2: optional(ck::CKA_EXPONENT_2),
+        coefficient: optional(ck::CKA_COEFFICIENT),
     };
     let components =
         rsa_material::complete(modulus, exponent, given(template, ck::CKA_PRIVATE_EXPONENT)?, primes, crt)?;
     let known = |prime: &[u8]| components.prime_1.ct_eq(trim(prime)) || components.prime_2.ct_eq(trim(prime));
-    if ![ck::CKA_PRIME_1, ck::CKA_PRIME_2].iter().filter_map(|id| template.get(*id)).all(known) {
+    if ![ck::CKA_PRIME_1, ck::CKA_PRIME_2].into_iter().filter_map(optional).all(known) {
         return Err(Error::new(ck::CKR_ATTRIBUTE_VALUE_INVALID, "a prime that is none of the key's"));
     }
     Ok(KeyMaterial::RsaPrivate(RsaPrivateKey::new(components)))
@@ -155,21 +157,30 @@ fn is_edwards(template: &Template) -> bool {
     template.get(ck::CKA_EC_PARAMS).is_some_and(ed25519::is_parameters)
 }
 
-const NO_CURVE: Error = Error::new(ck::CKR_CURVE_NOT_SUPPORTED, "CKA_EC_PARAMS names no curve that is served");
+/// Sets CKA_EC_POINT of a key on edwards25519: under CKK_EC_EDWARDS the bytes of RFC 8032 as they are (PKCS#11 3.2 section
+/// 6.3.5), under CKK_EC an OCTET STRING as for every other key of that type.
+pub fn set_edwards_point(draft: &mut Draft, point: &[u8; ed25519::KEY_LENGTH]) {
+    if draft.number(ck::CKA_KEY_TYPE) == Some(ck::CKK_EC_EDWARDS) {
+        draft.set(ck::CKA_EC_POINT, point.as_slice());
+    } else {
+        draft.set(ck::CKA_EC_POINT, ec_material::encode_point(point));
+    }
+}
+
+fn check_edwards(template: &Template) -> Result<()> {
+    let parameters = given(template, ck::CKA_EC_PARAMS)?;
+    if ed25519::is_parameters(parameters) { Ok(()) } else { Err(ec::no_curve(parameters)) }
+}
 
 pub(super) fn edwards_public(template: &Template, draft: &mut Draft) -> Result<KeyMaterial> {
-    if !is_edwards(template) {
-        return Err(NO_CURVE);
-    }
+    check_edwards(template)?;
     let key = ed25519::PublicKey::from_bytes(&ed25519::decode_point(given(template, ck::CKA_EC_POINT)?)?)?;
-    draft.set(ck::CKA_EC_POINT, ed25519::encode_point(key.bytes()));
+    set_edwards_point(draft, key.bytes());
     Ok(KeyMaterial::EdwardsPublic(key))
 }
 
 pub(super) fn edwards_private(template: &Template, _: &mut Draft) -> Result<KeyMaterial> {
-    if !is_edwards(template) {
-        return Err(NO_CURVE);
-    }
+    check_edwards(template)?;
     Ok(KeyMaterial::EdwardsPrivate(ed25519::PrivateKey::from_seed(given(template, ck::CKA_VALUE)?)?))
 }
 
@@ -224,7 +235,8 @@ pub(super) fn ml_dsa_private(template: &Template, draft: &mut Draft) -> Result<K
 }
 
 fn curve(template: &Template, draft: &mut Draft) -> Result<ec::Curve> {
-    let curve = ec::Curve::from_parameters(given(template, ck::CKA_EC_PARAMS)?).ok_or(NO_CURVE)?;
+    let parameters = given(template, ck::CKA_EC_PARAMS)?;
+    let curve = ec::Curve::from_parameters(parameters).ok_or_else(|| ec::no_curve(parameters))?;
     draft.set(ck::CKA_EC_PARAMS, curve.parameters());
     Ok(curve)
 }

@@ -13,7 +13,7 @@ use p256::elliptic_curve::pkcs8::{
 
 use super::{KEY_LENGTH, PrivateKey};
 use crate::ck;
-use crate::crypto::ec_material::{self, encode_secret};
+use crate::crypto::ec_material::encode_secret;
 use crate::crypto::ffi::Checked;
 use crate::crypto::ffi::bignum::{BigNum, Context};
 use crate::error::{Error, Result};
@@ -91,9 +91,9 @@ fn has_small_order(y: &BigNum, p: &BigNum) -> Checked<bool> {
     Ok(same(&p.minus_one()?) || same(&order_8) || negative)
 }
 
-/// The point inside a value of CKA_EC_POINT: 32 bytes as they are, or in a DER OCTET STRING, or in a DER BIT STRING, for
-/// PKCS#11 says "DER-encoding" of a b-bit value and libraries differ on it. The three differ in length. The point
-/// itself is not checked.
+/// The point inside a value of CKA_EC_POINT: 32 bytes as they are (PKCS#11 3.2 section 6.3.5), or in a DER OCTET STRING, or
+/// in a DER BIT STRING, for PKCS#11 3.0 said "DER-encoding" of a b-bit value and libraries differ on it. The three differ in
+/// length. The point itself is not checked.
 ///
 /// # Errors
 /// CKR_ATTRIBUTE_VALUE_INVALID when it is none of them.
@@ -106,12 +106,6 @@ pub fn decode_point(bytes: &[u8]) -> Result<[u8; KEY_LENGTH]> {
         .or_else(octets)
         .or_else(bits)
         .ok_or(Error::new(ck::CKR_ATTRIBUTE_VALUE_INVALID, "CKA_EC_POINT is no encoded Ed25519 point"))
-}
-
-/// A value of CKA_EC_POINT: the point as a DER OCTET STRING, as for the other curves.
-#[must_use]
-pub fn encode_point(point: &[u8; KEY_LENGTH]) -> Vec<u8> {
-    ec_material::encode_point(point)
 }
 
 fn cannot_encode(_: der::Error) -> Error {

@@ -42,14 +42,17 @@ impl PrivateKey {
     /// demands below 2048 bits alone (FIPS 186-4 B.3.1).
     ///
     /// # Errors
-    /// CKR_KEY_SIZE_RANGE unless `bits` is a multiple of 128 in 512..=16384, with `fips` at least 2048;
-    /// CKR_ATTRIBUTE_VALUE_INVALID unless the exponent is odd, at least 3 and at most 32 bits long (AWS-LC's limit),
+    /// CKR_ATTRIBUTE_VALUE_INVALID unless `bits` is a multiple of 128 in 512..=16384, with `fips` at least 2048, and unless the
+    /// exponent is odd, at least 3 and at most 32 bits long (AWS-LC's limit),
     /// with `fips` more than 16; CKR_GENERAL_ERROR when AWS-LC fails.
     pub fn generate(bits: u32, public_exponent: &[u8], fips: bool) -> Result<Components> {
         let exponent = significant(public_exponent);
         let smallest = if fips { FIPS_MIN_BITS } else { MIN_BITS };
         if !(smallest..=MAX_BITS).contains(&bits) || !bits.is_multiple_of(GENERATION_STEP) {
-            return Err(Error::new(ck::CKR_KEY_SIZE_RANGE, "no RSA key is generated in this size"));
+            return Err(Error::new(
+                ck::CKR_ATTRIBUTE_VALUE_INVALID,
+                "RSA keys are generated in sizes that are multiples of 128 bits, in FIPS mode from 2048",
+            ));
         }
         let exponent_bits = if fips { 17 } else { 2 }..=GENERATION_EXPONENT_BITS;
         if !exponent_bits.contains(&bit_length(exponent)) || !is_odd(exponent) {

@@ -73,10 +73,10 @@ impl Kind {
     }
 
     /// Whether such keys exist in a setting. Ed25519 does not in FIPS mode (User Guide, pkcs11-key-types); the
-    /// standard's own types are none of AWS's.
+    /// standard's own types are none of AWS's, and AWS's own type for Ed25519 is none of the standard's (3.2, 6.3.9).
     pub(super) fn exists(self, setting: Setting) -> bool {
         match self {
-            Self::Ed25519 => !setting.fips,
+            Self::Ed25519 => !setting.is_standard() && !setting.fips,
             Self::Edwards => setting.is_standard() && !setting.fips,
             Self::MlDsa => setting.is_standard(),
             _ => true,

@@ -11,7 +11,7 @@ use super::table::{Line, Parts, Setting};
 use crate::support::*;
 
 pub(super) fn largest(report: &mut Report, caller: &Caller<'_>, line: &Line, setting: Setting) {
-    let Some(kind) = line.keys.first().map(|key| key.value).filter(|kind| kind.exists(setting)) else { return };
+    let Some(kind) = line.keys.iter().map(|key| key.value).find(|kind| kind.exists(setting)) else { return };
     let Some(number) = line.has_limit_at_aws() else {
         return without_limit(report, caller, line, kind, setting);
     };

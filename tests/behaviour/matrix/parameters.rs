@@ -196,6 +196,7 @@ fn right(form: Form, hash: Option<CK_MECHANISM_TYPE>, setting: Setting) -> Vec<P
             context("Ed25519ph", form, 1, &[]),
             context("Ed25519ph with a context", form, 1, b"context"),
             context("Ed25519ctx", form, 0, &[1; 255]),
+            context("Ed25519 with a parameter that says nothing", form, 0, &[]),
         ],
         Form::Context => vec![
             Parameter::none(),

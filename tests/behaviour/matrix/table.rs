@@ -89,6 +89,11 @@ impl Line {
         if setting.secure {
             sizes.value.0 = secure::least(self, sizes.value.0);
         }
+        let makes_rsa = self.uses(setting).value.contains(&Function::GeneratePair)
+            && self.keys.iter().any(|key| key.value == Kind::Rsa);
+        if setting.fips && makes_rsa {
+            sizes.value.0 = sizes.value.0.max(2048);
+        }
         sizes
     }
 

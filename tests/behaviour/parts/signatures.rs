@@ -71,6 +71,12 @@ fn newer_signers(session: Session) -> Vec<Signer> {
         let subject = Subject { number: CKM_EDDSA, parameter: prehashed(context) };
         all.push(signer(subject, edwards, 64, true));
     }
+    // "a mechanism for single-part and multipart signatures" (PKCS#11 3.2, section 6.3.16): Ed25519 and Ed25519ctx too.
+    all.push(signer(Subject::plain(CKM_EDDSA), edwards, 64, true));
+    let mut memory = Memory::default();
+    let words = [0, 7, memory.place(b"context")];
+    let parameter = Parameter::words("Ed25519ctx", &words).keeping(memory);
+    all.push(signer(Subject { number: CKM_EDDSA, parameter }, edwards, 64, true));
     for (set, length) in [(CKP_ML_DSA_44, 2420), (CKP_ML_DSA_65, 3309), (CKP_ML_DSA_87, 4627)] {
         let public = Template::new().number(CKA_PARAMETER_SET, set).on(&[CKA_VERIFY]);
         let pair = session.generate_pair(CKM_ML_DSA_KEY_PAIR_GEN, &public, &ec_private()).unwrap();

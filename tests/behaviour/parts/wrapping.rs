@@ -56,7 +56,7 @@ fn wrappers(session: Session, standard: bool) -> Vec<Wrapper> {
         by_aes(ZERO_PAD, Parameter::none(), 40, true),
     ];
     if standard {
-        all.push(by_aes(CKM_AES_KEY_WRAP, Parameter::none(), 40, false));
+        all.push(by_aes(CKM_AES_KEY_WRAP, Parameter::none(), 40, true));
         all.push(by_aes(CKM_AES_KEY_WRAP_KWP, Parameter::none(), 40, true));
         all.push(by_aes(CKM_AES_KEY_WRAP_PKCS7, Parameter::none(), 48, true));
     }

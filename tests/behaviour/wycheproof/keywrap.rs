@@ -84,6 +84,9 @@ fn vector(
         return outcome.and(same(wrap_value(), &wrapped, &[]));
     }
     if test.ct.is_empty() && !test.pt.is_empty() {
+        if mechanism == CKM_AES_KEY_WRAP && test.pt.len() > 8 {
+            return Outcome::Skipped("a length that CKM_AES_KEY_WRAP fills up with zeros, and RFC 3394 does not have");
+        }
         // "Invalid" is the length of the key: it is wrapping that must be refused.
         return outcome.and(same(wrap_value(), &[], WRAP_REFUSALS));
     }

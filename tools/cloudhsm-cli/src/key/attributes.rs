@@ -96,6 +96,7 @@ pub(super) const KEY_TYPES: &[(&str, CK_KEY_TYPE)] = &[
     ("aes", ck::CKK_AES),
     ("rsa", ck::CKK_RSA),
     ("ec", ck::CKK_EC),
+    ("ec-edwards", ck::CKK_EC_EDWARDS),
     ("generic-secret", ck::CKK_GENERIC_SECRET),
     ("des3", ck::CKK_DES3),
     ("ml-dsa", vendor::CKK_CLOUDHSM_ML_DSA),
