@@ -191,7 +191,7 @@ fn what_cannot_be_right_is_an_error() {
     let good = fs::read(home.path().join("hsm1/hsm.db")).unwrap();
     for sql in [
         "UPDATE objects SET sealed = 'text'",
-        "UPDATE objects SET sealed = zeroblob(1048577)",
+        "UPDATE objects SET sealed = zeroblob(4194305)",
         "UPDATE objects SET version = -1",
         "UPDATE objects SET version = 'one'",
         "UPDATE objects SET tier = 256",
