@@ -165,7 +165,7 @@ impl Module {
     /// the service `registration`, `signature` is the new key's.
     ///
     /// # Errors
-    /// CKR_ARGUMENTS_BAD for a key that is none; CKR_FUNCTION_FAILED with AWS's texts for a token that is not a live one of this
+    /// CKR_ARGUMENTS_BAD for a key that is none or another user's; CKR_FUNCTION_FAILED with AWS's texts for a token that is not a live one of this
     /// user and for a wrong signature.
     pub fn register_for_quorum(
         &self,
@@ -184,6 +184,7 @@ impl Module {
             }
             let (version, mut user) = hsm.read_user_in(view, login.user)?.ok_or(NO_SUCH_USER)?;
             user.quorum_key = Some(key.clone());
+            hsm.check_quorum_key(view, login.user, &user)?;
             Ok(Plan {
                 changes: vec![token, hsm.put_user(login.user, version, &user, None)],
                 events: vec![Event::by(login, Opcode::ChangeUser)],

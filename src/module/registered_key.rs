@@ -50,6 +50,12 @@ impl RegisteredKey {
         Hash::Sha256.value(&self.0).as_slice().first_chunk().copied().unwrap_or_default()
     }
 
+    /// Whether whoever holds the private key of the one holds that of the other: the modulus is the same, whatever the exponent.
+    pub(super) fn is_of_one_holder_with(&self, other: &Self) -> bool {
+        let modulus = |key: &Self| rsa_material::decode_spki(&key.0).ok().map(|(modulus, _)| modulus);
+        self == other || modulus(self).is_some_and(|own| modulus(other) == Some(own))
+    }
+
     /// Whether the signature of a digest is this key's.
     pub(super) fn verifies(&self, digest: &[u8; 32], signature: &[u8]) -> bool {
         let mut info = Hash::Sha256.digest_info_prefix().to_vec();

@@ -218,7 +218,27 @@ impl Hsm {
         user.salt = fresh.salt;
         user.derivation = fresh.derivation;
         user.wrapped.clone_from(&fresh.wrapped);
+        let before = user.quorum_key.clone();
         change(&mut user);
+        if user.quorum_key != before {
+            self.check_quorum_key(view, id, &user)?;
+        }
         Ok(Plan { changes: vec![self.put_user(id, version, &user, None)], events: vec![event], ..Plan::default() })
     }
+
+    /// Refuses the key with which another user of the same role approves: who holds it would approve twice.
+    pub(super) fn check_quorum_key(&self, view: &dyn View, id: UserId, user: &User) -> Result<()> {
+        let Some(key) = &user.quorum_key else { return Ok(()) };
+        let is_taken = self.users_in(view)?.iter().any(|(other, record)| {
+            *other != id
+                && record.role == user.role
+                && record.quorum_key.as_ref().is_some_and(|present| present.is_of_one_holder_with(key))
+        });
+        if is_taken { Err(KEY_OF_ANOTHER) } else { Ok(()) }
+    }
 }
+
+const KEY_OF_ANOTHER: Error = Error::new(
+    ck::CKR_ARGUMENTS_BAD,
+    "The public key is registered by another user already; each approves with a key pair of its own",
+);

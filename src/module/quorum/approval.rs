@@ -2,6 +2,7 @@
 
 use super::super::audit::{Event, Opcode};
 use super::super::commit::{Plan, Planned};
+use super::super::registered_key::RegisteredKey;
 use super::super::user::Role;
 use super::super::{Hsm, Login, Module};
 use super::Service;
@@ -133,16 +134,22 @@ pub(super) fn redeem(
         return Err(FOR_ANOTHER);
     }
     let associated = key.map(|key| hsm.associated_in(view, key)).transpose()?;
-    let mut count = 0;
+    let mut keys: Vec<RegisteredKey> = Vec::new();
     for approver in &token.approvals {
         // What was true when the approval came in may have changed since.
-        let holds = hsm.read_user_in(view, approver.user)?.is_some_and(|(_, user)| {
-            user.role == service.approvers() && user.quorum_key.is_some_and(|key| key.fingerprint() == approver.key)
+        let holds = hsm.read_user_in(view, approver.user)?.and_then(|(_, user)| {
+            user.quorum_key.filter(|key| user.role == service.approvers() && key.fingerprint() == approver.key)
         });
         let counts = associated.as_ref().is_none_or(|users: &Vec<UserId>| users.contains(&approver.user));
-        count += u8::from(holds && counts);
+        // Two users may have one key since before that was refused: its holder approves once.
+        if let Some(key) = holds.filter(|_| counts)
+            && !keys.iter().any(|known| known.is_of_one_holder_with(&key))
+        {
+            keys.push(key);
+        }
     }
-    if count >= needed {
+    let count = keys.len();
+    if count >= usize::from(needed) {
         return Ok(vec![token.delete()]);
     }
     Err(Error::with(
