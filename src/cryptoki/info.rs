@@ -4,7 +4,7 @@ use super::Library;
 use crate::ck::{self, CK_FLAGS, CK_MECHANISM_TYPE, CK_SESSION_HANDLE, CK_SLOT_ID, CK_STATE, CK_ULONG};
 use crate::error::{Error, Result};
 use crate::mechanism;
-use crate::module::Role;
+use crate::module::{Role, UserInformation};
 
 /// What `CK_TOKEN_INFO` tells; `abi` pads the texts.
 pub struct TokenInformation {
@@ -70,9 +70,12 @@ impl Library {
         if active {
             flags |= ck::CKF_TOKEN_INITIALIZED;
         }
-        // The flags about wrong PINs are never set: they could speak of one user only, and there are many.
-        if active && token.module.list_users()?.iter().any(|user| user.role == Role::CryptoUser) {
+        let users = if active { token.module.list_users()? } else { Vec::new() };
+        if users.iter().any(|user| user.role == Role::CryptoUser) {
             flags |= ck::CKF_USER_PIN_INITIALIZED;
+        }
+        if dialect.plain_pins {
+            flags |= users.iter().filter(|user| user.unnamed).map(wrong_pins).fold(0, |all, of_one| all | of_one);
         }
         let sessions = token.session_count();
         let (shortest, longest) = dialect.pin_lengths;
@@ -123,5 +126,20 @@ impl Library {
             state: session.value.state(),
             flags: session.value.flags(),
         })
+    }
+}
+
+/// What the flags say of wrong PINs: those of the user whom a PIN without a name means, since they can speak of one only (PKCS#11 3.2
+/// section 3.2, CK_TOKEN_INFO). No PIN is a default one or expires, so those that ask for a change are never set.
+fn wrong_pins(user: &UserInformation) -> CK_FLAGS {
+    let (some, all_but_one, all) = match user.role {
+        Role::CryptoUser => (ck::CKF_USER_PIN_COUNT_LOW, ck::CKF_USER_PIN_FINAL_TRY, ck::CKF_USER_PIN_LOCKED),
+        Role::CryptoOfficer => (ck::CKF_SO_PIN_COUNT_LOW, ck::CKF_SO_PIN_FINAL_TRY, ck::CKF_SO_PIN_LOCKED),
+    };
+    match user.attempts_left {
+        0 => some | all,
+        1 => some | all_but_one,
+        _ if user.failed > 0 => some,
+        _ => 0,
     }
 }

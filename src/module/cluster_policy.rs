@@ -206,7 +206,7 @@ impl Module {
     /// What the policy and the quorum of the service `cluster` refuse; CKR_ARGUMENTS_BAD where there is no anchor.
     pub fn enforce_mtls<'a>(&self, actor: impl Into<Actor<'a>>, enforced: bool) -> Result<()> {
         let actor = actor.into();
-        if actor.login.role == Role::CryptoOfficer && actor.login.name != super::login::OFFICER {
+        if actor.login.role == Role::CryptoOfficer && actor.login.name != super::user::unnamed(Role::CryptoOfficer) {
             return Err(Error::new(
                 ck::CKR_USER_NOT_LOGGED_IN,
                 "An Admin must be logged in to set policy on an HSM: the one named admin",

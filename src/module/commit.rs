@@ -13,7 +13,7 @@ use crate::codec::{Reader, Writer};
 use crate::error::{Error, Result};
 use crate::platform::process;
 use crate::secret::Secret;
-use crate::store::{Batch, Change, Durability, Kind, Record, Selection, Tag, View};
+use crate::store::{Batch, Change, Durability, Kind, Record, Selection, Tag, Turn, View};
 
 /// The ids of the meta records.
 pub(super) mod meta {
@@ -321,24 +321,8 @@ impl Hsm {
                 // What was begun under a login may end after it: seconds pass while an RSA key is made.
                 self.check_login_in(view, login)?;
             }
-            let mut head = Head::read(view, &self.public)?;
-            let was = head.state;
-            let plan = plan(view, &head)?;
-            step = None;
-            only_adds = plan.changes.iter().all(|change| matches!(change, Planned::Put { expected: 0, .. }));
-            if plan.changes.is_empty() && plan.events.is_empty() {
-                // The generation is that of somebody else's commit.
-                only_adds = false;
-                return Ok(Batch { changes: Vec::new() });
-            }
-            let batch = batch(Some(view), &mut head, &self.public, data, plan)?;
-            step = head.state.map(|state| Step {
-                commit: head.version + 1,
-                records: head.audit_sequence,
-                log: head.audit_mac,
-                was: was.unwrap_or(state),
-                state,
-            });
+            let (batch, next, adds) = self.prepare(view, data, plan)?;
+            (step, only_adds) = (next, adds);
             Ok(batch)
         })?;
         if let Some(step) = step {
@@ -350,6 +334,52 @@ impl Hsm {
             self.note_own_commit(before, generation);
         }
         Ok(())
+    }
+
+    /// Commits what `plan` plans as one of several commits of a turn. For what nobody caches: users' counts, and events.
+    pub(super) fn commit_in(
+        &self,
+        turn: &dyn Turn,
+        durability: Durability,
+        plan: &mut dyn FnMut(&dyn View, &Head) -> Result<Plan>,
+    ) -> Result<()> {
+        let anchor = if durability == Durability::Synced { self.open_anchor()? } else { None };
+        let mut step = None;
+        turn.write(durability, &mut |view| {
+            let (batch, next, _) = self.prepare(view, None, plan)?;
+            step = next;
+            Ok(batch)
+        })?;
+        if let Some(step) = step {
+            self.anchor(anchor, step);
+        }
+        Ok(())
+    }
+
+    /// The batch of a plan on the newest state, what is to be anchored once it is committed, and whether it only adds.
+    fn prepare(
+        &self,
+        view: &dyn View,
+        data: Option<&DataKeys>,
+        plan: &mut dyn FnMut(&dyn View, &Head) -> Result<Plan>,
+    ) -> Result<(Batch, Option<Step>, bool)> {
+        let mut head = Head::read(view, &self.public)?;
+        let was = head.state;
+        let plan = plan(view, &head)?;
+        let only_adds = plan.changes.iter().all(|change| matches!(change, Planned::Put { expected: 0, .. }));
+        if plan.changes.is_empty() && plan.events.is_empty() {
+            // The generation is that of somebody else's commit.
+            return Ok((Batch { changes: Vec::new() }, None, false));
+        }
+        let batch = batch(Some(view), &mut head, &self.public, data, plan)?;
+        let step = head.state.map(|state| Step {
+            commit: head.version + 1,
+            records: head.audit_sequence,
+            log: head.audit_mac,
+            was: was.unwrap_or(state),
+            state,
+        });
+        Ok((batch, step, only_adds))
     }
 }
 

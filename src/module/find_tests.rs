@@ -14,7 +14,7 @@ use crate::error::Result;
 use crate::mechanism;
 use crate::object::{Object, Template};
 use crate::secret::Secret;
-use crate::store::{Batch, Durability, Kind, Outline, Record, Selection, Source, Store, Tag, View};
+use crate::store::{Batch, Durability, Kind, Outline, Record, Selection, Source, Store, Tag, Turn, View};
 
 /// How often objects were read with their content, and how often without.
 #[derive(Default)]
@@ -73,6 +73,10 @@ impl Store for Watching {
     fn write(&self, durability: Durability, build: &mut dyn FnMut(&dyn View) -> Result<Batch>) -> Result<u64> {
         self.store.write(durability, build)
     }
+    fn in_turn(&self, work: &mut dyn FnMut(&dyn Turn) -> Result<()>) -> Result<()> {
+        self.store.in_turn(work)
+    }
+
     fn look(&self, read: &mut dyn FnMut(&dyn View) -> Result<()>) -> Result<()> {
         read(self)
     }

@@ -8,12 +8,11 @@ use super::audit::{Auditing, Event, Opcode, UserType};
 use super::commit::{Head, Plan, Planned, batch, meta};
 use super::hierarchy::{DataKeys, PublicKeys, StoreId, Tier, derive, new_key, new_root, root_of};
 use super::ids::fresh_id;
-use super::login::OFFICER;
 use super::policy::{self, Command};
 use super::quorum::Service;
 use super::relogin::Relogins;
 use super::searches::Searches;
-use super::user::{Derivation, Role, User};
+use super::user::{Derivation, Role, User, unnamed};
 use super::{Hsm, Module, anchor};
 use crate::ck;
 use crate::codec::{MALFORMED, Reader, Writer};
@@ -81,7 +80,8 @@ impl Module {
         let public = PublicKeys::new(store_id, root, &self.directory)?;
         let data = DataKeys::new(store_id, new_root()?)?;
         let derivation = Derivation::of(&self.settings, recorded.mode());
-        let officer = User::new(OFFICER.to_owned(), Role::CryptoOfficer, password, derivation, &data, 1)?;
+        let officer =
+            User::new(unnamed(Role::CryptoOfficer).to_owned(), Role::CryptoOfficer, password, derivation, &data, 1)?;
         let store = SqliteStore::create(parent, self.name, self.access(), self.options(), &mut || {
             Ok(NewHsm {
                 device_key: Secret::copy(device_key.expose()),

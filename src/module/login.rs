@@ -1,28 +1,26 @@
-//! Logging in: from a PIN to a [`Login`], with the count of wrong attempts.
+//! Logging in: from a PIN to a [`Login`].
 //!
-//! A PIN is split at its first colon. An unknown user costs the same time and gives the same answer as a wrong PIN.
-//! A wrong attempt is durable before its error is returned; a right PIN writes only if there is something to reset.
+//! A PIN is split at its first colon. An unknown user costs the same work and gives the same answer as a wrong PIN. `attempt` counts
+//! each attempt before it is judged; the way around it, for a PIN that was right before, is `relogin`.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
+use super::attempt::{Then, Verdict};
 use super::audit::{Event, Opcode, Response};
 use super::commit::Plan;
 use super::credentials::Challenge;
 use super::hierarchy::DataKeys;
 use super::registered_key::RegisteredKey;
-use super::user::{Derivation, Role, User};
+use super::user::{Derivation, Role, User, unnamed};
 use super::{Hsm, Login, Module};
 use crate::ck;
+use crate::config::LogLevel;
 use crate::error::{Error, Result};
+use crate::log;
 use crate::object::UserId;
 use crate::platform::lock::Lock;
 use crate::secret::Secret;
 use crate::store::Durability;
-
-/// The officer that activation makes.
-pub(super) const OFFICER: &str = "admin";
-/// The crypto user of plain PINs.
-pub(super) const USER: &str = "user";
 
 /// Whose PIN it is, and the password in it.
 pub struct Pin {
@@ -37,7 +35,7 @@ impl Pin {
     /// default user of `role`.
     ///
     /// # Errors
-    /// CKR_PIN_INCORRECT for a PIN that names nobody.
+    /// CKR_ARGUMENTS_BAD for a PIN without a name where one is needed, CKR_PIN_INCORRECT for what no user can have.
     pub fn split(pin: &[u8], role: Role, plain: bool) -> Result<Self> {
         // No user's PIN is that long, and a hostile length must not be copied about.
         if pin.len() > LONGEST {
@@ -50,7 +48,7 @@ impl Pin {
         {
             return Ok(Self { name: name.to_owned(), password: Secret::copy(password) });
         }
-        if plain { Ok(Self::plain(pin, role)) } else { Err(WRONG) }
+        if plain { Ok(Self::plain(pin, role)) } else { Err(NO_NAME) }
     }
 
     /// A name and a PIN that come apart (C_LoginUser).
@@ -68,18 +66,19 @@ impl Pin {
     /// The whole PIN as that of the default user of `role`.
     #[must_use]
     pub fn plain(pin: &[u8], role: Role) -> Self {
-        let name = match role {
-            Role::CryptoOfficer => OFFICER,
-            Role::CryptoUser => USER,
-        };
-        Self { name: name.to_owned(), password: Secret::copy(pin) }
+        Self { name: unnamed(role).to_owned(), password: Secret::copy(pin) }
     }
 }
 
 /// The longest PIN that is looked at, in bytes: a name, a colon and the longest plain PIN.
 const LONGEST: usize = 31 + 1 + 255;
 
-const WRONG: Error = Error::new(ck::CKR_PIN_INCORRECT, "no such user with that PIN");
+pub(super) const WRONG: Error = Error::new(ck::CKR_PIN_INCORRECT, "no such user with that PIN");
+/// As a CloudHSM answered a Boulder whose PIN was `5678` (docs/open-points.md).
+const NO_NAME: Error = Error::new(ck::CKR_ARGUMENTS_BAD, "the PIN must be user:password");
+const NOT_YET: Error = Error::new(ck::CKR_USER_PIN_NOT_INITIALIZED, "no user of this type has been made yet");
+const CHANGED: Error =
+    Error::new(ck::CKR_FUNCTION_FAILED, "the user was changed while the PIN was proved; repeat the call");
 const LOCKED: Error = Error::new(
     ck::CKR_PIN_LOCKED,
     "the user is locked after five wrong PINs; a crypto officer unlocks it with `cloudhsm-cli user change-password`",
@@ -106,7 +105,6 @@ pub struct Pending {
     login: Login,
     key: RegisteredKey,
     challenge: Challenge,
-    failed_before: bool,
 }
 
 impl Pending {
@@ -121,15 +119,16 @@ impl Pending {
     /// # Errors
     /// CKR_PIN_INCORRECT for a wrong answer, CKR_PIN_LOCKED if the user has been locked meanwhile.
     pub fn finish(self, signature: &[u8]) -> Result<Login> {
-        let (hsm, user) = (&self.login.hsm, self.login.user);
-        if !self.challenge.is_answered_by(&self.key, signature) {
-            hsm.count_attempt(user, None)?;
-            return Err(WRONG);
-        }
-        if self.failed_before {
-            hsm.count_attempt(user, Some(self.login.credential))?;
-        }
-        Ok(self.login)
+        // Nobody hears of it before it is counted.
+        let right = self.challenge.is_answered_by(&self.key, signature);
+        let proved = self.login.hsm.attempt(self.login.user, Then::Forget, &mut |user| {
+            Ok(match right {
+                _ if user.credential != self.login.credential => Verdict::Outdated,
+                true => Verdict::Right(()),
+                false => Verdict::Wrong,
+            })
+        })?;
+        proved.map(|()| self.login).ok_or(WRONG)
     }
 }
 
@@ -176,110 +175,124 @@ impl Module {
         let hsm = self.hsm()?;
         // Users and counts of a folder that was moved away are nobody's any more.
         hsm.store.check_place()?;
-        let Some((id, user)) = hsm.find_user(&pin.name, role)? else {
-            if self.dialect().plain_pins && hsm.count_role_in(&*hsm.store, role)? == 0 {
-                return Err(Error::new(ck::CKR_USER_PIN_NOT_INITIALIZED, "no user of this type has been made yet"));
-            }
-            // The same work as for a known user, and a commit as well, so that the answer's time does not tell.
-            Derivation::of(&self.settings, hsm.recorded.mode()).key(&pin.password, &[0; 16])?;
-            hsm.commit(None, Durability::Synced, &mut |_, _| {
-                let event = failed_login(&pin.name, role, Response::NoSuchUser);
-                Ok(Plan { events: vec![event], ..Plan::default() })
-            })?;
-            return Err(WRONG);
-        };
-        // The epoch is read before the last look at the user: what changes from here on is looked at again.
-        let epoch = hsm.epoch();
-        let (data, failed_before) = hsm.authenticate(id, &user, &pin.password)?;
-        let login = Login {
-            user: id,
-            role,
-            credential: user.credential,
-            name: user.name,
-            stamp: STAMPS.fetch_add(1, Ordering::Relaxed),
-            validated: AtomicU64::new(epoch),
-            ended: AtomicBool::new(false),
-            tokens: Lock::new(Vec::new()),
-            data,
-            hsm,
-        };
-        if let Some(key) = user.factor {
-            let challenge = Challenge::new()?;
-            return Ok(Authentication::SecondFactor(Pending { login, key, challenge, failed_before }));
+        let nobody_yet = || Ok(self.dialect().plain_pins && hsm.count_role_in(&*hsm.store, role)? == 0);
+        // What cannot be set as a PIN cannot be one: no attempt, whoever it is for.
+        if self.check_password(&pin.password).is_err() {
+            return Err(if nobody_yet()? { NOT_YET } else { WRONG });
         }
-        if failed_before {
-            login.hsm.count_attempt(id, Some(login.credential))?;
+        let wanted = Derivation::of(&self.settings, hsm.recorded.mode());
+        for _ in 0..TRIES {
+            let Some((id, user)) = hsm.find_user(&pin.name, role)? else {
+                if nobody_yet()? {
+                    return Err(NOT_YET);
+                }
+                let (alike, derivation) = hsm.stand_in(&pin.name, role)?.unzip();
+                derivation.unwrap_or(wanted).key(&pin.password, &[0; 16])?;
+                hsm.attempt_of_nobody(alike, &failed_login(&pin.name, role, Response::NoSuchUser))?;
+                return Err(WRONG);
+            };
+            // The epoch is read before the last look at the user: what changes from here on is looked at again.
+            let epoch = hsm.epoch();
+            let Some(data) = hsm.authenticate(id, &user, &pin.password, wanted)? else { continue };
+            let login = Login {
+                user: id,
+                role,
+                credential: user.credential,
+                name: user.name,
+                stamp: STAMPS.fetch_add(1, Ordering::Relaxed),
+                validated: AtomicU64::new(epoch),
+                ended: AtomicBool::new(false),
+                tokens: Lock::new(Vec::new()),
+                data,
+                hsm,
+            };
+            return Ok(match user.factor {
+                Some(key) => Authentication::SecondFactor(Pending { login, key, challenge: Challenge::new()? }),
+                None => Authentication::Done(login),
+            });
         }
-        Ok(Authentication::Done(login))
+        Err(CHANGED)
     }
 }
 
+/// How often a PIN is proved anew to a user who is changed meanwhile.
+const TRIES: usize = 3;
+
 impl Hsm {
-    /// Checks a password, counting wrong ones; says whether there are any to be forgotten once the user is logged in.
-    fn authenticate(&self, id: UserId, user: &User, password: &Secret) -> Result<(DataKeys, bool)> {
+    /// Checks a password, counting wrong ones; nothing if the user was changed meanwhile.
+    fn authenticate(&self, id: UserId, user: &User, password: &Secret, wanted: Derivation) -> Result<Option<DataKeys>> {
         if user.locked() {
             if self.auditing.aws {
                 self.record(vec![failed_login(&user.name, user.role, Response::LoginFailure).saying("locked")])?;
             }
             return Err(self.locked_out(user.role));
         }
-        let recalled = self.relogins.recall(id, user, password);
-        let is_new = recalled.is_none();
-        let key = recalled.map_or_else(|| user.derivation.key(password, &user.salt), Ok)?;
+        if let Some(data) = self.recall(id, user, password)? {
+            return Ok(Some(data));
+        }
+        // An unknown name looks for a user who stands in for it, so a known one does too.
+        self.stand_in(&user.name, user.role)?;
+        let key = user.derivation.key(password, &user.salt)?;
+        let then = if user.factor.is_some() { Then::Keep } else { Then::Forget };
+        let data = self.attempt(id, then, &mut |current| {
+            if current.credential != user.credential || current.salt != user.salt {
+                return Ok(Verdict::Outdated);
+            }
+            Ok(current.unlock(self.public.store, &key).map_or(Verdict::Wrong, Verdict::Right))
+        })?;
+        if let Some(data) = &data {
+            self.relogins.remember(id, user, password, &key)?;
+            self.raise_cost(id, user, password, data, wanted);
+        }
+        Ok(data)
+    }
+
+    /// What a PIN opens that was right before in this process; nothing leads to the slow way.
+    fn recall(&self, id: UserId, user: &User, password: &Secret) -> Result<Option<DataKeys>> {
+        let Some(key) = self.relogins.recall(id, user, password) else { return Ok(None) };
         let data = user.unlock(self.public.store, &key);
         // Others may have guessed meanwhile: their count holds.
         let Some((_, current)) = self.read_user(id)? else { return Err(WRONG) };
         if current.locked() {
             return Err(self.locked_out(user.role));
         }
-        match data {
-            Some(data) if current.credential == user.credential => {
-                if is_new {
-                    self.relogins.remember(id, user, password, &key)?;
-                }
-                Ok((data, current.failed > 0))
-            }
-            _ => {
-                self.count_attempt(id, None)?;
-                Err(WRONG)
-            }
+        Ok(data.filter(|_| current.credential == user.credential && current.failed == 0))
+    }
+
+    /// Gives a PIN that was right the cost that a PIN has which is set today, if that is more. It can wait for another day.
+    fn raise_cost(&self, id: UserId, user: &User, password: &Secret, data: &DataKeys, wanted: Derivation) {
+        if !wanted.is_raised_from(user.derivation) {
+            return;
+        }
+        let raised =
+            User::new(user.name.clone(), user.role, password, wanted, data, user.credential).and_then(|fresh| {
+                self.commit(None, Durability::Synced, &mut |view, _| {
+                    let Some((version, mut current)) = self.read_user_in(view, id)? else { return Ok(Plan::default()) };
+                    if current.credential != user.credential || current.salt != user.salt {
+                        return Ok(Plan::default());
+                    }
+                    current.salt = fresh.salt;
+                    current.derivation = fresh.derivation;
+                    current.wrapped.clone_from(&fresh.wrapped);
+                    Ok(Plan { changes: vec![self.put_user(id, version, &current, None)], ..Plan::default() })
+                })
+            });
+        if let Err(error) = raised {
+            log::write(LogLevel::Warn, format_args!("the cost of a PIN is not raised: {error}"));
         }
     }
 
     /// The error for a locked user, which names the cure that there is.
-    fn locked_out(&self, role: Role) -> Error {
+    pub(super) fn locked_out(&self, role: Role) -> Error {
         let helper = |user: &User| user.role == Role::CryptoOfficer && !user.locked();
         match self.users_in(&*self.store) {
             Ok(users) if role == Role::CryptoOfficer && !users.iter().any(|(_, user)| helper(user)) => ALL_LOCKED,
             _ => LOCKED,
         }
     }
-
-    /// Writes the outcome of an attempt: a right one clears the count, if the user still has that credential and others
-    /// have not locked it meanwhile; a wrong one raises it.
-    fn count_attempt(&self, id: UserId, right: Option<u64>) -> Result<()> {
-        self.commit(None, Durability::Synced, &mut |view, _| {
-            let Some((version, mut user)) = self.read_user_in(view, id)? else {
-                return Ok(Plan::default());
-            };
-            if right.is_some() && user.locked() {
-                return Err(LOCKED);
-            }
-            if right.is_some_and(|credential| credential != user.credential) {
-                return Err(WRONG);
-            }
-            user.failed = if right.is_some() { 0 } else { user.failed.saturating_add(1) };
-            let events = if right.is_some() {
-                Vec::new()
-            } else {
-                vec![failed_login(&user.name, user.role, Response::LoginFailure)]
-            };
-            Ok(Plan { changes: vec![self.put_user(id, version, &user, None)], events, ..Plan::default() })
-        })
-    }
 }
 
 /// A failed login, with the user type and the name that came with it.
-fn failed_login(name: &str, role: Role, response: Response) -> Event {
+pub(super) fn failed_login(name: &str, role: Role, response: Response) -> Event {
     Event::new(Opcode::Login).about(name, role).answering(response)
 }

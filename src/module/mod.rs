@@ -6,6 +6,7 @@
 
 mod admission;
 mod anchor;
+mod attempt;
 mod audit;
 mod backup;
 mod cluster_policy;

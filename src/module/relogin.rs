@@ -5,6 +5,9 @@
 //! Without the PIN it is of no use; with a wrong one it does not open, and the slow way decides and counts. The user's record is
 //! read at each login all the same: a lock, a new password or wrong attempts in between lead to the slow way or to a refusal.
 //!
+//! This way writes nothing, so it must not stay open while the slow way cannot count: the first attempt there that cannot be counted
+//! closes it, by forgetting every PIN. That it was open has told one wrong PIN, which is owed to the user's count.
+//!
 //! The secret lies in a page that no child of fork and no core dump has, and goes with the HSM at C_Finalize. Who can read that
 //! page could guess PINs faster than Argon2 allows; who can read it has the data key of whoever is logged in anyway.
 
@@ -33,6 +36,8 @@ struct Remembered {
     /// Drawn when there is something to seal: a program that never logs in waits for no randomness.
     secret: Option<SecretSlot>,
     sealed: VecDeque<(UserId, Vec<u8>)>,
+    /// The users each of whom is owed one wrong attempt.
+    owed: Vec<UserId>,
 }
 
 impl Relogins {
@@ -65,6 +70,32 @@ impl Relogins {
             remembered.sealed.pop_front();
         }
         Ok(())
+    }
+
+    /// Forgets every PIN, because an attempt at the PIN of `guessed` cannot be counted. If that user's was remembered, the attempt
+    /// was told to be a wrong one by not being let in.
+    pub(super) fn close(&self, guessed: Option<UserId>) {
+        let mut remembered = self.0.lock();
+        let told = guessed.filter(|id| remembered.sealed.iter().any(|(present, _)| present == id));
+        remembered.sealed.clear();
+        remembered.owed.extend(told);
+    }
+
+    /// How many wrong attempts are owed to a user's count.
+    pub(super) fn owed(&self, id: UserId) -> u32 {
+        u32::try_from(self.0.lock().owed.iter().filter(|present| **present == id).count()).unwrap_or(u32::MAX)
+    }
+
+    /// Says that so many of them have been counted.
+    pub(super) fn settle(&self, id: UserId, mut counted: u32) {
+        if counted == 0 {
+            return;
+        }
+        self.0.lock().owed.retain(|present| {
+            let settled = counted > 0 && *present == id;
+            counted -= u32::from(settled);
+            !settled
+        });
     }
 }
 

@@ -41,7 +41,7 @@ impl Module {
         let (from, to) = (source.module.hsm()?, destination.module.hsm()?);
         let name = normalize_name(name)?;
         let (id, mut user) = from.find_user(&name, role)?.ok_or(NO_SUCH_USER)?;
-        user.failed = 0;
+        (user.failed, user.begun) = (0, 0);
         from.note(source.login, Event::by(source.login, Opcode::ExtractMaskedObject).about(&name, role))?;
         to.commit(Some(destination.login), Durability::Synced, &mut |view, _| {
             let there = to.read_user_in(view, id)?;
@@ -125,7 +125,7 @@ fn check_clones(source: Side<'_>, destination: Side<'_>) -> Result<()> {
 
 /// Whether a user is the same, whatever wrong passwords were given here or there.
 fn is_same(here: &User, mut there: User) -> bool {
-    there.failed = here.failed;
+    (there.failed, there.begun) = (here.failed, here.begun);
     there.encode().ct_eq(here.encode().expose())
 }
 

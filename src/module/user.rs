@@ -75,13 +75,19 @@ pub struct UserInformation {
     pub role: Role,
     /// Whether too many wrong PINs have locked the user out.
     pub locked: bool,
+    /// Wrong attempts since the last right one.
+    pub failed: u32,
+    /// How many more wrong ones lock the user out.
+    pub attempts_left: u32,
+    /// Whether a PIN without a name is this user's, where such PINs are spoken.
+    pub unnamed: bool,
     /// Whether a login needs a second factor.
     pub second_factor: bool,
     /// Whether the user has registered a key for approving quorum tokens.
     pub quorum: bool,
 }
 
-/// How a PIN becomes a key; recorded with each user, so that a stronger setting reaches users as they change PINs.
+/// How a PIN becomes a key; recorded with each user. A stronger setting reaches a user with the next login.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Derivation {
     Argon2id { memory_kib: u32, passes: u32 },
@@ -96,6 +102,23 @@ impl Derivation {
             Self::Pbkdf2 { rounds: 600_000 }
         } else {
             Self::Argon2id { memory_kib: settings.pin_memory_kib, passes: settings.pin_passes }
+        }
+    }
+
+    /// Whether this costs whoever guesses more than `other` does, and in no way less.
+    pub(super) const fn is_raised_from(self, other: Self) -> bool {
+        match (self, other) {
+            (
+                Self::Argon2id { memory_kib, passes },
+                Self::Argon2id { memory_kib: other_memory_kib, passes: other_passes },
+            ) => {
+                memory_kib >= other_memory_kib
+                    && passes >= other_passes
+                    && (memory_kib > other_memory_kib || passes > other_passes)
+            }
+            (Self::Pbkdf2 { rounds }, Self::Pbkdf2 { rounds: other_rounds }) => rounds > other_rounds,
+            // An HSM's mode, and with it the function, is fixed when it is made.
+            _ => false,
         }
     }
 
@@ -117,6 +140,8 @@ impl Derivation {
     /// The key of a PIN. Tens of milliseconds: never under a lock.
     pub(super) fn key(self, pin: &Secret, salt: &[u8; 16]) -> Result<Key<32>> {
         self.check()?;
+        #[cfg(test)]
+        tests::WORK.with_borrow_mut(|work| work.push(self));
         match self {
             Self::Argon2id { memory_kib, passes } => {
                 Key::made(|out| kdf::argon2id(pin.expose(), salt, memory_kib, passes, out))
@@ -153,7 +178,10 @@ pub(super) struct User {
     pub(super) role: Role,
     /// Counts the PINs that this user has had: a login made with an earlier one has ended.
     pub(super) credential: u64,
+    /// Wrong attempts since the last right one.
     pub(super) failed: u32,
+    /// Attempts that were counted before they were judged and have no outcome: one that is under way, or was cut off.
+    pub(super) begun: u32,
     pub(super) salt: [u8; 16],
     pub(super) derivation: Derivation,
     pub(super) wrapped: Vec<u8>,
@@ -164,10 +192,10 @@ pub(super) struct User {
 }
 
 /// The form of a user's record.
-const FORMAT: u8 = 2;
+const FORMAT: u8 = 3;
 
 /// So many wrong PINs lock a user out (User Guide, cloudhsm_cli-login).
-pub(super) const MOST_ATTEMPTS: u32 = 5;
+const MOST_ATTEMPTS: u32 = 5;
 
 impl User {
     /// A user with a PIN; `data` is what the PIN will open.
@@ -187,6 +215,7 @@ impl User {
             role,
             credential,
             failed: 0,
+            begun: 0,
             salt,
             derivation,
             wrapped: Vec::new(),
@@ -226,6 +255,9 @@ impl User {
             name: self.name.clone(),
             role: self.role,
             locked: self.locked(),
+            failed: self.failed,
+            attempts_left: MOST_ATTEMPTS.saturating_sub(self.failed),
+            unnamed: self.name == unnamed(self.role),
             second_factor: self.factor.is_some(),
             quorum: self.quorum_key.is_some(),
         }
@@ -244,12 +276,13 @@ impl User {
         for key in [&self.factor, &self.quorum_key] {
             writer.part(key.as_ref().map_or(&[], RegisteredKey::encoded));
         }
+        writer.number(self.begun);
         writer.finish_secret()
     }
 
     pub(super) fn decode(bytes: &[u8]) -> Result<Self> {
         let mut reader = Reader::new(bytes);
-        // Format 1 ends with the wrapped key.
+        // Format 1 ends with the wrapped key, format 2 before the attempts without an outcome.
         let format = reader.byte()?;
         if !(1..=FORMAT).contains(&format) {
             return Err(MALFORMED);
@@ -266,8 +299,9 @@ impl User {
             Ok((!encoded.is_empty()).then(|| RegisteredKey::from_record(encoded.to_vec())))
         };
         let (factor, quorum_key) = (key()?, key()?);
+        let begun = if format < 3 { 0 } else { reader.number()? };
         reader.end()?;
-        Ok(Self { name, role, credential, failed, salt, derivation, wrapped, factor, quorum_key })
+        Ok(Self { name, role, credential, failed, begun, salt, derivation, wrapped, factor, quorum_key })
     }
 }
 
@@ -276,6 +310,14 @@ pub(super) fn binding(name: &str, role: Role) -> Vec<u8> {
     let mut writer = Writer::new(64);
     writer.raw(b"user").byte(role.code()).part(name.as_bytes());
     writer.finish()
+}
+
+/// Whose a PIN without a name is: the officer that activation makes, or the crypto user of plain PINs.
+pub(super) const fn unnamed(role: Role) -> &'static str {
+    match role {
+        Role::CryptoOfficer => "admin",
+        Role::CryptoUser => "user",
+    }
 }
 
 /// A user's name as it is kept: lower case, at most 31 letters, digits and underscores.
@@ -290,4 +332,57 @@ pub(super) fn normalize_name(name: &str) -> Result<String> {
         ));
     }
     Ok(name.to_ascii_lowercase())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+pub(super) mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+
+    thread_local! {
+        /// The derivations that this thread has made.
+        pub(in crate::module) static WORK: RefCell<Vec<Derivation>> = const { RefCell::new(Vec::new()) };
+    }
+
+    fn user() -> User {
+        User {
+            name: "ann".to_owned(),
+            role: Role::CryptoUser,
+            credential: 7,
+            failed: 3,
+            begun: 1,
+            salt: [9; 16],
+            derivation: Derivation::Pbkdf2 { rounds: 600_000 },
+            wrapped: vec![1; 60],
+            factor: None,
+            quorum_key: None,
+        }
+    }
+
+    /// A record of format 2 ends before the attempts without an outcome.
+    #[test]
+    fn a_record_of_the_format_before_is_read() {
+        let now = user().encode();
+        assert_eq!(User::decode(now.expose()).unwrap().begun, 1);
+        let mut before = now.expose().to_vec();
+        before[0] = 2;
+        assert!(User::decode(&before).is_err(), "it is no longer than that");
+        before.truncate(before.len() - 4);
+        let before = User::decode(&before).unwrap();
+        assert_eq!((before.failed, before.begun), (3, 0));
+    }
+
+    #[test]
+    fn a_cost_is_raised_only_if_nothing_of_it_falls() {
+        let argon = |memory_kib, passes| Derivation::Argon2id { memory_kib, passes };
+        assert!(argon(64, 3).is_raised_from(argon(64, 2)) && argon(65, 2).is_raised_from(argon(64, 2)));
+        for (new, old) in [(argon(64, 2), argon(64, 2)), (argon(65, 2), argon(64, 3)), (argon(64, 2), argon(64, 3))] {
+            assert!(!new.is_raised_from(old));
+        }
+        let rounds = |rounds| Derivation::Pbkdf2 { rounds };
+        assert!(rounds(2).is_raised_from(rounds(1)) && !rounds(1).is_raised_from(rounds(1)));
+        assert!(!rounds(9).is_raised_from(argon(1, 1)) && !argon(9, 9).is_raised_from(rounds(1)));
+    }
 }

@@ -214,7 +214,7 @@ impl Hsm {
     ) -> Result<Plan> {
         let (version, mut user) = self.read_user_in(view, id)?.ok_or(NO_SUCH_USER)?;
         user.credential += 1;
-        user.failed = 0;
+        (user.failed, user.begun) = (0, 0);
         user.salt = fresh.salt;
         user.derivation = fresh.derivation;
         user.wrapped.clone_from(&fresh.wrapped);

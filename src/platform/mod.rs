@@ -19,6 +19,7 @@
 //!   because a lock taken through it would belong to parent and child together.
 
 pub mod descriptors;
+pub mod file_limit;
 pub mod files;
 pub mod flock;
 pub mod fork;

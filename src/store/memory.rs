@@ -5,8 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    ATTEMPTS, Applied, Batch, Change, Durability, Kind, Outline, Record, Selection, Source, Store, Tag, View, check,
-    conflict,
+    ATTEMPTS, Applied, Batch, Change, Durability, Kind, Outline, Record, Selection, Source, Store, Tag, Turn, View,
+    check, conflict,
 };
 use crate::error::{Error, Result};
 use crate::platform::fork::store_gate;
@@ -140,23 +140,13 @@ impl View for MemoryStore {
 
 impl Store for MemoryStore {
     fn write(&self, _: Durability, build: &mut dyn FnMut(&dyn View) -> Result<Batch>) -> Result<u64> {
+        self.commit(1, build)
+    }
+
+    fn in_turn(&self, work: &mut dyn FnMut(&dyn Turn) -> Result<()>) -> Result<()> {
+        // Nobody else enters the gate until the turn is over.
         let _gate = store_gate();
-        let mut locked = self.0.lock();
-        let state = locked.as_mut().ok_or(Error::internal("the store is closed"))?;
-        for _ in 0..ATTEMPTS {
-            let batch = build(state)?;
-            if batch.changes.is_empty() {
-                return Ok(state.generation);
-            }
-            check(&batch, &"memory")?;
-            let mut next = state.clone();
-            if matches!(next.apply(batch), Applied::Done) {
-                next.generation += 1;
-                *state = next;
-                return Ok(state.generation);
-            }
-        }
-        Err(conflict(&"memory"))
+        work(&InTurn(self))
     }
 
     fn look(&self, read: &mut dyn FnMut(&dyn View) -> Result<()>) -> Result<()> {
@@ -174,5 +164,36 @@ impl Store for MemoryStore {
     fn close(&self) {
         let _gate = store_gate();
         *self.0.lock() = None;
+    }
+}
+
+struct InTurn<'a>(&'a MemoryStore);
+
+impl Turn for InTurn<'_> {
+    fn write(&self, _: Durability, build: &mut dyn FnMut(&dyn View) -> Result<Batch>) -> Result<()> {
+        self.0.commit(0, build).map(|_| ())
+    }
+}
+
+impl MemoryStore {
+    /// Commits a batch, and raises the generation by this much.
+    fn commit(&self, raised: u64, build: &mut dyn FnMut(&dyn View) -> Result<Batch>) -> Result<u64> {
+        let _gate = store_gate();
+        let mut locked = self.0.lock();
+        let state = locked.as_mut().ok_or(Error::internal("the store is closed"))?;
+        for _ in 0..ATTEMPTS {
+            let batch = build(state)?;
+            if batch.changes.is_empty() {
+                return Ok(state.generation);
+            }
+            check(&batch, &"memory")?;
+            let mut next = state.clone();
+            if matches!(next.apply(batch), Applied::Done) {
+                next.generation += raised;
+                *state = next;
+                return Ok(state.generation);
+            }
+        }
+        Err(conflict(&"memory"))
     }
 }

@@ -215,6 +215,15 @@ pub enum Durability {
     Lazy,
 }
 
+/// Write exclusivity for several commits ([`Store::in_turn`]).
+pub trait Turn {
+    /// Calls `build` with the newest state and commits its batch, all of it or nothing.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    fn write(&self, durability: Durability, build: &mut dyn FnMut(&dyn View) -> Result<Batch>) -> Result<()>;
+}
+
 /// A place for records that several processes share.
 pub trait Store: View + Send + Sync {
     /// Takes write exclusivity, calls `build` with the newest state and commits its batch, all of it or nothing, if the
@@ -227,6 +236,13 @@ pub trait Store: View + Send + Sync {
     /// What `build` returns; `CKR_DEVICE_ERROR` if the store cannot be written, is held by another process or
     /// disagrees with the batch for good; `CKR_DEVICE_MEMORY` if the disk is full.
     fn write(&self, durability: Durability, build: &mut dyn FnMut(&dyn View) -> Result<Batch>) -> Result<u64>;
+
+    /// Takes write exclusivity and lets `work` make several commits, one after the other, with nobody else's in between. They leave
+    /// the generation as it is, so they may change only what nobody keeps a copy of.
+    ///
+    /// # Errors
+    /// What `work` returns; those of [`Store::write`] if the store cannot be had alone.
+    fn in_turn(&self, work: &mut dyn FnMut(&dyn Turn) -> Result<()>) -> Result<()>;
 
     /// Runs `read` on the store as it is at one moment: several reads for the price of one.
     ///

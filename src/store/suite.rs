@@ -57,6 +57,32 @@ fn what_is_written_is_read() {
 }
 
 #[test]
+fn a_turn_is_several_commits_and_leaves_the_generation() {
+    on_each(|store| {
+        let before = store.generation();
+        store
+            .in_turn(&mut |turn| {
+                for version in 1..=3 {
+                    let durability = if version == 1 { Durability::Synced } else { Durability::Lazy };
+                    turn.write(durability, &mut |view| {
+                        assert_eq!(view.version(Kind::User, 1).unwrap().unwrap_or(0), version - 1);
+                        Ok(Batch { changes: vec![put(record(Kind::User, 1, version), version - 1, None)] })
+                    })?;
+                    assert_eq!(store.version(Kind::User, 1).unwrap(), Some(version));
+                }
+                turn.write(Durability::Synced, &mut |_| Err(Error::internal("refused"))).unwrap_err();
+                Ok(())
+            })
+            .unwrap();
+        assert_eq!(store.version(Kind::User, 1).unwrap(), Some(3));
+        assert_eq!(store.generation(), before);
+        assert!(store.in_turn(&mut |_| Err(Error::internal("refused"))).is_err());
+        commit(store, &[put(record(Kind::User, 1, 4), 3, None)]).unwrap();
+        assert_eq!(store.generation(), before + 1);
+    });
+}
+
+#[test]
 fn a_batch_is_whole_or_not_there() {
     on_each(|store| {
         commit(store, &[put(record(Kind::Object, 1, 1), 0, Some(&[tag(1)]))]).unwrap();

@@ -168,6 +168,145 @@ fn an_unknown_user_looks_like_a_wrong_pin() {
     });
 }
 
+/// Each of these PINs is refused, so often that it would lock the user if it counted.
+fn refused(session: Session, user: CK_USER_TYPE, pins: &[&str], expected: CK_RV) {
+    for pin in pins {
+        for _ in 0..6 {
+            assert_eq!(session.login_as(user, pin), code(expected), "{pin:?}");
+        }
+    }
+}
+
+/// A PIN that cannot be set is never the right one, so it is no attempt. C_SetPIN and C_InitPIN refuse it by its length (PKCS#11 3.2
+/// sections 5.5.7 and 5.5.8, CKR_PIN_LEN_RANGE; CK_TOKEN_INFO has the bounds), C_Login has no such code and says CKR_PIN_INCORRECT
+/// (section 5.6.9). Six of each would lock the user if they counted.
+#[test]
+fn what_cannot_be_a_pin_is_no_attempt() {
+    isolated_standard(|| {
+        initialize().unwrap();
+        init_token("1234", "my token").unwrap();
+        let session = Session::open();
+        session.login_as(CKU_SO, "1234").unwrap();
+        session.init_pin("5678").unwrap();
+        session.logout().unwrap();
+        let mut information = CK_TOKEN_INFO::default();
+        answer(call!(C_GetTokenInfo(SLOT, &raw mut information))).unwrap();
+        let (short, long) =
+            ("1".repeat(information.ulMinPinLen as usize - 1), "1".repeat(information.ulMaxPinLen as usize + 1));
+        let pins = ["", "1", &short, &long];
+        for (user, named, right) in [(CKU_USER, "user", "5678"), (CKU_SO, "admin", "1234")] {
+            refused(session, user, &pins, CKR_PIN_INCORRECT);
+            refused(session, user, &[&format!("{named}:"), &format!("{named}:123")], CKR_PIN_INCORRECT);
+            for _ in 0..6 {
+                let nothing = answer(call!(C_Login(session.0, user, std::ptr::null_mut(), 0)));
+                assert_eq!(nothing, code(CKR_PIN_INCORRECT));
+            }
+            session.login_as(user, right).unwrap();
+            session.logout().unwrap();
+        }
+        for old in pins.iter().chain(&["user:123"]) {
+            for _ in 0..6 {
+                assert_eq!(session.set_pin(old, "9999"), code(CKR_PIN_INCORRECT), "{old:?}");
+            }
+        }
+        session.set_pin("5678", "9999").unwrap();
+        answer(call!(C_CloseAllSessions(SLOT))).unwrap();
+        for pin in pins {
+            for _ in 0..6 {
+                assert_eq!(init_token(pin, "another"), code(CKR_PIN_INCORRECT), "{pin:?}");
+            }
+        }
+        init_token("1234", "another").unwrap();
+    });
+}
+
+/// The same where a PIN has a name in it; User Guide, manage-hsm-users-chsm-cli: passwords have 8 to 32 characters. Without a name it is
+/// CKR_ARGUMENTS_BAD, as a CloudHSM answered (docs/open-points.md).
+#[test]
+fn what_cannot_be_a_password_is_no_attempt() {
+    let body = |officers: bool| {
+        let session = Session::open();
+        let long = format!("alice:{}", "p".repeat(33));
+        let nameless = ["", "5678", "alices-password", ":alices-password"];
+        refused(session, CKU_USER, &["alice:", "alice:1", "alice:1234567", &long], CKR_PIN_INCORRECT);
+        refused(session, CKU_USER, &nameless, CKR_ARGUMENTS_BAD);
+        if officers {
+            refused(session, CKU_SO, &["admin:", "admin:1234567"], CKR_PIN_INCORRECT);
+            refused(session, CKU_SO, &nameless, CKR_ARGUMENTS_BAD);
+            for (old, expected) in [("alice:1234567", CKR_PIN_INCORRECT), ("alices-password", CKR_ARGUMENTS_BAD)] {
+                for _ in 0..6 {
+                    assert_eq!(session.set_pin(old, "alice:another-password"), code(expected), "{old:?}");
+                }
+            }
+            session.login_as(CKU_SO, OFFICER).unwrap();
+            session.logout().unwrap();
+        }
+        session.login(ALICE).unwrap();
+    };
+    staged(|stage, test| match stage {
+        "" => {
+            let home = Folder::new();
+            test.run("cloudhsm", home.path(), "make");
+            test.run("cloudhsm", home.path(), "cloudhsm");
+            test.run("strict", home.path(), "strict");
+        }
+        "make" => activate(&[ALICE]),
+        profile => {
+            initialize().unwrap();
+            body(profile == "cloudhsm");
+        }
+    });
+}
+
+/// PKCS#11 3.2 section 3.2, CK_TOKEN_INFO: COUNT_LOW "an incorrect user login PIN has been entered at least once since the last
+/// successful authentication", FINAL_TRY "supplying an incorrect user PIN will cause it to become locked", LOCKED; the same for the SO.
+/// The PIN is that of the user whom a PIN without a name means. TO_BE_CHANGED "may always be set to false if the token does not
+/// support the functionality": no PIN here is a default one or expires.
+#[test]
+fn the_token_tells_of_wrong_pins_in_standard() {
+    const USERS: [CK_FLAGS; 3] = [CKF_USER_PIN_COUNT_LOW, CKF_USER_PIN_FINAL_TRY, CKF_USER_PIN_LOCKED];
+    const OFFICERS: [CK_FLAGS; 3] = [CKF_SO_PIN_COUNT_LOW, CKF_SO_PIN_FINAL_TRY, CKF_SO_PIN_LOCKED];
+    fn flags() -> CK_FLAGS {
+        let mut information = CK_TOKEN_INFO::default();
+        answer(call!(C_GetTokenInfo(SLOT, &raw mut information))).unwrap();
+        let all = USERS.iter().chain(&OFFICERS).fold(0, |all, flag| all | flag);
+        information.flags & (all | CKF_USER_PIN_TO_BE_CHANGED | CKF_SO_PIN_TO_BE_CHANGED)
+    }
+    isolated_standard(|| {
+        initialize().unwrap();
+        assert_eq!(flags(), 0, "no PIN yet");
+        init_token("1234", "my token").unwrap();
+        let session = Session::open();
+        session.login_as(CKU_SO, "1234").unwrap();
+        session.init_pin("5678").unwrap();
+        session.init_pin("alice:another-user").unwrap();
+        session.logout().unwrap();
+        for _ in 0..6 {
+            session.login("alice:not-the-password").unwrap_err();
+        }
+        assert_eq!(flags(), 0, "another user's PIN");
+        for (user, right, [low, last, locked]) in [(CKU_USER, "5678", USERS), (CKU_SO, "1234", OFFICERS)] {
+            let wrong = || assert_eq!(session.login_as(user, "8765"), code(CKR_PIN_INCORRECT));
+            wrong();
+            assert_eq!(flags(), low);
+            session.login_as(user, right).unwrap();
+            assert_eq!(flags(), 0);
+            session.logout().unwrap();
+            for expected in [low, low, low, low | last, low | locked] {
+                wrong();
+                assert_eq!(flags(), expected);
+            }
+            assert_eq!(session.login_as(user, right), code(CKR_PIN_LOCKED));
+            if user == CKU_USER {
+                session.login_as(CKU_SO, "1234").unwrap();
+                session.init_pin(right).unwrap();
+                session.logout().unwrap();
+                assert_eq!(flags(), 0, "the officer has unlocked the user");
+            }
+        }
+    });
+}
+
 /// User Guide, understanding-users: names are case-insensitive and shown in lower case, passwords are not.
 #[test]
 fn names_ignore_case_and_passwords_do_not() {

@@ -5,6 +5,8 @@
  *   IO_SHIM_FAIL   "N KIND": the N-th call after arming fails; KIND is eio, enospc, eintr or short. With kill or stop
  *                  the process dies or stops before the N-th of those that change something
  *   IO_SHIM_TRACE  a file for the record: op, path, offset, bytes
+ *   IO_SHIM_OUTAGE the disk is out of order as long as the shim is armed: eio, enospc or erofs is what every call answers that changes
+ *                  something; sync is EIO for each wait for the disk
  *   IO_SHIM_SLOW   milliseconds that the disk takes for a sync
  */
 #define _GNU_SOURCE
@@ -32,6 +34,7 @@ static long fail_at;
 static char fail_kind[16];
 static int trace = -1;
 static unsigned slow;
+static int outage, sync_outage;
 static atomic_char ours[MOST_FILES];
 
 __attribute__((constructor)) static void begin(void) {
@@ -39,6 +42,10 @@ __attribute__((constructor)) static void begin(void) {
     if (!value || !realpath(value, root)) return;
     root_length = strlen(root);
     if ((value = getenv("IO_SHIM_FAIL"))) sscanf(value, "%ld %15s", &fail_at, fail_kind);
+    if ((value = getenv("IO_SHIM_OUTAGE"))) {
+        outage = !strcmp(value, "eio") ? EIO : !strcmp(value, "enospc") ? ENOSPC : !strcmp(value, "erofs") ? EROFS : 0;
+        sync_outage = !strcmp(value, "sync");
+    }
     if ((value = getenv("IO_SHIM_SLOW"))) slow = (unsigned)strtoul(value, NULL, 10);
     if ((value = getenv("IO_SHIM_TRACE")))
         trace = (int)syscall(SYS_openat, AT_FDCWD, value, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
@@ -88,6 +95,10 @@ void io_shim_acknowledge(const char *text) { note('A', text, 0, NULL, 0); }
 static int fails(int changes) {
     int stops = !strcmp(fail_kind, "stop"), kills = stops || !strcmp(fail_kind, "kill");
     if (!atomic_load(&armed) || (kills && !changes)) return 0;
+    if (outage && changes) {
+        errno = outage;
+        return 1;
+    }
     if (atomic_fetch_add(&calls, 1) + 1 != fail_at) return 0;
     if (kills) {
         raise(stops ? SIGSTOP : SIGKILL);
@@ -188,6 +199,10 @@ PREAD(pread64)
 #define SYNC(name, number)                              \
     int name(int fd) {                                  \
         if (is_ours(fd) && fails(1) == 1) return -1;     \
+        if (is_ours(fd) && sync_outage && atomic_load(&armed)) { \
+            errno = EIO;                                \
+            return -1;                                  \
+        }                                               \
         if (is_ours(fd) && slow) usleep(1000 * slow);   \
         int done = (int)syscall(number, fd);            \
         if (is_ours(fd) && done == 0) note_fd('S', fd, 0, NULL, 0); \

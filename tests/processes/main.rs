@@ -24,6 +24,7 @@ mod support;
 mod crowd;
 mod faults;
 mod forks;
+mod guessing;
 mod kills;
 mod ledger;
 mod memory;

@@ -39,7 +39,8 @@ fn traced(test: &Test, name: &str, home: &std::path::Path, stage: &str, file: &s
     Some(std::fs::read_to_string(file).unwrap())
 }
 
-/// Issue 2: one fsync for each durable create, none for a login.
+/// One fsync for each durable create; one for a login with a PIN that the process has not had, which is counted before it is judged
+/// (SECURITY.md), and none for a login again.
 #[test]
 fn one_fsync_for_each_create() {
     staged(|stage, test| match stage {
@@ -58,7 +59,9 @@ fn one_fsync_for_each_create() {
                     .filter(|line| line.contains("fsync(") || line.contains("fdatasync(") || line.contains("msync("))
                     .count()
             };
-            assert_eq!(syncs("login"), 0, "a login writes nothing");
+            // The first commit of a process may have to begin the write-ahead log.
+            assert!((1..=2).contains(&syncs("first login")), "{}", syncs("first login"));
+            assert_eq!(syncs("login again"), 0, "it writes nothing");
             assert_eq!(syncs("session key"), 0);
             assert_eq!(syncs("secret key"), 10, "ten keys, ten commits");
             assert_eq!(syncs("key pair"), 10, "the halves of a pair are one commit");
@@ -74,10 +77,13 @@ fn one_fsync_for_each_create() {
             initialize().unwrap();
             let session = Session::open();
             let lasting = Template::new().flag(CKA_TOKEN, true);
-            mark("login begins");
+            mark("first login begins");
             session.login(ALICE).unwrap();
-            mark("login ends");
-            // The first commit of a process may have to begin the write-ahead log.
+            mark("first login ends");
+            session.logout().unwrap();
+            mark("login again begins");
+            session.login(ALICE).unwrap();
+            mark("login again ends");
             session.generate(CKM_AES_KEY_GEN, &aes().and(&lasting)).unwrap();
             mark("session key begins");
             session.generate(CKM_AES_KEY_GEN, &aes()).unwrap();

@@ -20,7 +20,7 @@ use crate::platform::flock::{self, WriteGuard};
 use crate::platform::fork::try_store_gate;
 use crate::platform::lock::Lock;
 use crate::platform::process;
-use crate::store::{ATTEMPTS, Applied, Durability, check, conflict};
+use crate::store::{ATTEMPTS, Applied, Batch, Durability, check, conflict};
 
 /// The most threads of one group, so that other processes and readers get their turn.
 const MOST_MEMBERS: u32 = 64;
@@ -154,8 +154,11 @@ impl<'a> Turn<'a> {
     }
 }
 
+/// How the changes of a batch are made.
+type Apply = fn(Reader<'_>, &Batch) -> Result<(Applied, u64)>;
+
 /// What the first of a group, or a thread that is alone, has done.
-enum First {
+pub(super) enum First {
     /// Committed; the generation after it.
     Committed(u64),
     /// Made its changes, in a transaction that is still open; the generation after them.
@@ -177,7 +180,7 @@ impl Inner {
         };
         answer.unwrap_or_else(|| {
             let _held = self.lock.acquire(process::now() + flock::PATIENCE, &self.map)?;
-            self.with(|open| match self.write_first(open, durability, build, &|| false)? {
+            self.with(|open| match self.write_first(open, durability, build, write::apply, &|| false)? {
                 First::Committed(generation) | First::Open(generation) => Ok(generation),
             })
         })
@@ -186,7 +189,7 @@ impl Inner {
     /// Writes in a transaction of its own, which others may join. Nothing: to be tried again alone.
     fn begin(&self, held: WriteGuard<'_>, durability: Durability, build: &mut Builder<'_>) -> Option<Result<u64>> {
         let company = || durability == Durability::Synced && !held.is_alone();
-        match self.with(|open| self.write_first(open, durability, build, &company)) {
+        match self.with(|open| self.write_first(open, durability, build, write::apply, &company)) {
             Err(error) => Some(Err(error)),
             Ok(First::Committed(generation)) => Some(Ok(generation)),
             Ok(First::Open(generation)) => {
@@ -204,11 +207,12 @@ impl Inner {
     }
 
     /// Makes the changes of a batch in a new transaction, and commits it unless there is `company`.
-    fn write_first(
+    pub(super) fn write_first(
         &self,
         open: &mut Open,
         durability: Durability,
         build: &mut Builder<'_>,
+        apply: Apply,
         company: &dyn Fn() -> bool,
     ) -> Result<First> {
         if open.durability != durability {
@@ -224,7 +228,7 @@ impl Inner {
                 return reader.generation().map(First::Committed);
             }
             check(&batch, &self.database.display())?;
-            let (Applied::Done, generation) = write::apply(reader, &batch)? else { continue };
+            let (Applied::Done, generation) = apply(reader, &batch)? else { continue };
             if company() {
                 transaction.leave_open();
                 return Ok(First::Open(generation));

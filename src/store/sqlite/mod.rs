@@ -22,6 +22,7 @@ mod group;
 mod read;
 mod rewrite;
 mod schema;
+mod turn;
 mod write;
 
 #[cfg(test)]
@@ -44,7 +45,7 @@ use rusqlite::Connection;
 use self::group::Passed;
 use self::read::Reader;
 use self::write::Transaction;
-use super::{Batch, Durability, Kind, Outline, Record, Selection, Source, Store, Tag, View};
+use super::{Batch, Durability, Kind, Outline, Record, Selection, Source, Store, Tag, Turn, View};
 use crate::ck;
 use crate::error::{Error, Result};
 use crate::platform::files::{Access, Directory, Place, Relied, check_home, check_local};
@@ -349,6 +350,10 @@ impl View for SqliteStore {
 impl Store for SqliteStore {
     fn write(&self, durability: Durability, build: &mut dyn FnMut(&dyn View) -> Result<Batch>) -> Result<u64> {
         self.0.write(durability, build)
+    }
+
+    fn in_turn(&self, work: &mut dyn FnMut(&dyn Turn) -> Result<()>) -> Result<()> {
+        self.0.in_turn(work)
     }
 
     fn look(&self, read: &mut dyn FnMut(&dyn View) -> Result<()>) -> Result<()> {

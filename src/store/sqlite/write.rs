@@ -70,6 +70,23 @@ pub(super) fn is_lost(reader: Reader<'_>) -> bool {
 
 /// Makes the changes of a batch and raises the generation, whose new value is returned unless there is a conflict.
 pub(super) fn apply(reader: Reader<'_>, batch: &Batch) -> Result<(Applied, u64)> {
+    if matches!(make(reader, batch)?, Applied::Conflict) {
+        return Ok((Applied::Conflict, 0));
+    }
+    let generation: i64 = reader
+        .statement("UPDATE counters SET value = value + 1 WHERE name = ?1 RETURNING value")?
+        .query_row([GENERATION], |row| row.get(0))
+        .map_err(|error| reader.failed(error))?;
+    let generation = u64::try_from(generation).map_err(|_| damaged(reader.path, "a negative generation"))?;
+    Ok((Applied::Done, generation))
+}
+
+/// Makes the changes of a batch and leaves the generation as it is.
+pub(super) fn apply_quietly(reader: Reader<'_>, batch: &Batch) -> Result<(Applied, u64)> {
+    Ok((make(reader, batch)?, reader.generation()?))
+}
+
+fn make(reader: Reader<'_>, batch: &Batch) -> Result<Applied> {
     if is_lost(reader) {
         return Err(Error::device(format!(
             "{}: the disk failed in the middle of a change; repeat the call",
@@ -84,16 +101,11 @@ pub(super) fn apply(reader: Reader<'_>, batch: &Batch) -> Result<(Applied, u64)>
             Change::Delete { kind, id, expected } => delete(reader, *kind, *id, *expected, &mut growth)?,
         };
         if matches!(applied, Applied::Conflict) {
-            return Ok((Applied::Conflict, 0));
+            return Ok(Applied::Conflict);
         }
     }
     growth.save(reader)?;
-    let generation: i64 = reader
-        .statement("UPDATE counters SET value = value + 1 WHERE name = ?1 RETURNING value")?
-        .query_row([GENERATION], |row| row.get(0))
-        .map_err(|error| reader.failed(error))?;
-    let generation = u64::try_from(generation).map_err(|_| damaged(reader.path, "a negative generation"))?;
-    Ok((Applied::Done, generation))
+    Ok(Applied::Done)
 }
 
 /// Sets the generation, in the transaction that is open.
