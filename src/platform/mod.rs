@@ -30,6 +30,7 @@ pub mod outside;
 mod pages;
 pub mod process;
 pub mod random_pool;
+pub mod reserve;
 pub mod residue;
 pub mod scratch;
 pub mod secret_page;

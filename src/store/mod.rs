@@ -125,6 +125,13 @@ pub struct Batch {
     pub changes: Vec<Change>,
 }
 
+impl Batch {
+    /// Whether it removes anything: then a full disk must not refuse it.
+    fn destroys(&self) -> bool {
+        self.changes.iter().any(|change| matches!(change, Change::Delete { .. }))
+    }
+}
+
 /// Which records a search wants.
 #[derive(Clone, Debug)]
 pub struct Selection {

@@ -82,6 +82,8 @@ impl Child {
             ("officer", pin) => hex(self.login(CKU_SO, pin.first().copied().unwrap_or(OFFICER))),
             ("create_user", []) => hex(self.create_user()),
             ("login", []) => hex(self.login(CKU_USER, USER)),
+            ("guess", []) => hex(self.login(CKU_USER, "alice:not-the-pin")),
+            ("destroy", [label]) => hex(self.destroy(label)),
             ("logout", []) => hex(self.logout()),
             ("make", [label]) => hex(self.make(label)),
             ("use", [label]) => self.encrypt(label).unwrap_or_else(hex),
@@ -176,6 +178,16 @@ impl Child {
 
     fn count(&self) -> Result<usize, CK_RV> {
         Ok(self.find(&mut [])?.len())
+    }
+
+    fn destroy(&self, label: &str) -> CK_RV {
+        let mut label = label.as_bytes().to_vec();
+        match self.find(&mut [attribute(CKA_LABEL, &mut label)]) {
+            // SAFETY: no pointers.
+            Ok(found) if found.len() == 1 => unsafe { self.list.C_DestroyObject.unwrap()(self.session, found[0]) },
+            Ok(found) => panic!("{} keys of that label", found.len()),
+            Err(rv) => rv,
+        }
     }
 
     /// One block of zeros under the key of that label: the same answer in every process, from this key alone.

@@ -127,6 +127,41 @@ fn a_disk_that_is_full_when_the_hsm_is_opened() {
     assert_eq!(outcome.rv("make"), OK);
 }
 
+/// PKCS#11 3.2 section 5.7.4 gives C_DestroyObject no way out on a full disk that its caller could take: what is to be gone goes. And
+/// SECURITY.md: five wrong PINs lock the user, on a full disk too.
+#[test]
+fn what_must_work_on_a_full_disk() {
+    if !mounts_or_skip("what_must_work_on_a_full_disk") {
+        return;
+    }
+    let run = |steps: &str| {
+        let place = Place::new();
+        let steps = steps
+            .replace("FILL", &format!("fill {}", place.join("junk").display()))
+            .replace("FREE", &format!("remove {}", place.join("junk").display()))
+            .replace("WASTE", &format!("remove {}", place.join("home/hsm1/reserve").display()));
+        let begin = "initialize;activate;create_user;login;make first;make second;make third;finalize";
+        small_disk(&place, 4096).steps(&format!("{begin};{steps}")).run()
+    };
+    // In a process that begins when the disk is full, and again after it has been full for a while.
+    let outcome =
+        run("FILL;initialize;login;destroy first;destroy second;count;make fourth;logout;guess;logout;guess;\
+                       logout;guess;logout;guess;logout;guess;logout;login;logout;FREE;login;finalize");
+    assert_eq!(outcome.answer("fill"), FULL);
+    assert_eq!(outcome.all("destroy"), ["0x0", "0x0"], "{outcome:?}");
+    assert_eq!(outcome.all("count"), ["1"], "{outcome:?}");
+    assert_eq!(outcome.all("guess"), ["0xa0"; 5], "{outcome:?}");
+    assert_eq!(outcome.all("login")[2..], ["0xa4", "0xa4"], "locked, on the full disk and after it: {outcome:?}");
+    // The disk fills up while the process runs.
+    let outcome = run("initialize;login;FILL;destroy first;destroy second;destroy third;count;finalize");
+    assert_eq!(outcome.all("destroy"), ["0x0", "0x0", "0x0"], "{outcome:?}");
+    assert_eq!(outcome.all("count"), ["0"], "{outcome:?}");
+    // It is the reserve that does it: without one, the disk refuses, and counts nobody in either.
+    let outcome = run("WASTE;FILL;initialize;login;FREE");
+    assert_eq!(outcome.answer("remove"), "ok");
+    assert!(outcome.all("initialize")[1] == "0x31" || outcome.all("login")[1] == "0x31", "{outcome:?}");
+}
+
 #[test]
 fn a_file_system_that_may_only_be_read() {
     if !mounts_or_skip("a_file_system_that_may_only_be_read") {

@@ -12,9 +12,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::read::Reader;
+use super::room::Need;
 use super::write::{self, Transaction};
 use super::{Builder, Inner, Open};
-use crate::ck::CK_RV;
+use crate::ck::{self, CK_RV};
 use crate::error::{Error, Result};
 use crate::platform::flock::{self, WriteGuard};
 use crate::platform::fork::try_store_gate;
@@ -35,7 +36,7 @@ const NAPS: (Duration, Duration) = (Duration::from_micros(50), Duration::from_mi
 enum Outcome {
     /// Every change is in the database.
     Committed,
-    /// None is: those of one member could not be made, or it panicked.
+    /// None is: those of one member could not be made, it panicked, or the disk is full.
     Undone,
     /// None is, as far as anybody can tell: the commit failed.
     Failed(CK_RV, Arc<str>),
@@ -140,7 +141,12 @@ impl<'a> Turn<'a> {
             Ok(()) => Outcome::Committed,
             Err(error) => {
                 inner.roll_back();
-                Outcome::Failed(error.rv(), error.message().into())
+                // Alone, one that destroys something may have the room of the reserve.
+                if error.rv() == ck::CKR_DEVICE_MEMORY {
+                    Outcome::Undone
+                } else {
+                    Outcome::Failed(error.rv(), error.message().into())
+                }
             }
         };
         // Before anybody can begin another group, whose transaction a member that still waits would take for its own.
@@ -155,7 +161,7 @@ impl<'a> Turn<'a> {
 }
 
 /// How the changes of a batch are made.
-type Apply = fn(Reader<'_>, &Batch) -> Result<(Applied, u64)>;
+pub(super) type Apply = fn(Reader<'_>, &Batch) -> Result<(Applied, u64)>;
 
 /// What the first of a group, or a thread that is alone, has done.
 pub(super) enum First {
@@ -164,6 +170,8 @@ pub(super) enum First {
     /// Made its changes, in a transaction that is still open; the generation after them.
     Open(u64),
 }
+
+const USUAL: (Apply, Need) = (write::apply, Need::IfItDestroys);
 
 impl Inner {
     /// Writes as [`crate::store::Store::write`] says.
@@ -180,7 +188,7 @@ impl Inner {
         };
         answer.unwrap_or_else(|| {
             let _held = self.lock.acquire(process::now() + flock::PATIENCE, &self.map)?;
-            self.with(|open| match self.write_first(open, durability, build, write::apply, &|| false)? {
+            self.with(|open| match self.write_first_with_reserve(open, durability, build, USUAL, &|| false)? {
                 First::Committed(generation) | First::Open(generation) => Ok(generation),
             })
         })
@@ -189,7 +197,7 @@ impl Inner {
     /// Writes in a transaction of its own, which others may join. Nothing: to be tried again alone.
     fn begin(&self, held: WriteGuard<'_>, durability: Durability, build: &mut Builder<'_>) -> Option<Result<u64>> {
         let company = || durability == Durability::Synced && !held.is_alone();
-        match self.with(|open| self.write_first(open, durability, build, write::apply, &company)) {
+        match self.with(|open| self.write_first_with_reserve(open, durability, build, USUAL, &company)) {
             Err(error) => Some(Err(error)),
             Ok(First::Committed(generation)) => Some(Ok(generation)),
             Ok(First::Open(generation)) => {
@@ -249,6 +257,7 @@ impl Inner {
         // If this fails nobody knows what a recovery will find: the map stays unequal, and readers ask the database.
         transaction.commit()?;
         self.map.finish(generation);
+        self.reserve.restore();
         self.check_place("the change is in what was opened and not at the path", ", then repeat it")
     }
 

@@ -21,6 +21,7 @@ mod create;
 mod group;
 mod read;
 mod rewrite;
+mod room;
 mod schema;
 mod turn;
 mod write;
@@ -48,12 +49,14 @@ use self::write::Transaction;
 use super::{Batch, Durability, Kind, Outline, Record, Selection, Source, Store, Tag, Turn, View};
 use crate::ck;
 use crate::error::{Error, Result};
+use crate::platform::file_limit::NoSignal;
 use crate::platform::files::{Access, Directory, Place, Relied, check_home, check_local};
 use crate::platform::flock::{self, WriteLock};
 use crate::platform::fork::{self, store_gate};
 use crate::platform::generation::{self, GenerationMap};
 use crate::platform::lock::Lock;
 use crate::platform::process;
+use crate::platform::reserve::Reserve;
 use crate::secret::Secret;
 
 /// The database's name in the folder of an HSM.
@@ -97,6 +100,7 @@ struct Inner {
     place: Place,
     map: GenerationMap,
     lock: WriteLock,
+    reserve: Reserve,
     /// The fork epoch in which the connection was opened.
     epoch: u64,
     /// Which of its lives the HSM was in when this was opened (`rewrite`).
@@ -122,6 +126,7 @@ impl SqliteStore {
     /// `CKR_DEVICE_ERROR` naming the path, what is wrong and what cures it; `CKR_GENERAL_ERROR` in a process that was
     /// made by a raw `clone`, where nothing is known about inherited connections.
     pub fn open(dir: &Path, access: Access, options: Options) -> Result<Self> {
+        let _limited = NoSignal::new();
         fork::install()?;
         if !fork::is_tracked() {
             return Err(Error::internal(
@@ -153,18 +158,28 @@ impl SqliteStore {
         close_inherited();
         // From here to the end of the function no fork can come between opening and noting the connection.
         let _gate = store_gate();
-        let connection = connection::open(&database)?;
-        let format = schema::format(&connection, &database)?;
-        check_length(&connection, &directory, access, &database)?;
-        if schema::is_older(format, schema::FORMAT, &database)? {
-            // This may sleep inside the gate: once in the life of a format.
-            let _held = lock.acquire(process::now() + flock::PATIENCE, &map)?;
-            schema::upgrade(&connection, &directory, access, &database, schema::FORMAT, schema::STEPS)?;
-        }
-        connection::use_wal(&connection, &database)?;
+        let connect = || -> Result<Connection> {
+            let connection = connection::open(&database)?;
+            let format = schema::format(&connection, &database)?;
+            check_length(&connection, &directory, access, &database)?;
+            if schema::is_older(format, schema::FORMAT, &database)? {
+                // This may sleep inside the gate: once in the life of a format.
+                let _held = lock.acquire(process::now() + flock::PATIENCE, &map)?;
+                schema::upgrade(&connection, &directory, access, &database, schema::FORMAT, schema::STEPS)?;
+            }
+            connection::use_wal(&connection, &database)?;
+            Ok(connection)
+        };
+        let reserve = Reserve::of(&directory, access);
+        let connection = match connect() {
+            // SQLite's side files need room even to read.
+            Err(error) if error.rv() == ck::CKR_DEVICE_MEMORY && reserve.give_up() => connect()?,
+            connected => connected?,
+        };
         let reader = Reader { connection: &connection, path: &database };
         repair(&lock, &map, reader)?;
         let life = rewrite::life_of(reader.generation()?);
+        reserve.keep(&directory);
         let open = Open { connection, durability: Durability::Synced };
         // Last, when SQLite has opened its side files too.
         let place = Place::of(&directory, &RELIED)?;
@@ -173,6 +188,7 @@ impl SqliteStore {
             place,
             map,
             lock,
+            reserve,
             epoch: fork::epoch(),
             life,
             connection: Lock::new(Some(open)),
@@ -289,6 +305,7 @@ impl Inner {
     }
 
     fn close(&self) {
+        let _limited = NoSignal::new();
         let _gate = store_gate();
         // Busy only inside the store's own write, which a fork or a panic may have cut off: then it stays open, and the
         // process is not one that can go on anyway.
@@ -349,10 +366,12 @@ impl View for SqliteStore {
 
 impl Store for SqliteStore {
     fn write(&self, durability: Durability, build: &mut dyn FnMut(&dyn View) -> Result<Batch>) -> Result<u64> {
+        let _limited = NoSignal::new();
         self.0.write(durability, build)
     }
 
     fn in_turn(&self, work: &mut dyn FnMut(&dyn Turn) -> Result<()>) -> Result<()> {
+        let _limited = NoSignal::new();
         self.0.in_turn(work)
     }
 

@@ -220,7 +220,7 @@ fn root_creates_in_the_name_of_the_folder_s_owner() {
         assert_eq!((status.uid(), status.gid(), status.mode() & 0o777), (NOBODY, NOBODY, 0o600));
         seen += 1;
     }
-    assert_eq!(seen, 6);
+    assert_eq!(seen, 7);
     let code = in_child(|| {
         if !become_user(NOBODY) {
             return 1;

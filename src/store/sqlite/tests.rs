@@ -54,7 +54,7 @@ fn a_new_folder_is_complete_and_private() {
     let mut names: Vec<_> =
         fs::read_dir(&folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
-    assert_eq!(names, ["device.key", "gen.map", "hsm.db", "hsm.db-shm", "hsm.db-wal", "write.lock"]);
+    assert_eq!(names, ["device.key", "gen.map", "hsm.db", "hsm.db-shm", "hsm.db-wal", "reserve", "write.lock"]);
     for name in names {
         assert_eq!(fs::metadata(folder.join(name)).unwrap().mode() & 0o7777, 0o600);
     }

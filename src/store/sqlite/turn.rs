@@ -1,6 +1,7 @@
 //! Several commits in one turn at the write lock, which leave the generation as it is.
 
 use super::group::First;
+use super::room::Need;
 use super::{Builder, Inner, write};
 use crate::error::Result;
 use crate::platform::fork::try_store_gate;
@@ -13,7 +14,8 @@ struct InTurn<'a>(&'a Inner);
 impl Turn for InTurn<'_> {
     fn write(&self, durability: Durability, build: &mut Builder<'_>) -> Result<()> {
         let Self(inner) = self;
-        inner.with(|open| match inner.write_first(open, durability, build, write::apply_quietly, &|| false)? {
+        let how = (write::apply_quietly as _, Need::Vital);
+        inner.with(|open| match inner.write_first_with_reserve(open, durability, build, how, &|| false)? {
             First::Committed(_) | First::Open(_) => Ok(()),
         })
     }
