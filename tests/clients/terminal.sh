@@ -4,7 +4,7 @@
 cd "$folder" || exit 1
 export XDG_STATE_HOME=$folder/state
 activate
-# A password that is asked for is not on the screen, and no line that holds one is remembered.
+# A password that is asked for is not on the screen, and none is remembered with its line.
 expect login-asks on_terminal "$cli interactive" \
     'aws-cloudhsm > >>>login --username client_user --role crypto-user\n' 'assword>>>client-password\n' \
     '"role": "crypto-user">>>key list\n' 'total_key_count>>>logout\n' 'Logout successful>>>quit\n'
@@ -15,6 +15,22 @@ expect login-with-password on_terminal "$cli interactive" \
     '"role": "crypto-user">>>key li\t\n' 'total_key_count>>>quit\n'
 history_holds() { grep -qx 'key list' "$XDG_STATE_HOME/cloudhsm-cli/history" && ! grep -q client-password "$XDG_STATE_HOME/cloudhsm-cli/history"; }
 expect history history_holds
+# However a password is quoted, and where it stands wrongly: such a line is remembered without it or not at all.
+expect login-with-odd-quotes on_terminal "$cli interactive" \
+    'aws-cloudhsm > >>>login --username client_user --role crypto-user --pass"word" client-password\n' \
+    '"role": "crypto-user">>>logout\n' \
+    'Logout successful>>>login --username client_user "--password=client-password" --role crypto-user\n' \
+    '"role": "crypto-user">>>logout\n' \
+    'Logout successful>>>login --username client_user --role crypto-user --pass\\word \\\n' $'\r\n\r> >>>client-password\\n' \
+    '"role": "crypto-user">>>logout\n' \
+    'Logout successful>>>login --username client_user --role crypto-user client-password\n' \
+    'unexpected argument>>>login --username client_user --role crypto-user --password "client-password\n' \
+    'quote is open>>>#client-password\n' 'aws-cloudhsm > >>>client-password\n' 'unrecognized subcommand>>>quit\n'
+understood() {
+    ! grep -q client-password "$XDG_STATE_HOME/cloudhsm-cli/history" &&
+        test "$(grep -cx 'login --username client_user --role crypto-user' "$XDG_STATE_HOME/cloudhsm-cli/history")" -ge 2
+}
+expect history-without-any-password understood
 private() { test "$(stat -c %a "$XDG_STATE_HOME/cloudhsm-cli/history")" = 600; }
 expect history-is-the-owners private
 # The line before, by the arrow key.

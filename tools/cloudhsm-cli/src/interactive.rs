@@ -3,13 +3,11 @@
 //! A line is split as a shell splits it and has the same grammar as the command line. One that fails says so, and the next one
 //! runs. On a terminal there are history and completion; from anything else lines are read without a prompt.
 
-use std::ffi::OsString;
 use std::io::{self, BufRead, IsTerminal};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+use clap::{CommandFactory, FromArgMatches};
 use rustyline::error::ReadlineError;
 use rustyline::history::{FileHistory, History};
 use rustyline::{CompletionType, Config, Editor};
@@ -17,11 +15,13 @@ use rustyline::{CompletionType, Config, Editor};
 use crate::arguments::{Command, Line};
 use crate::complete::Completion;
 use crate::context::Context;
-use crate::output;
+use crate::{history, output};
 
 /// Reads and runs lines until `quit` or the end of the input.
 pub(crate) fn run(context: &mut Context) -> ExitCode {
     let mut lines = Lines::open();
+    let mut grammar = Line::command();
+    grammar.build();
     while let Some(line) = lines.next(&context.prompt()) {
         let Some(words) = shlex::split(&line) else {
             output::print(&Err(output::Failure::new("a quote is open at the end of the line")));
@@ -30,7 +30,11 @@ pub(crate) fn run(context: &mut Context) -> ExitCode {
         if words.is_empty() || words.first().is_some_and(|word| word.starts_with('#')) {
             continue;
         }
-        match Line::try_parse_from(words) {
+        let parsed = grammar.try_get_matches_from_mut(words);
+        if let Ok(parsed) = &parsed {
+            lines.remember(history::line(&grammar, parsed));
+        }
+        match parsed.and_then(|parsed| Line::from_arg_matches(&parsed)) {
             Ok(Line { command: Command::Quit, .. }) => break,
             Ok(Line { command, cluster_id }) => {
                 output::print(&crate::run(command, cluster_id.as_deref(), context));
@@ -58,7 +62,7 @@ impl Lines {
         let history = FileHistory::with_config(&config);
         let Ok(mut editor) = Editor::with_history(config, history) else { return Self::File };
         editor.set_helper(Some(Completion::of(Line::command())));
-        let history = history_file();
+        let history = history::file();
         if let Some(path) = &history {
             // There is none at the first start.
             drop(editor.load_history(path));
@@ -99,34 +103,21 @@ impl Lines {
                 }
             }
         }
-        if let Self::Terminal(editor, _) = self
-            && !holds_password(&whole)
-        {
-            drop(editor.add_history_entry(&whole));
-        }
         Some(whole)
+    }
+
+    fn remember(&mut self, line: Option<String>) {
+        if let (Self::Terminal(editor, _), Some(line)) = (self, line) {
+            drop(editor.add_history_entry(line));
+        }
     }
 
     fn close(self) {
         let Self::Terminal(mut editor, Some(path)) = self else { return };
         // The file is made first, so that it is nobody else's from its beginning.
-        let made = std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
+        let made = history::make(&path);
         if made.is_ok() && !editor.history().is_empty() {
             drop(editor.append_history(&path));
         }
     }
-}
-
-/// Whether a line has a password on it: such a line is never remembered.
-fn holds_password(line: &str) -> bool {
-    ["--password", "--change-password", "--pin"].iter().any(|option| line.contains(option))
-}
-
-/// `$XDG_STATE_HOME/cloudhsm-cli/history`, or its usual place; nothing if there is no home.
-fn history_file() -> Option<PathBuf> {
-    let set = |name: &str| std::env::var_os(name).filter(|value: &OsString| !value.is_empty()).map(PathBuf::from);
-    let state = set("XDG_STATE_HOME").or_else(|| Some(set("HOME")?.join(".local/state")))?;
-    let folder = state.join("cloudhsm-cli");
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).ok()?;
-    Some(folder.join("history"))
 }

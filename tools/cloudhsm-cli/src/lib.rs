@@ -20,6 +20,7 @@ mod crypto;
 mod doctor;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+mod history;
 mod input;
 mod interactive;
 mod key;
