@@ -258,6 +258,27 @@ pub fn decode_sec1(encoded: &[u8], curve: Option<Curve>) -> Result<PrivateKey> {
     Ok(key)
 }
 
+/// The EC parameters that an ECPrivateKey names itself, in DER: a curve or, in old keys, all its numbers.
+///
+/// # Errors
+/// CKR_WRAPPED_KEY_INVALID for what is no ECPrivateKey.
+pub(super) fn curve_in_sec1(encoded: &[u8]) -> Result<Option<Vec<u8>>> {
+    let find = || -> der::Result<Option<Vec<u8>>> {
+        let sequence = AnyRef::from_der(encoded)?;
+        der::Tagged::tag(&sequence).assert_eq(der::Tag::Sequence)?;
+        let mut reader = der::SliceReader::new(sequence.value())?;
+        AnyRef::decode(&mut reader)?;
+        AnyRef::decode(&mut reader)?;
+        if reader.is_finished() {
+            return Ok(None);
+        }
+        let field = AnyRef::decode(&mut reader)?;
+        let parameters = der::Tag::ContextSpecific { constructed: true, number: PARAMETERS };
+        Ok(Some(field.value().to_vec()).filter(|_| der::Tagged::tag(&field) == parameters))
+    };
+    find().map_err(bad_encoding)
+}
+
 /// The key in a PKCS#8 PrivateKeyInfo.
 ///
 /// # Errors

@@ -11,6 +11,7 @@
 //! - Everything that holds key material zeroes it when dropped.
 //! - Calls into C stand in `ffi` alone, each behind one safe function.
 
+mod algorithm;
 mod ffi;
 mod rsa_rejection;
 
@@ -30,6 +31,7 @@ pub mod key_file;
 pub mod key_wrap;
 pub mod ml_dsa;
 pub mod pad;
+pub mod pem;
 pub mod random;
 pub mod rsa;
 pub mod rsa_material;

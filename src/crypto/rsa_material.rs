@@ -16,7 +16,6 @@ use super::ec_material::encode_secret;
 use super::ffi::bignum::{BigNum, Context};
 use super::ffi::rsa::{Integers, Rsa};
 use super::ffi::{Checked, Refused};
-use super::key_file;
 use super::rsa::Components;
 use crate::ck;
 use crate::error::{Error, Result};
@@ -326,18 +325,6 @@ pub fn decode_public_pkcs1(encoded: &[u8]) -> Result<(Vec<u8>, Vec<u8>)> {
     let key = RsaPublicKey::<UintRef<'_>>::from_der(encoded).map_err(no_public_key)?;
     check_public(key.modulus.as_bytes(), key.public_exponent.as_bytes())?;
     Ok((key.modulus.as_bytes().to_vec(), key.public_exponent.as_bytes().to_vec()))
-}
-
-/// The same from PEM (`-----BEGIN PUBLIC KEY-----`, RFC 7468 section 13).
-///
-/// # Errors
-/// As [`decode_spki`].
-pub fn decode_public_pem(pem: &str) -> Result<(Vec<u8>, Vec<u8>)> {
-    let (label, content) = key_file::from_pem(pem.as_bytes())?;
-    if label != "PUBLIC KEY" {
-        return Err(Error::with(ck::CKR_ARGUMENTS_BAD, format!("a PEM of {label} is no public key")));
-    }
-    decode_spki(content.expose())
 }
 
 fn unless_zero(integer: UintRef<'_>) -> Option<&[u8]> {

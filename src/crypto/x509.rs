@@ -2,11 +2,11 @@
 //!
 //! Decoding is the `x509-cert` crate's. Signatures are not checked: the one who registers an anchor says whom to trust.
 
-use x509_cert::der::Encode;
 use x509_cert::der::oid::ObjectIdentifier;
+use x509_cert::der::{Decode, Encode};
 use x509_cert::{Certificate, spki::SubjectPublicKeyInfoOwned};
 
-use super::rsa_material;
+use super::{key_file, rsa_material};
 use crate::ck;
 use crate::error::{Error, Result};
 
@@ -30,11 +30,10 @@ fn invalid(why: &str) -> Error {
 /// # Errors
 /// CKR_ARGUMENTS_BAD for anything else, and for a key that is not EC on P-256, P-384 or P-521, or RSA of 2048, 3072 or 4096
 /// bits.
-pub fn read_chain(pem: &str) -> Result<Vec<Vec<u8>>> {
-    let chain = Certificate::load_pem_chain(pem.as_bytes()).map_err(|_| invalid("it is no certificate in PEM"))?;
-    if chain.is_empty() {
-        return Err(invalid("it is no certificate in PEM"));
-    }
+pub fn read_chain(pem: &[u8]) -> Result<Vec<Vec<u8>>> {
+    let encoded = key_file::read_certificates(pem).map_err(|error| invalid(error.message()))?;
+    let decode = |der: &Vec<u8>| Certificate::from_der(der).map_err(|_| invalid("it is no certificate in PEM"));
+    let chain = encoded.iter().map(decode).collect::<Result<Vec<_>>>()?;
     let issuers = chain.iter().skip(1).chain(chain.last());
     for (certificate, issuer) in chain.iter().zip(issuers) {
         let (own, above) = (certificate.tbs_certificate(), issuer.tbs_certificate());
@@ -43,7 +42,7 @@ pub fn read_chain(pem: &str) -> Result<Vec<Vec<u8>>> {
         }
         check_key(own.subject_public_key_info())?;
     }
-    chain.iter().map(|certificate| certificate.to_der().map_err(|_| invalid("it cannot be encoded"))).collect()
+    Ok(encoded)
 }
 
 fn check_key(key: &SubjectPublicKeyInfoOwned) -> Result<()> {
@@ -80,12 +79,15 @@ mod tests {
         openssl("x509 -req -in c.csr -CA r.pem -CAkey r.key -out c.pem -days 9");
         openssl("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-224 -nodes -keyout w.key -out w.pem -subj /CN=weak");
         let (root, leaf) = (read("r.pem"), read("c.pem"));
-        assert_eq!(read_chain(&root).unwrap().len(), 1);
-        assert_eq!(read_chain(&format!("{leaf}{root}")).unwrap().len(), 2);
+        assert_eq!(read_chain(root.as_bytes()).unwrap().len(), 1);
+        assert_eq!(read_chain(format!("{leaf}{root}").as_bytes()).unwrap().len(), 2);
         for wrong in
             [leaf.clone(), format!("{root}{leaf}"), read("w.pem"), read("c.csr"), String::new(), "x".repeat(99)]
         {
-            assert!(read_chain(&wrong).err().unwrap().message().starts_with("Invalid Certificate"), "{wrong}");
+            assert!(
+                read_chain(wrong.as_bytes()).err().unwrap().message().starts_with("Invalid Certificate"),
+                "{wrong}"
+            );
         }
     }
 }

@@ -10,7 +10,7 @@ use super::user::Role;
 use super::{Hsm, Module};
 use crate::ck;
 use crate::codec::{MALFORMED, Reader, Writer};
-use crate::crypto::x509;
+use crate::crypto::{key_file, x509};
 use crate::error::{Error, Result};
 use crate::store::{Durability, Kind, View};
 
@@ -144,17 +144,19 @@ impl Module {
     ///
     /// # Errors
     /// What the policy and the quorum of the service `cluster` refuse; CKR_ARGUMENTS_BAD with AWS's texts.
-    pub fn register_trust_anchor<'a>(&self, actor: impl Into<Actor<'a>>, pem: &str) -> Result<TrustAnchor> {
+    pub fn register_trust_anchor<'a>(&self, actor: impl Into<Actor<'a>>, pem: &[u8]) -> Result<TrustAnchor> {
         if pem.len() > LONGEST_CHAIN {
             return Err(Error::new(ck::CKR_ARGUMENTS_BAD, "Oversized Certificate: Certificate is too long"));
         }
         let chain = x509::read_chain(pem)?;
+        // Certificates alone: what else stands in the file is shown to nobody.
+        let chain_pem: String = chain.iter().map(|der| key_file::to_pem("CERTIFICATE", der)).collect::<Result<_>>()?;
         let mut registered = None;
         let actor = actor.into();
         let event = Event::by(actor.login, Opcode::StoreTrustAnchor);
         self.change_policy(actor, Command::ChangeTrustAnchors, &event, |_, policy| {
             for known in &policy.trust_anchors {
-                if x509::read_chain(&known.pem)?.first() == chain.first() {
+                if x509::read_chain(known.pem.as_bytes())?.first() == chain.first() {
                     return Err(Error::new(ck::CKR_ARGUMENTS_BAD, "Invalid Certificate: Trust anchor already exists."));
                 }
             }
@@ -163,7 +165,7 @@ impl Module {
             }
             let taken = |number: u32| policy.trust_anchors.iter().any(|known| known.reference == number);
             let reference = (1..).find(|number| !taken(*number)).unwrap_or(u32::MAX);
-            let anchor = TrustAnchor { reference, pem: pem.to_owned() };
+            let anchor = TrustAnchor { reference, pem: chain_pem.clone() };
             registered = Some(anchor.clone());
             policy.trust_anchors.push(anchor);
             policy.trust_anchors.sort_by_key(|anchor| anchor.reference);

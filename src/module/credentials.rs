@@ -43,7 +43,7 @@ impl Challenge {
 /// The second factor that a user is to have.
 pub struct SecondFactor<'a> {
     /// The public key, in PEM.
-    pub public_key: &'a str,
+    pub public_key: &'a [u8],
     /// A challenge, and its answer by that key.
     pub answer: (Challenge, &'a [u8]),
     /// Whether the same key approves quorum tokens.
@@ -170,7 +170,7 @@ impl Module {
     pub fn register_for_quorum(
         &self,
         login: &Login,
-        public_key: &str,
+        public_key: &[u8],
         approval_data: &[u8],
         signature: &[u8],
     ) -> Result<()> {

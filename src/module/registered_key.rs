@@ -4,6 +4,7 @@
 
 use crate::ck;
 use crate::crypto::digest::Hash;
+use crate::crypto::key_file::{self, Public, RsaUse};
 use crate::crypto::{rsa, rsa_material};
 use crate::error::{Error, Result};
 
@@ -18,11 +19,21 @@ impl RegisteredKey {
     ///
     /// # Errors
     /// CKR_ARGUMENTS_BAD for anything but an RSA public key of 2048 bits.
-    pub(super) fn from_pem(pem: &str) -> Result<Self> {
-        let (modulus, exponent) = rsa_material::decode_public_pem(pem)?;
-        let key = rsa::PublicKey::from_components(&modulus, &exponent)?;
-        if key.modulus_bits() != BITS {
-            return Err(Error::new(ck::CKR_ARGUMENTS_BAD, "The public key must be RSA of 2048 bits"));
+    pub(super) fn from_pem(pem: &[u8]) -> Result<Self> {
+        const OTHER: Error = Error::new(ck::CKR_ARGUMENTS_BAD, "The public key must be RSA of 2048 bits");
+        let (modulus, exponent) = match key_file::read_public(pem)? {
+            Public::Rsa(modulus, exponent, RsaUse::Any) => (modulus, exponent),
+            // It may not make the signatures that are asked for.
+            Public::Rsa(_, _, RsaUse::Pss) => {
+                return Err(Error::new(
+                    ck::CKR_ARGUMENTS_BAD,
+                    "The public key is for RSA-PSS alone; signatures are PKCS#1 v1.5",
+                ));
+            }
+            Public::Ec(..) | Public::Ed25519(_) => return Err(OTHER),
+        };
+        if rsa::PublicKey::from_components(&modulus, &exponent)?.modulus_bits() != BITS {
+            return Err(OTHER);
         }
         Ok(Self(rsa_material::encode_spki(&modulus, &exponent)?))
     }

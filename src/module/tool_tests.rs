@@ -31,7 +31,7 @@ impl Approver {
         let approver = Self { name, key: rsa::PrivateKey::from_components(&numbers).unwrap() };
         let token = module.make_token(login, Service::Registration, None).unwrap();
         let pem = key_file::to_pem("PUBLIC KEY", &public).unwrap();
-        module.register_for_quorum(login, &pem, &token.approval_data, &approver.sign(&token.digest)).unwrap();
+        module.register_for_quorum(login, pem.as_bytes(), &token.approval_data, &approver.sign(&token.digest)).unwrap();
         approver
     }
 

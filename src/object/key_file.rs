@@ -5,7 +5,8 @@ use super::key::KeyMaterial;
 use super::template::Template;
 use super::{Object, ObjectId};
 use crate::ck::{self, CK_ATTRIBUTE_TYPE, CK_KEY_TYPE, CK_OBJECT_CLASS};
-use crate::crypto::{ec, ec_material, ed25519, key_file, ml_dsa, rsa, rsa_material};
+use crate::crypto::key_file::{self, Private, Public, RsaUse};
+use crate::crypto::{ec, ec_material, ed25519, ml_dsa, rsa, rsa_material};
 use crate::error::{Error, Result};
 use crate::secret::Secret;
 
@@ -105,49 +106,53 @@ fn reference(object: &Object) -> Result<Secret> {
     }
 }
 
-/// The template with which C_CreateObject makes the key of a PEM file: class, key type and material.
+/// Which half of a pair a file is to bring in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Half {
+    /// The public key.
+    Public,
+    /// The private key.
+    Private,
+}
+
+/// The key of a PEM file.
+pub struct Imported {
+    /// The template with which C_CreateObject makes it: class, key type and material.
+    pub template: Template,
+    /// Whether the file keeps it to RSA-PSS, which the template does not.
+    pub only_pss: bool,
+}
+
+/// The key of a PEM file.
 ///
 /// # Errors
-/// CKR_ARGUMENTS_BAD for what is no key of RSA, EC or Ed25519, or is encrypted; the decoders' codes for a key that is not
-/// whole.
-pub fn read(pem: &[u8]) -> Result<Template> {
-    let (label, content) = key_file::from_pem(pem)?;
-    let encoded = content.expose();
-    match label.as_str() {
-        "PUBLIC KEY" => public(encoded),
-        "RSA PUBLIC KEY" => rsa_public(rsa_material::decode_public_pkcs1(encoded)?),
-        "RSA PRIVATE KEY" => rsa_private(&rsa_material::decode_pkcs1(encoded)?),
-        "EC PRIVATE KEY" => ec_private(&ec_material::decode_sec1(encoded, None)?),
-        "PRIVATE KEY" => private(encoded),
-        _ => Err(Error::with(ck::CKR_ARGUMENTS_BAD, format!("A PEM of {label} is no key that can be imported"))),
+/// CKR_ARGUMENTS_BAD for what is no key of RSA, EC or Ed25519, for several keys and for an encrypted one; the decoders' codes for
+/// a key that is not whole.
+pub fn read(pem: &[u8], half: Half) -> Result<Imported> {
+    let unrestricted = |template| Imported { template, only_pss: false };
+    match half {
+        Half::Public => match key_file::read_public(pem)? {
+            Public::Rsa(modulus, exponent, usage) => {
+                Ok(Imported { template: rsa_public((modulus, exponent))?, only_pss: usage == RsaUse::Pss })
+            }
+            Public::Ec(curve, point) => {
+                let values = [(ck::CKA_EC_PARAMS, curve.parameters()), (ck::CKA_EC_POINT, point.as_slice())];
+                template(ck::CKO_PUBLIC_KEY, ck::CKK_EC, &values).map(unrestricted)
+            }
+            Public::Ed25519(point) => {
+                let values = [(ck::CKA_EC_PARAMS, ed25519::PARAMETERS), (ck::CKA_EC_POINT, point.as_slice())];
+                template(ck::CKO_PUBLIC_KEY, ck::CKK_EC, &values).map(unrestricted)
+            }
+        },
+        Half::Private => match key_file::read_private(pem)? {
+            Private::Rsa(key, usage) => Ok(Imported { template: rsa_private(&key)?, only_pss: usage == RsaUse::Pss }),
+            Private::Ec(key) => ec_private(&key).map(unrestricted),
+            Private::Ed25519(key) => {
+                let values = [(ck::CKA_EC_PARAMS, ed25519::PARAMETERS), (ck::CKA_VALUE, key.seed().expose())];
+                template(ck::CKO_PRIVATE_KEY, ck::CKK_EC, &values).map(unrestricted)
+            }
+        },
     }
-}
-
-/// Each algorithm refuses the names of the others, so the first that takes a key is the right one.
-fn public(encoded: &[u8]) -> Result<Template> {
-    if let Ok(numbers) = rsa_material::decode_spki(encoded) {
-        return rsa_public(numbers);
-    }
-    if let Ok(point) = ed25519::decode_spki(encoded) {
-        let values = [(ck::CKA_EC_PARAMS, ed25519::PARAMETERS), (ck::CKA_EC_POINT, &point)];
-        return template(ck::CKO_PUBLIC_KEY, ck::CKK_EC, &values);
-    }
-    let (curve, point) = ec_material::decode_spki(encoded).map_err(|_| {
-        Error::new(ck::CKR_ARGUMENTS_BAD, "The public key is neither of RSA nor of an EC curve that is served")
-    })?;
-    let values = [(ck::CKA_EC_PARAMS, curve.parameters()), (ck::CKA_EC_POINT, &point)];
-    template(ck::CKO_PUBLIC_KEY, ck::CKK_EC, &values)
-}
-
-fn private(encoded: &[u8]) -> Result<Template> {
-    if let Ok(key) = ec_material::decode_pkcs8(encoded) {
-        return ec_private(&key);
-    }
-    if let Ok(key) = ed25519::from_pkcs8(encoded) {
-        let values = [(ck::CKA_EC_PARAMS, ed25519::PARAMETERS), (ck::CKA_VALUE, key.seed().expose())];
-        return template(ck::CKO_PRIVATE_KEY, ck::CKK_EC, &values);
-    }
-    rsa_private(&rsa_material::decode_pkcs8(encoded)?)
 }
 
 fn rsa_public((modulus, exponent): (Vec<u8>, Vec<u8>)) -> Result<Template> {

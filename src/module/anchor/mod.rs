@@ -101,7 +101,7 @@ pub fn is_signed_by(pem: &str, content: &[u8], signature: &[u8]) -> Result<bool>
         .first_chunk()
         .copied()
         .ok_or(Error::internal("a digest of another length"))?;
-    Ok(RegisteredKey::from_pem(pem)?.verifies(&digest, signature))
+    Ok(RegisteredKey::from_pem(pem.as_bytes())?.verifies(&digest, signature))
 }
 
 impl Module {

@@ -8,6 +8,7 @@ use cloudhsm_pkcs11::config::Config;
 use cloudhsm_pkcs11::crypto::{key_file, x509};
 use cloudhsm_pkcs11::module::BackupInformation;
 use cloudhsm_pkcs11::object;
+use cloudhsm_pkcs11::object::key_file::Half;
 use libfuzzer_sys::fuzz_target;
 
 static HOME: LazyLock<PathBuf> =
@@ -16,21 +17,25 @@ static HOME: LazyLock<PathBuf> =
 fuzz_target!(|data: &[u8]| {
     let Some((kind, data)) = data.split_first() else { return };
     match kind % 5 {
-        0 => drop(object::key_file::read(data)),
+        0 => {
+            drop(object::key_file::read(data, Half::Public));
+            drop(object::key_file::read(data, Half::Private));
+        }
         // As PEM that is whole, so that the bytes inside are what is tried.
         1 => {
             let Some((label, data)) = data.split_first() else { return };
             const LABELS: [&str; 5] =
                 ["PUBLIC KEY", "RSA PUBLIC KEY", "PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY"];
             if let Ok(pem) = key_file::to_pem(LABELS[usize::from(*label) % LABELS.len()], data) {
-                drop(object::key_file::read(pem.as_bytes()));
+                drop(object::key_file::read(pem.as_bytes(), Half::Public));
+                drop(object::key_file::read(pem.as_bytes(), Half::Private));
             }
         }
         2 => {
             if let Ok(pem) = key_file::to_pem("CERTIFICATE", data) {
-                drop(x509::read_chain(&pem));
+                drop(x509::read_chain(pem.as_bytes()));
             }
-            drop(std::str::from_utf8(data).map(x509::read_chain));
+            drop(x509::read_chain(data));
         }
         3 => {
             let path = HOME.join("backup");

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::arguments::Approval;
 use crate::context::Context;
 use crate::input::read_file;
-use crate::output::{Failure, Outcome};
+use crate::output::Outcome;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -103,7 +103,6 @@ pub(crate) fn run(command: Command, context: &mut Context) -> Outcome {
             let session = context.session()?;
             let approval = arguments.approval.present(session)?;
             let pem = read_file(&arguments.path)?;
-            let pem = String::from_utf8(pem).map_err(|_| Failure::new("Invalid Certificate: it is not PEM"))?;
             let registered =
                 session.module.register_trust_anchor(Actor::new(session.login, approval.as_ref()), &pem)?;
             Ok(json!({ "trust_anchor": anchor(&registered), "note": NO_EFFECT }))

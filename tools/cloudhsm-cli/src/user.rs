@@ -1,6 +1,6 @@
 //! The `user` commands: create, delete, list, change-password, change-mfa, change-quorum.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use cloudhsm_pkcs11::module::{Actor, Deregister, Module, Role, SecondFactor, Side, UserInformation};
@@ -169,7 +169,7 @@ pub(crate) fn run(command: Command, context: &mut Context) -> Outcome {
             let ChangeQuorum::TokenSign { command: ChangeQuorumKey::Register { public_key, signed_token } } = command;
             let Session { module, login, .. } = context.session()?;
             let (approval_data, signature) = token_file::read_registration(&signed_token)?;
-            module.register_for_quorum(login, &read_pem(&public_key)?, &approval_data, &signature)?;
+            module.register_for_quorum(login, &read_file(&public_key)?, &approval_data, &signature)?;
             Ok(json!({ "username": login.name, "role": login.role.name() }))
         }
         Command::Create(arguments) => create(arguments, context),
@@ -214,7 +214,7 @@ fn change_factor(arguments: ChangeFactor, context: &mut Context) -> Outcome {
     let challenge = session.module.challenge(session.login)?;
     token_file::write_challenge(&token, challenge.digest())?;
     let signed = credentials::ask_signed_file(&token)?;
-    let public_key = read_pem(&credentials::ask_public_key_file()?)?;
+    let public_key = read_file(&credentials::ask_public_key_file()?)?;
     let signature = token_file::read_answer(&signed)?;
     let factor =
         SecondFactor { public_key: &public_key, answer: (challenge, &signature), for_quorum: arguments.change_quorum };
@@ -230,11 +230,6 @@ fn check_own(session: Session<'_>, user: &User) -> Result<(), Failure> {
         return Err(Failure::new("A crypto user changes itself only; an admin changes others"));
     }
     Ok(())
-}
-
-fn read_pem(path: &Path) -> Result<String, Failure> {
-    let bytes = read_file(path)?;
-    String::from_utf8(bytes).map_err(|_| Failure::new(format!("{}: is not PEM", path.display())))
 }
 
 fn delete(arguments: &Delete, context: &mut Context) -> Outcome {

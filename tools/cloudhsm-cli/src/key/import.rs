@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use cloudhsm_pkcs11::ck::{self, CK_KEY_TYPE, CK_OBJECT_CLASS};
 use cloudhsm_pkcs11::module::Role;
-use cloudhsm_pkcs11::object::key_file;
+use cloudhsm_pkcs11::object::key_file::{self, Half};
 use cloudhsm_pkcs11::object::rules::Making;
 use cloudhsm_pkcs11::secret::Secret;
 use serde_json::json;
@@ -62,6 +62,9 @@ impl KeyTypeClass {
     }
 }
 
+/// RFC 4055 section 1.2. No attribute of CloudHSM's says it.
+const ONLY_PSS: &str = "The file keeps this key to RSA-PSS; the HSM does not: use it for nothing else";
+
 pub(super) fn run(command: &Command, context: &mut Context) -> Outcome {
     let Command::Pem(arguments) = command;
     let (class, key_type) = arguments.key_type_class.kind();
@@ -72,11 +75,13 @@ pub(super) fn run(command: &Command, context: &mut Context) -> Outcome {
     }
     let path = &arguments.path;
     let text = Secret::new(read_file(path)?);
-    let failed =
-        |error: cloudhsm_pkcs11::error::Error| Failure::new(format!("{}: {}", path.display(), error.message()));
-    let mut template = key_file::read(text.expose()).map_err(failed)?;
-    if template.number(ck::CKA_CLASS) != Some(class) || template.number(ck::CKA_KEY_TYPE) != Some(key_type) {
-        return Err(Failure::new(format!("{}: the key in it is not what --key-type-class says", path.display())));
+    let failed = |text: String| Failure::new(format!("{}: {text}", path.display()));
+    let half = if class == ck::CKO_PRIVATE_KEY { Half::Private } else { Half::Public };
+    let imported = key_file::read(text.expose(), half).map_err(|error| failed(error.message().to_owned()))?;
+    let mut template = imported.template;
+    if template.number(ck::CKA_KEY_TYPE) != Some(key_type) {
+        let found = if key_type == ck::CKK_RSA { "an EC" } else { "an RSA" };
+        return Err(failed(format!("there is {found} key in the file, which is not what --key-type-class says")));
     }
     push(&mut template, ck::CKA_LABEL, arguments.label.as_bytes())?;
     push(&mut template, ck::CKA_TOKEN, &[ck::CK_TRUE])?;
@@ -88,5 +93,9 @@ pub(super) fn run(command: &Command, context: &mut Context) -> Outcome {
         return Err(attributes::refused("sensitive", "false"));
     }
     let key = module.create_object(Some(login), &template)?;
-    Ok(json!({ "key": view::key(session, &key)?, "message": "Successfully imported key" }))
+    let (key, message) = (view::key(session, &key)?, "Successfully imported key");
+    if imported.only_pss {
+        return Ok(json!({ "key": key, "message": message, "note": ONLY_PSS }));
+    }
+    Ok(json!({ "key": key, "message": message }))
 }
