@@ -1,52 +1,48 @@
 //! The log: one line a message, written with one system call, to stderr or to the file that the configuration names.
 //!
 //! Messages never hold a secret: they are made of what [`Error`] says and of names. A line that cannot be written is
-//! dropped, because a library must not fail for want of a terminal. No lock: a child that was forked while another thread
-//! wrote a line would find it held for ever.
+//! dropped, because a library must not fail for want of a terminal: it ends no program by a signal, holds none up for long, and
+//! goes to descriptor 2 only if that is stderr. No lock: a child that was forked while another thread wrote a line would find it
+//! held for ever.
 
 use std::fmt::{Arguments, Write as _};
-use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, Ordering};
 
 use crate::ck;
 use crate::config::LogLevel;
 use crate::error::{Error, Result};
-use crate::platform::{descriptors, process};
+use crate::platform::{descriptors, files, process, stderr};
 
 static LEVEL: AtomicU8 = AtomicU8::new(LogLevel::Warn as u8);
 static PLACE: Place = Place::new();
-/// stderr's descriptor.
-const STDERR: i32 = 2;
 
 /// Where lines go: to stderr, or to the end of a file.
 pub struct Place {
     /// The descriptor of the file, once there has been one; kept, and given another file when the setting changes.
     file: AtomicI32,
     to_file: AtomicBool,
+    /// Whether the reader of the last line did not keep up.
+    stuck: AtomicBool,
 }
 
 impl Place {
     /// stderr.
     #[must_use]
     pub const fn new() -> Self {
-        Self { file: AtomicI32::new(-1), to_file: AtomicBool::new(false) }
+        Self { file: AtomicI32::new(-1), to_file: AtomicBool::new(false), stuck: AtomicBool::new(false) }
     }
 
     /// Lets lines go to this file from now on; `setting` is what names it.
     ///
     /// # Errors
-    /// CKR_FUNCTION_FAILED if the file cannot be opened for appending.
+    /// CKR_FUNCTION_FAILED if the file cannot be opened for appending, or is a pipe that nobody reads.
     pub fn set(&self, setting: &str, file: Option<&Path>) -> Result<()> {
         if let Some(path) = file {
             let failed = |error: std::io::Error| {
-                Error::with(
-                    ck::CKR_FUNCTION_FAILED,
-                    format!("{setting} {}: {error}; name a file that this account can write", path.display()),
-                )
+                Error::with(ck::CKR_FUNCTION_FAILED, format!("{setting} {}: {error}; {}", path.display(), cure(&error)))
             };
-            let opened = OpenOptions::new().append(true).create(true).mode(0o600).open(path).map_err(failed)?;
+            let opened = descriptors::open_for_lines(path).map_err(failed)?;
             let descriptor = descriptors::put(opened, self.file.load(Ordering::Acquire)).map_err(failed)?;
             self.file.store(descriptor, Ordering::Release);
         }
@@ -56,8 +52,21 @@ impl Place {
 
     /// Writes lines with one system call. What cannot be written is dropped.
     pub fn write(&self, lines: &[u8]) {
-        let to_file = self.to_file.load(Ordering::Acquire);
-        descriptors::write_once(if to_file { self.file.load(Ordering::Acquire) } else { STDERR }, lines);
+        if self.to_file.load(Ordering::Acquire) {
+            descriptors::write_line(self.file.load(Ordering::Acquire), lines, &self.stuck);
+        } else if stderr::is_there() {
+            descriptors::write_line(stderr::DESCRIPTOR, lines, &self.stuck);
+        }
+    }
+}
+
+/// What to do about a file that lines cannot go to.
+fn cure(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        std::io::ErrorKind::NotFound | std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::Other => {
+            "name a file that this account can write"
+        }
+        _ => files::cure(error),
     }
 }
 

@@ -9,6 +9,7 @@ use crate::ck::{self, CK_RV};
 use crate::config::LogLevel;
 use crate::cryptoki::Library;
 use crate::error::{Error, Result};
+use crate::platform::cancellation::Uncancelled;
 use crate::{abi::lifecycle, injection, log};
 
 /// Runs a function that works without C_Initialize. `arguments` are for the trace.
@@ -22,17 +23,55 @@ pub(super) fn bare<const N: usize>(
     if noted {
         trace::begin(name, arguments(), false);
     }
-    let rv = guarded(name, run);
+    let rv = guarded(name, false, run);
     if noted {
         trace::end(name, rv);
     }
     rv
 }
 
+/// How the names of the functions begin that are called by the thousand. They look after cancellation only where they wait, which is
+/// in the store, the log and the locks: to switch it off and on takes as long as a third of the quickest of them.
+const QUICK: [&str; 11] = [
+    "C_Sign",
+    "C_Verify",
+    "C_Encrypt",
+    "C_Decrypt",
+    "C_Digest",
+    "C_Find",
+    "C_GetAttributeValue",
+    "C_GetSessionInfo",
+    "C_GenerateRandom",
+    "C_OpenSession",
+    "C_CloseSession",
+];
+
+/// Whether a function is one of the quick ones; asked by the compiler alone.
+#[allow(
+    clippy::indexing_slicing,
+    reason = "evaluated when the library is built, where an index out of range is an error"
+)]
+pub(super) const fn is_quick(name: &str) -> bool {
+    let mut row = 0;
+    while row < QUICK.len() {
+        let start = QUICK[row].as_bytes();
+        let mut at = 0;
+        while at < start.len() && at < name.len() && name.as_bytes()[at] == start[at] {
+            at += 1;
+        }
+        if at == start.len() {
+            return true;
+        }
+        row += 1;
+    }
+    false
+}
+
 /// Runs a function of an initialized library.
 #[inline]
 pub(super) fn library<const N: usize>(
     name: &'static str,
+    quick: bool,
     arguments: impl FnOnce() -> [Argument; N],
     run: impl FnOnce(&'static Library) -> Result<()>,
 ) -> CK_RV {
@@ -41,7 +80,7 @@ pub(super) fn library<const N: usize>(
         trace::begin(name, arguments(), lifecycle::current().is_some());
     }
     let rv = match lifecycle::current() {
-        Some(library) => guarded(name, || run(library)),
+        Some(library) => guarded(name, quick, || run(library)),
         None => lifecycle::why_not(),
     };
     // Asked again, not remembered: that is two instructions, and no register is kept through the call.
@@ -51,9 +90,10 @@ pub(super) fn library<const N: usize>(
     rv
 }
 
-/// Runs a function so that no panic leaves it.
+/// Runs a function so that no panic leaves it and, unless it is a quick one, so that its thread is not cancelled in it.
 #[inline]
-fn guarded(name: &'static str, run: impl FnOnce() -> Result<()>) -> CK_RV {
+fn guarded(name: &'static str, quick: bool, run: impl FnOnce() -> Result<()>) -> CK_RV {
+    let _whole = (!quick).then(Uncancelled::new);
     match catch_unwind(AssertUnwindSafe(|| plant(name).and_then(|()| run()))) {
         Ok(Ok(())) => succeeded(name),
         Ok(Err(error)) => failed(name, &error),

@@ -107,7 +107,7 @@ macro_rules! cryptoki {
         #[allow(non_snake_case, reason = "the standard's name")]
         #[unsafe(no_mangle)]
         unsafe extern "C" fn $name($(_: $type),*) -> CK_RV {
-            call::library(stringify!($name), || [], |_| $path())
+            call::library(stringify!($name), true, || [], |_| $path())
         }
     };
     (@symbol $who:ident $name:ident($($argument:ident: $type:ty),*) => $path:path) => {
@@ -115,7 +115,7 @@ macro_rules! cryptoki {
         #[unsafe(no_mangle)]
         unsafe extern "C" fn $name($($argument: $type),*) -> CK_RV {
             let arguments = || [$(Argument::new(stringify!($argument), stringify!($type), $argument)),*];
-            call::library(stringify!($name), arguments, |library| {
+            call::library(stringify!($name), const { call::is_quick(stringify!($name)) }, arguments, |library| {
                 cryptoki!(@check $who library);
                 // SAFETY: the caller of a C function answers for its pointers (see the module `abi`).
                 unsafe { $path(library, $($argument),*) }
@@ -152,7 +152,7 @@ macro_rules! information {
         unsafe extern "C" fn $name(pInfo: *mut CK_INFO) -> CK_RV {
             let arguments = || [Argument::new("pInfo", "*mut CK_INFO", pInfo)];
             // SAFETY: the caller of a C function answers for its pointers (see the module `abi`).
-            call::library("C_GetInfo", arguments, |library| unsafe { slots::info(library, pInfo, $version) })
+            call::library("C_GetInfo", false, arguments, |library| unsafe { slots::info(library, pInfo, $version) })
         }
     };
 }

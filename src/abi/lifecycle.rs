@@ -2,6 +2,7 @@
 
 use std::ffi::c_void;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use super::{call, trace};
 use crate::ck::{self, CK_C_INITIALIZE_ARGS, CK_RV};
@@ -9,6 +10,8 @@ use crate::config::{Config, LogLevel};
 use crate::cryptoki::Library;
 use crate::error::{Error, Result};
 use crate::log;
+use crate::platform::cancellation::nap;
+use crate::platform::entropy;
 use crate::platform::fork::{self, ForkPointer};
 
 /// The library between C_Initialize and C_Finalize; nothing in the child of a fork.
@@ -64,10 +67,12 @@ pub(super) unsafe fn initialize(arguments: *mut c_void) -> Result<()> {
     }
     let config = Config::read()?;
     log::configure(config.settings.log_level, config.settings.log_file.as_deref())?;
-    trace::configure(config.settings.trace, config.settings.trace_file.as_deref())?;
+    let settings = &config.settings;
+    trace::configure(settings.trace, settings.trace_file.as_deref(), &settings.dialect())?;
     for remark in &config.remarks {
         log::write(LogLevel::Debug, format_args!("{remark}"));
     }
+    entropy::prepare()?;
     let library = KEPT.load().unwrap_or_else(|| Box::leak(Box::new(Library::new())));
     KEPT.store(Some(library));
     library.start(&config)?;
@@ -131,7 +136,7 @@ fn enter() -> Inside {
         if free && INSIDE.compare_exchange(held, own, Ordering::AcqRel, Ordering::Acquire).is_ok() {
             return Inside;
         }
-        std::thread::sleep(std::time::Duration::from_micros(50));
+        nap(Duration::from_micros(50));
     }
 }
 

@@ -2,23 +2,49 @@
 
 const PAGE: &str = include_str!("../../docs/troubleshooting.md");
 
-/// What the page says of a return value of a function: of the row that names the function, else of the first that names none.
-/// A row of a code in a certain case ("from C_CreateObject of a certificate", or with the words of a message) is for people.
+/// A call that has failed, as the page is asked about it.
+#[derive(Clone, Copy)]
+pub struct Failure<'a> {
+    /// The code, `CKR_...`.
+    pub result: &'a str,
+    /// The function, `C_...`.
+    pub function: &'a str,
+    /// What the library has said of the cause.
+    pub why: &'a str,
+    /// The name of the profile.
+    pub dialect: &'a str,
+}
+
+/// What the page says of a failure, by the row that fits it best.
+///
+/// The first cell of a row has its codes, and what narrows it down: `from C_Login` (functions), `saying "words"` (any of them stands in
+/// the cause), ``in `standard` `` (profiles). A row that is narrowed down by something else than what has happened does not count; of
+/// those that do, words are better than a function, that is better than a profile, and that than a row for all. Of equals the first.
 #[must_use]
-pub fn of(result: &str, function: &str) -> Option<String> {
-    let rows = || {
-        PAGE.lines().filter_map(|line| {
-            let mut cells = line.strip_prefix('|')?.split('|').map(str::trim);
-            let (codes, cure) = (cells.next()?, cells.nth(1)?);
-            let (codes, from) = codes.split_once(" from ").map_or((codes, None), |(codes, from)| (codes, Some(from)));
-            let general = from.is_none_or(|from| !from.contains("C_"));
-            let special = from.is_some_and(|from| has_word(from, function));
-            let certain = codes.contains('"') || from.is_some_and(|from| from.contains(" of "));
-            (has_word(codes, result) && !certain).then_some((general, special, cure))
-        })
+pub fn of(failure: Failure<'_>) -> Option<String> {
+    let rows = PAGE.lines().filter_map(|line| {
+        let mut cells = line.strip_prefix('|')?.split('|').map(str::trim);
+        let (heading, cure) = (cells.next()?, cells.nth(1)?);
+        Some((fit(heading, failure)?, cure))
+    });
+    let best = rows.reduce(|best, row| if row.0 > best.0 { row } else { best });
+    best.map(|(_, cure)| plain(cure))
+}
+
+/// How well a row of this heading fits, or nothing if it does not.
+fn fit(heading: &str, failure: Failure<'_>) -> Option<u8> {
+    let mut fit = 0;
+    let mut narrowed = |wanted: bool, met: bool, worth: u8| {
+        fit += if wanted { worth } else { 0 };
+        (!wanted || met).then_some(())
     };
-    let row = rows().find(|(_, special, _)| *special).or_else(|| rows().find(|(general, ..)| *general));
-    row.map(|(.., cure)| plain(cure))
+    narrowed(true, has_word(heading, failure.result), 0)?;
+    let mut words = heading.split('"').skip(1).step_by(2).peekable();
+    narrowed(words.peek().is_some(), words.any(|words| failure.why.contains(words)), 4)?;
+    narrowed(heading.contains(" from ") && heading.contains("C_"), has_word(heading, failure.function), 2)?;
+    let mut profiles = heading.split('`').skip(1).step_by(2).peekable();
+    narrowed(profiles.peek().is_some(), profiles.any(|profile| profile == failure.dialect), 1)?;
+    Some(fit)
 }
 
 fn has_word(text: &str, wanted: &str) -> bool {
@@ -48,20 +74,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_page_has_a_cure_for_the_code_and_the_function() {
-        let of = |result, function| of(result, function).unwrap_or_default();
-        assert!(of("CKR_PIN_INCORRECT", "C_Login").contains("`user:password`"));
-        assert!(of("CKR_FUNCTION_FAILED", "C_OpenSession").contains("CKF_RW_SESSION"));
-        assert!(of("CKR_FUNCTION_FAILED", "C_Initialize").contains("configuration (docs/configuration.md)"));
-        assert!(of("CKR_PIN_LEN_RANGE", "C_SetPIN").contains("choose another"), "a row of two codes");
-        assert!(
-            of("CKR_ATTRIBUTE_VALUE_INVALID", "C_CreateObject").contains("CKA_PRIVATE"),
-            "not that of certificates"
-        );
-        assert!(!of("CKR_DEVICE_ERROR", "C_Sign").is_empty(), "from any call");
-        assert!(!of("CKR_FUNCTION_FAILED", "C_Sign").is_empty(), "from an operation with a key");
-        assert!(of("CKR_WRAPPING_KEY_HANDLE_INVALID", "C_WrapKey").contains("find it again"));
-        assert_eq!(super::of("CKR_OK", "C_Sign"), None);
-        assert_eq!(super::of("CKR_PIN", "C_Login"), None, "part of a word is no code");
+    fn a_row_is_chosen_by_what_narrows_it_down() {
+        let failure =
+            Failure { result: "CKR_PIN_LOCKED", function: "C_Login", why: "five wrong PINs", dialect: "strict" };
+        let fit = |heading| fit(heading, failure);
+        assert_eq!(fit("CKR_PIN_INVALID, CKR_PIN_LOCKED"), Some(0));
+        assert_eq!(fit("CKR_PIN"), None, "part of a word is no code");
+        assert_eq!(fit("CKR_PIN_LOCKED from any call"), Some(0));
+        assert_eq!(fit("CKR_PIN_LOCKED from C_Login or C_SetPIN"), Some(2));
+        assert_eq!(fit("CKR_PIN_LOCKED from C_SetPIN"), None);
+        assert_eq!(fit("CKR_PIN_LOCKED saying \"six\" or \"five\""), Some(4));
+        assert_eq!(fit("CKR_PIN_LOCKED saying \"six\""), None);
+        assert_eq!(fit("CKR_PIN_LOCKED in `cloudhsm`, `strict`"), Some(1));
+        assert_eq!(fit("CKR_PIN_LOCKED in `standard`"), None);
+        assert_eq!(of(Failure { result: "CKR_OK", ..failure }), None);
+        assert_eq!(plain("see [a page](page.md), now"), "see a page (docs/page.md), now");
     }
 }

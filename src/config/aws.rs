@@ -4,7 +4,6 @@
 //! rest speaks of a network that is not there; it is ignored and listed in one line of the log.
 
 use std::collections::BTreeSet;
-use std::fs::OpenOptions;
 use std::path::Path;
 
 use serde_json::Value;
@@ -12,6 +11,7 @@ use serde_json::Value;
 use super::clusters::{MOST, number_of};
 use crate::ck;
 use crate::error::{Error, Result};
+use crate::platform::descriptors;
 
 /// A file of AWS's in our terms.
 #[derive(Default)]
@@ -192,7 +192,7 @@ fn unusable_log(file: &Path) -> Option<&'static str> {
     if !file.parent().is_some_and(Path::is_dir) {
         return Some("there is no such folder");
     }
-    let closed = file.exists() && OpenOptions::new().append(true).open(file).is_err();
+    let closed = file.exists() && descriptors::open_for_lines(file).is_err();
     closed.then_some("this account cannot write it")
 }
 

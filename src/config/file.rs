@@ -5,13 +5,13 @@
 
 use std::ffi::OsString;
 use std::fmt::Display;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use super::aws;
 use crate::ck;
 use crate::error::{Error, Result};
-use crate::platform::process;
+use crate::platform::{files, process};
 
 /// Where the files lie when the caller's environment cannot be trusted.
 const SYSTEM_FOLDER: &str = "/etc/cloudhsm-pkcs11";
@@ -124,21 +124,24 @@ pub(super) fn find(home: &Path, environment: &dyn Fn(&str) -> Option<OsString>) 
 fn read(path: &Path, demanded: bool) -> Result<Option<String>> {
     let failed =
         |why: &dyn Display| Error::with(ck::CKR_FUNCTION_FAILED, format!("configuration {}: {why}", path.display()));
-    let length = match std::fs::metadata(path) {
-        Ok(found) if found.is_file() => found.len(),
-        Ok(_) => return Err(failed(&"is not a file; name a file")),
+    let file = match files::open_plain(path) {
+        Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound && !demanded => return Ok(None),
         // A path through something that is no directory is as absent as a missing file.
         Err(error) if error.kind() == ErrorKind::NotADirectory && !demanded => return Ok(None),
-        Err(error) if demanded => return Err(failed(&format!("{error}; check CLOUDHSM_PKCS11_CONFIG"))),
-        Err(error) => {
-            return Err(failed(&format!(
-                "{error}; give this account access to the folder, or check CLOUDHSM_PKCS11_HOME"
-            )));
+        Err(error) if error.kind() == ErrorKind::Other => return Err(failed(&error)),
+        Err(error) if demanded && error.kind() == ErrorKind::NotFound => {
+            return Err(failed(&format!("{error}; check CLOUDHSM_PKCS11_CONFIG")));
         }
+        Err(error) if demanded => {
+            return Err(failed(&format!("{error}; {}, or check CLOUDHSM_PKCS11_CONFIG", files::cure(&error))));
+        }
+        Err(error) => return Err(failed(&format!("{error}; {}, or check CLOUDHSM_PKCS11_HOME", files::cure(&error)))),
     };
-    check_length(length, path)?;
-    std::fs::read_to_string(path).map(Some).map_err(|error| failed(&error))
+    check_length(file.metadata().map_err(|error| failed(&error))?.len(), path)?;
+    let mut text = String::new();
+    file.take(LONGEST).read_to_string(&mut text).map_err(|error| failed(&error))?;
+    Ok(Some(text))
 }
 
 /// # Errors

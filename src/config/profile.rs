@@ -173,6 +173,12 @@ static DIALECTS: [Dialect; 3] = [
 ];
 
 impl Dialect {
+    /// The profile's number, for [`Profile::name_of`].
+    #[must_use]
+    pub const fn number(&self) -> u8 {
+        self.profile as u8
+    }
+
     /// Whether objects of a class that are not private can be made, seen and changed without a login.
     #[must_use]
     pub const fn open(&self, class: CK_OBJECT_CLASS) -> bool {
@@ -181,6 +187,16 @@ impl Dialect {
 }
 
 impl Profile {
+    /// The name of the profile of a number, as the settings and the documentation have it.
+    #[must_use]
+    pub const fn name_of(number: u8) -> &'static str {
+        match number {
+            1 => "strict",
+            2 => "standard",
+            _ => "cloudhsm",
+        }
+    }
+
     /// The limits and habits of this profile.
     #[must_use]
     pub fn dialect(self) -> &'static Dialect {

@@ -62,7 +62,7 @@ impl Template {
         if !fits(row.kind) {
             return Err(Error::with(
                 ck::CKR_ATTRIBUTE_VALUE_INVALID,
-                format!("{}: the value is no {:?}", row.name, row.kind),
+                format!("{}: the value is not {}", row.name, wanted(row.kind)),
             ));
         }
         let value = self.values.append(value);
@@ -201,6 +201,19 @@ pub fn unflatten(flat: &[u8]) -> impl Iterator<Item = (CK_ATTRIBUTE_TYPE, &[u8])
         rest = after;
         Some((u64::from_le_bytes(*id), value))
     })
+}
+
+/// What a value of `kind` is, for a caller who gave another.
+const fn wanted(kind: ValueKind) -> &'static str {
+    match kind {
+        ValueKind::Bool => "CK_TRUE or CK_FALSE in one byte",
+        ValueKind::Number => "a CK_ULONG",
+        ValueKind::Bytes => "bytes",
+        ValueKind::Text => "text in UTF-8",
+        ValueKind::Date => "a CK_DATE of eight digits, or empty",
+        ValueKind::Mechanisms => "a list of CK_MECHANISM_TYPE",
+        ValueKind::Template => "a list of CK_ATTRIBUTE",
+    }
 }
 
 /// Whether `value` has the shape of `kind`.

@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
 
+use super::cancellation::nap;
+
 /// Tries that only spin.
 const SPINS: u32 = 64;
 /// Tries after which the rest of the time slice is given away.
@@ -33,7 +35,7 @@ impl Backoff {
         } else if self.0 < SPINS + YIELDS {
             thread::yield_now();
         } else {
-            thread::sleep(NAP);
+            nap(NAP);
         }
         self.0 = self.0.saturating_add(1);
     }

@@ -15,10 +15,14 @@
 //! - **Memory.** Pages are mapped and, save the per-thread random pool, never unmapped: a `&'static` into one is
 //!   what it says. Those with long-lived keys are wiped in a child and kept out of core dumps and swap. Memory that other processes write is touched through atomics only, and every bit pattern of it
 //!   is a valid value.
+//! - **The host's threads** are its own: it may cancel one inside a call ([`cancellation`]), and what it does about a signal is not
+//!   changed ([`signals`]).
 //! - **Descriptors** are close-on-exec, never below 3, and the one that carries a lock is closed in a forked child,
 //!   because a lock taken through it would belong to parent and child together.
 
+pub mod cancellation;
 pub mod descriptors;
+pub mod entropy;
 pub mod file_limit;
 pub mod files;
 pub mod flock;
@@ -34,3 +38,5 @@ pub mod reserve;
 pub mod residue;
 pub mod scratch;
 pub mod secret_page;
+pub mod signals;
+pub mod stderr;

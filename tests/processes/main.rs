@@ -30,6 +30,7 @@ mod ledger;
 mod memory;
 mod moved;
 mod power;
+mod refusals;
 mod rest;
 mod shim;
 mod stopped;

@@ -149,3 +149,34 @@ fn nothing_is_left_of_released_keys() {
         other => panic!("{other}"),
     });
 }
+
+/// What SECURITY.md says of a forked child: the keys that were at hand are in its memory, until it ends or another program takes its
+/// place. That the roots of both tiers are not is shown beside their pages (src/platform/secret_page.rs).
+#[test]
+fn what_a_forked_child_has() {
+    staged(|stage, test| match stage {
+        "" => {
+            let home = Folder::new();
+            let mut command = test.stage("cloudhsm", home.path(), "fork");
+            let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+            let mut lines = BufReader::new(process.stdout.take().unwrap()).lines().map_while(Result::ok);
+            let child: u32 = lines.by_ref().find_map(|line| line.strip_prefix("child ")?.parse().ok()).unwrap();
+            assert!(found_in(process.id()).0.contains(&KEPT), "the control: the parent uses the key");
+            assert!(found_in(child).0.contains(&KEPT), "the page says that a key at hand is in the child's memory");
+            process.stdin.as_mut().unwrap().write_all(b"\n").unwrap();
+            assert!(process.wait().unwrap().success());
+        }
+        "fork" => {
+            let session = hsm();
+            let kept = import(session, KEPT);
+            session.encrypt(&mut Mechanism::bytes(CKM_AES_CBC, &[0; 16]), kept, &[0; 32]).unwrap();
+            let child = forked(|| {
+                println!("child {}", std::process::id());
+                std::io::stdin().read_line(&mut String::new()).unwrap();
+            });
+            assert_eq!(joined(child), 0);
+            finalize().unwrap();
+        }
+        other => panic!("{other}"),
+    });
+}

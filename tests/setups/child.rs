@@ -15,6 +15,8 @@ use cryptoki_sys::{
     CKF_SERIAL_SESSION, CKM_AES_ECB, CKM_AES_KEY_GEN, CKR_OK, CKU_SO, CKU_USER,
 };
 
+use crate::descriptor;
+
 /// The first slot.
 const SLOT: CK_SLOT_ID = 0x2000_0000_0000_0001;
 /// The steps, separated by `;`.
@@ -44,6 +46,8 @@ pub(crate) fn main() {
         get(&raw mut list)
     };
     assert_eq!(rv, CKR_OK);
+    // SAFETY: no conditions: a child that hangs is ended.
+    unsafe { libc::alarm(120) };
     // SAFETY: the library has answered; the list lives as long as the library, which is never unloaded.
     let mut child = Child { list: unsafe { &*list }, session: 0 };
     std::mem::forget(library);
@@ -74,6 +78,12 @@ impl Child {
             ("umask", [mask]) => umask(mask),
             ("close_standard_streams", []) => close_standard_streams(),
             ("standard_streams", []) => standard_streams(),
+            ("stderr_is", [kind, path]) => descriptor::take(kind, path),
+            ("received", []) => descriptor::received(),
+            ("default_signals", []) => descriptor::default_signals(),
+            ("signals", []) => descriptor::signals(),
+            ("limit_files", [bytes]) => descriptor::limit_files(bytes),
+            ("limit_open_files", [count]) => descriptor::limit_open_files(count),
             // SAFETY: NULL arguments are allowed.
             ("initialize", []) => hex(unsafe { self.list.C_Initialize.unwrap()(std::ptr::null_mut()) }),
             // SAFETY: as above.

@@ -22,6 +22,7 @@ mod accounts;
 mod child;
 mod configuration;
 mod damage;
+mod descriptor;
 mod links;
 mod missing;
 mod moved;

@@ -132,6 +132,7 @@ pub(crate) struct Run {
     account: Option<(u32, u32)>,
     steps: String,
     mounts: Option<String>,
+    stderr: Option<fs::File>,
 }
 
 impl Run {
@@ -142,7 +143,7 @@ impl Run {
 
     /// A child with nothing in its environment but where to find programs.
     pub(crate) fn bare() -> Self {
-        Self { environment: Vec::new(), account: None, steps: String::new(), mounts: None }
+        Self { environment: Vec::new(), account: None, steps: String::new(), mounts: None, stderr: None }
             .set("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
     }
 
@@ -168,6 +169,12 @@ impl Run {
         self
     }
 
+    /// Runs with this file as stderr, as a shell would put it there.
+    pub(crate) fn stderr(mut self, file: fs::File) -> Self {
+        self.stderr = Some(file);
+        self
+    }
+
     pub(crate) fn start(&self) -> Running {
         let (binary, library) = staged();
         static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -186,7 +193,8 @@ impl Run {
         command.args(["--exact", "child", "--nocapture", "--test-threads=1"]);
         command.env_clear().envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.env(child::STEPS, &self.steps).env(child::LIBRARY, library).env(child::ANSWERS, &answers);
-        command.current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command.current_dir("/").stdin(Stdio::null()).stdout(Stdio::null());
+        command.stderr(self.stderr.as_ref().map_or_else(Stdio::piped, |file| file.try_clone().unwrap().into()));
         if let Some((user, group)) = self.account {
             command.uid(user).gid(group);
         }

@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 use std::sync::OnceLock;
 
-use crate::run::{DEVICE_ERROR, Hsm, OK, Outcome, PIN_INCORRECT, Place, Run, assert_clear, is_root};
+use crate::run::{DEVICE_ERROR, FUNCTION_FAILED, Hsm, OK, Outcome, PIN_INCORRECT, Place, Run, assert_clear, is_root};
 
 /// ENOSPC.
 const FULL: &str = "28";
@@ -313,5 +313,38 @@ fn no_descriptor_left() {
         assert_eq!(outcome.rv("initialize"), DEVICE_ERROR, "{limit}: {outcome:?}");
         assert_clear(outcome.stderr.trim_end(), &path, &[]);
     }
+    hsm.assert_whole();
+}
+
+/// The limit of open files (getrlimit, RLIMIT_NOFILE: EMFILE) and paths that are too long (PATH_MAX of Linux is 4,096 bytes;
+/// MAX_PATHNAME of SQLite is 512) are told as what they are, wherever on the way they are met.
+#[test]
+fn limits_have_cures_of_their_own() {
+    let hsm = Hsm::new();
+    let mut met = 0;
+    for limit in 4..16 {
+        let outcome = hsm.run(&format!("limit_open_files {limit};initialize"));
+        if outcome.rv("initialize") != OK {
+            met += 1;
+            outcome.assert_one_line(
+                "initialize",
+                outcome.rv("initialize"),
+                &hsm.home,
+                &["Too many open files", "raise the limit of open files"],
+            );
+        }
+    }
+    assert!(met > 0, "no limit was met");
+    let mut long = hsm.place.path().to_owned();
+    for _ in 0..3 {
+        long.push("a".repeat(200));
+    }
+    let outcome = Run::new(&long).steps("initialize;activate").run();
+    outcome.assert_one_line("activate", DEVICE_ERROR, &long, &["use a shorter path"]);
+    for _ in 0..20 {
+        long.push("a".repeat(200));
+    }
+    let outcome = Run::new(&long).steps("initialize").run();
+    outcome.assert_one_line("initialize", FUNCTION_FAILED, &long, &["too long", "use a shorter path"]);
     hsm.assert_whole();
 }

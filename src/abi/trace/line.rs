@@ -7,7 +7,8 @@ use serde_json::{Map, Value};
 
 use super::show::Extent;
 use super::{Call, show};
-use crate::ck::{CK_RV, cure, names};
+use crate::ck::cure::{self, Failure};
+use crate::ck::{CK_RV, names};
 use crate::platform::process;
 
 /// The most bytes that a pipe takes from one writer without those of another in between (POSIX, `PIPE_BUF` of Linux).
@@ -23,12 +24,13 @@ struct Ending {
 }
 
 /// The line, or in text the line and below it why the call failed and what to do, each ended.
-pub(super) fn of(call: &Call, rv: CK_RV, took: Duration, text: bool) -> String {
+pub(super) fn of(call: &Call, rv: CK_RV, took: Duration, text: bool, profile: &str) -> String {
     let result = names::name(rv);
     let ending = Ending {
         nanoseconds: u64::try_from(took.as_nanos()).unwrap_or(u64::MAX),
         why: one_line(&call.why),
-        what_to_do: cure::of(&result, call.function).unwrap_or_default(),
+        what_to_do: cure::of(Failure { result: &result, function: call.function, why: &call.why, dialect: profile })
+            .unwrap_or_default(),
         result,
     };
     let in_extent = |extent| {

@@ -16,7 +16,7 @@ use std::time::Instant;
 pub(super) use argument::Argument;
 
 use crate::ck::CK_RV;
-use crate::config::Trace;
+use crate::config::{Dialect, Profile, Trace};
 use crate::error::Result;
 use crate::log::{self, Place};
 use crate::platform::process;
@@ -24,13 +24,17 @@ use crate::platform::process;
 static FORM: AtomicU8 = AtomicU8::new(Trace::Off as u8);
 static PLACE: Place = Place::new();
 static OWN_PLACE: AtomicBool = AtomicBool::new(false);
+/// The profile's number.
+static PROFILE: AtomicU8 = AtomicU8::new(0);
 
-/// Sets form and destination, at C_Initialize; without a file the trace goes where the log goes.
+/// Sets form and destination, at C_Initialize; without a file the trace goes where the log goes. The dialect decides what can be done
+/// about an error.
 ///
 /// # Errors
 /// CKR_FUNCTION_FAILED if the file cannot be opened for appending.
-pub(super) fn configure(form: Trace, file: Option<&Path>) -> Result<()> {
+pub(super) fn configure(form: Trace, file: Option<&Path>, dialect: &Dialect) -> Result<()> {
     if form != Trace::Off {
+        PROFILE.store(dialect.number(), Ordering::Relaxed);
         PLACE.set("trace_file", file)?;
         OWN_PLACE.store(file.is_some(), Ordering::Release);
     }
@@ -96,7 +100,8 @@ pub(super) fn end(function: &'static str, rv: CK_RV) {
     guarded(|| {
         let text = FORM.load(Ordering::Relaxed) != Trace::Json as u8;
         let place = if OWN_PLACE.load(Ordering::Acquire) { &PLACE } else { log::place() };
-        place.write(line::of(&call, rv, took, text).as_bytes());
+        let profile = Profile::name_of(PROFILE.load(Ordering::Relaxed));
+        place.write(line::of(&call, rv, took, text, profile).as_bytes());
     });
 }
 

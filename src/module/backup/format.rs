@@ -21,6 +21,7 @@ use crate::crypto::{random, seal};
 use crate::error::{Error, Result};
 use crate::module::hierarchy::DataKeys;
 use crate::module::user::{self, Derivation, Role, User};
+use crate::platform::files;
 use crate::secret::{Key, Secret};
 
 const MAGIC: &[u8; 8] = b"CHSMBKUP";
@@ -216,11 +217,10 @@ impl Found {
     pub(super) fn open(path: &Path) -> Result<Self> {
         let place = |error: Error| error.context(path.display());
         let read = |error: std::io::Error| Error::device(format!("{}: cannot be read: {error}", path.display()));
-        // Looked at first: opening a pipe waits for whoever writes into it.
         if !std::fs::metadata(path).map_err(read)?.is_file() {
             return Err(place(NO_BACKUP));
         }
-        let mut file = File::open(path).map_err(read)?;
+        let mut file = files::open_plain(path).map_err(read)?;
         let status = file.metadata().map_err(read)?;
         let mut front = vec![0; PREFIX];
         file.read_exact(&mut front).map_err(|_| place(NO_BACKUP))?;

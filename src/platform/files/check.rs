@@ -8,6 +8,7 @@ use std::io::{self, Read};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use super::Access;
@@ -16,15 +17,39 @@ use crate::error::{Error, Result};
 /// The error for a system call that failed on `path`.
 #[cold]
 pub(super) fn failed(path: &Path, what: &str, error: &io::Error) -> Error {
-    let cure = match error.raw_os_error() {
-        Some(libc::EACCES | libc::EPERM) => "give this user access to it",
+    Error::device(format!("{}: {what}: {error}; {}", path.display(), cure(error)))
+}
+
+/// What to do about an error of the system.
+#[must_use]
+pub fn cure(error: &io::Error) -> &'static str {
+    match error.raw_os_error() {
+        Some(libc::EACCES) => "give this user access to it",
+        // What permissions refuse is EACCES: this is an attribute of the file, or a filter of system calls.
+        Some(libc::EPERM) => {
+            "look at the file's attributes (lsattr), or let the sandbox (seccomp) allow the system call"
+        }
+        Some(libc::ENOSYS) => "let the sandbox (seccomp) allow the system call",
         Some(libc::ENOENT) => "put it back from a backup, or correct the path",
+        Some(libc::ENAMETOOLONG) => "use a shorter path",
         Some(libc::ENOSPC | libc::EDQUOT) => "free some space",
         Some(libc::EROFS) => "mount the file system for writing",
         Some(libc::EMFILE | libc::ENFILE) => "raise the limit of open files",
         _ => "check the file system",
-    };
-    Error::device(format!("{}: {what}: {error}; {cure}", path.display()))
+    }
+}
+
+/// The error for a folder of another user than the one that this process runs as.
+#[cold]
+pub(super) fn foreign(path: &Path, owner: u32, user: u32, cure: &str) -> Error {
+    let path = path.display();
+    // The system call cannot fail, so what a sandbox answers in its place is taken for a number.
+    if user > u32::MAX - 4096 {
+        return Error::device(format!(
+            "{path}: the system does not say which user this process runs as; let the sandbox (seccomp) allow geteuid"
+        ));
+    }
+    Error::device(format!("{path}: belongs to user {owner} and this process runs as user {user}; {cure}"))
 }
 
 /// A name for the system.
@@ -98,6 +123,17 @@ pub(super) fn check_mode(path: &Path, mode: u32, allowed: u32) -> Result<()> {
         path.display(),
         path.display()
     )))
+}
+
+/// Opens a file for reading that anybody may have put there: a plain one, or a link to one. Waits for nobody, as the opening of a
+/// pipe would.
+///
+/// # Errors
+/// What the system says, and that it is no plain file.
+pub fn open_plain(path: &Path) -> io::Result<File> {
+    let mut options = std::fs::OpenOptions::new();
+    let file = options.read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("is not a file; name a file")) }
 }
 
 /// Reads a file to its end, up to `cap` bytes.

@@ -8,7 +8,7 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
-use super::check::{c_string, failed, status};
+use super::check::{c_string, failed, foreign, status};
 use super::{Access, Directory, open_folder};
 use crate::error::{Error, Result};
 use crate::platform::process;
@@ -38,11 +38,7 @@ pub fn open_home(path: &Path, access: Access) -> Result<Directory> {
     let status = status(&home.descriptor).map_err(|error| failed(path, "cannot be examined", &error))?;
     let user = process::effective_user();
     if access.group.is_none() && home.owner != user && user != 0 {
-        return Err(Error::device(format!(
-            "{}: belongs to user {} and this process runs as user {user}; run it as that user",
-            path.display(),
-            home.owner
-        )));
+        return Err(foreign(path, home.owner, user, "run it as that user"));
     }
     check_writers(path, &status, access)?;
     Ok(home)

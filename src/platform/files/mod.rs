@@ -20,8 +20,8 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 
-pub use check::above_standard;
-use check::{c_string, check_group, check_mode, failed, raised, read_capped, status};
+pub use check::{above_standard, cure, open_plain};
+use check::{c_string, check_group, check_mode, failed, foreign, raised, read_capped, status};
 pub use home::{check_home, open_home, put_in_place};
 pub use network::check_local;
 pub use new_file::NewFile;
@@ -107,12 +107,8 @@ impl Directory {
         let status = self.status()?;
         let user = process::effective_user();
         if access.group.is_none() && self.owner != user && user != 0 {
-            return Err(Error::device(format!(
-                "{}: belongs to user {} and this process runs as user {user}; run it as that user, or share the \
-                 folder with the setting `group`",
-                self.path.display(),
-                self.owner
-            )));
+            let cure = "run it as that user, or share the folder with the setting `group`";
+            return Err(foreign(&self.path, self.owner, user, cure));
         }
         check_group(&self.path, &status, access)?;
         check_mode(&self.path, status.st_mode, access.folder_mode())
@@ -223,6 +219,15 @@ impl Directory {
             unsafe { libc::faccessat(self.descriptor.as_raw_fd(), c_name.as_ptr(), libc::W_OK, libc::AT_EACCESS) };
         if code != 0 {
             let error = io::Error::last_os_error();
+            // A filter that refuses the system call refuses this question too; then SQLite will say what it may not write.
+            // SAFETY: as above.
+            let refused = error.raw_os_error() == Some(libc::EPERM)
+                && unsafe {
+                    libc::faccessat(self.descriptor.as_raw_fd(), c_name.as_ptr(), libc::F_OK, libc::AT_EACCESS)
+                } != 0;
+            if refused {
+                return Ok(());
+            }
             let path: PathBuf = self.path.join(name).components().collect();
             return Err(failed(&path, "cannot be opened for writing", &error));
         }

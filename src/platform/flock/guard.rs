@@ -1,8 +1,7 @@
 //! The write lock in the hands of a thread: how it is released, passed on, or given up in favour of other processes.
 
-use std::thread;
-
 use super::{COURTESY, WriteLock};
+use crate::platform::cancellation::nap;
 use crate::platform::fork::StoreGuard;
 use crate::platform::generation::GenerationMap;
 
@@ -46,7 +45,7 @@ impl WriteGuard<'_> {
         if self.gate.is_some() && map.somebody_waits() {
             // SAFETY: the descriptor is open: the store gate is held, so no fork came between.
             unsafe { libc::flock(self.lock.descriptor, libc::LOCK_UN) };
-            thread::sleep(COURTESY);
+            nap(COURTESY);
         }
     }
 }

@@ -21,12 +21,12 @@ use std::io;
 use std::os::fd::{IntoRawFd, RawFd};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
-use std::thread;
 use std::time::{Duration, Instant};
 
 pub use self::guard::WriteGuard;
 use crate::error::{Error, Result};
-use crate::platform::files::{Access, Directory};
+use crate::platform::cancellation::nap;
+use crate::platform::files::{self, Access, Directory};
 use crate::platform::fork::{self, StoreGuard, store_gate, store_gate_unless};
 use crate::platform::generation::GenerationMap;
 use crate::platform::line::Line;
@@ -203,7 +203,7 @@ impl WriteLock {
     fn step_back(&self, map: &GenerationMap) {
         if self.was_mine.load(Ordering::Relaxed) && map.somebody_waits() {
             self.was_mine.store(false, Ordering::Relaxed);
-            thread::sleep(COURTESY);
+            nap(COURTESY);
         }
     }
 
@@ -233,8 +233,9 @@ impl WriteLock {
                 Some(libc::EWOULDBLOCK) => return Ok(None),
                 _ => {
                     return Err(Error::device(format!(
-                        "{}: cannot be locked: {error}; check the file system",
-                        self.path.display()
+                        "{}: cannot be locked: {error}; {}",
+                        self.path.display(),
+                        files::cure(&error)
                     )));
                 }
             }
@@ -295,7 +296,7 @@ impl Waiting {
         // In slices: the lock may be passed to whoever sleeps in line, and nobody works until he takes it.
         let mut left = self.nap;
         while !left.is_zero() && !lock.line.is_passed() {
-            thread::sleep(left.min(SLICE));
+            nap(left.min(SLICE));
             left = left.saturating_sub(SLICE);
         }
         self.nap = (self.nap * 2).min(LONGEST_NAP);

@@ -8,9 +8,9 @@
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
-use std::thread;
 use std::time::Duration;
 
+use crate::platform::cancellation::nap;
 use crate::platform::lock::Backoff;
 
 static HELD: AtomicBool = AtomicBool::new(false);
@@ -123,7 +123,7 @@ fn take(stop: impl Fn() -> bool) -> bool {
         if SLEEPERS.load(Ordering::Relaxed) == 0 || LAST.load(Ordering::Relaxed) != me {
             break;
         }
-        thread::sleep(Duration::from_micros(50));
+        nap(Duration::from_micros(50));
     }
     let mut backoff = Backoff::new();
     let mut counted = false;
@@ -173,6 +173,8 @@ pub(super) fn reopen_in_child() {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::thread;
+
     use super::*;
 
     #[test]

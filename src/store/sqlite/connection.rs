@@ -1,5 +1,6 @@
 //! One connection to SQLite: how it is opened, and what its errors mean to a caller.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::ck;
 use crate::error::{Error, Result};
+use crate::platform::files;
 
 /// How long SQLite itself waits for a lock: only checkpoints and recovery still contend, writers queue before it.
 const BUSY: Duration = Duration::from_secs(10);
@@ -21,12 +23,22 @@ const SETTINGS: &str = "PRAGMA mmap_size = 0; PRAGMA synchronous = FULL; PRAGMA 
     PRAGMA journal_size_limit = 4194304; PRAGMA secure_delete = ON; PRAGMA cell_size_check = ON; \
     PRAGMA temp_store = MEMORY;";
 
+/// The longest path of a database that SQLite opens, which adds endings of up to 12 bytes to it (`MAX_PATHNAME` of os_unix.c is 512).
+const LONGEST_PATH: usize = 499;
+
 /// Opens the database file at `path`, which must exist and whose path must contain no symbolic link.
 ///
 /// For the holder of the store gate, as everything with a connection is.
 pub(super) fn open(path: &Path) -> Result<Connection> {
     // No mutex: the store gate admits one thread at a time.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    let length = path.as_os_str().len();
+    if length > LONGEST_PATH {
+        let path = path.display();
+        return Err(Error::device(format!(
+            "{path}: this path has {length} bytes, SQLite takes {LONGEST_PATH}; use a shorter path for the home directory"
+        )));
+    }
     let connection = Connection::open_with_flags(path, flags).map_err(|error| failed(path, error))?;
     settle(&connection).map_err(|error| failed(path, error))?;
     Ok(connection)
@@ -59,12 +71,18 @@ pub(super) fn use_wal(connection: &Connection, path: &Path) -> Result<()> {
 /// What an error of SQLite means to the caller.
 #[cold]
 pub(super) fn failed(path: &Path, error: rusqlite::Error) -> Error {
+    // What SQLite's last system call has said, if it has failed; SQLite tells nobody.
+    let system = std::io::Error::last_os_error();
     let path = path.display();
     let Some(code) = error.sqlite_error_code() else {
         // Everything else that rusqlite reports here is a column of the wrong type or out of range.
         return Error::device(format!("{path}: is damaged ({error}); run `cloudhsm-cli doctor`"));
     };
+    let refused = matches!(system.kind(), ErrorKind::PermissionDenied | ErrorKind::Unsupported);
     match code {
+        ErrorCode::SystemIoFailure if refused => {
+            Error::device(format!("{path}: input or output failed ({error}; {system}); {}", files::cure(&system)))
+        }
         _ if is_full(&error) => {
             Error::with(ck::CKR_DEVICE_MEMORY, format!("{path}: the file system is full; free some space"))
         }
@@ -73,6 +91,9 @@ pub(super) fn failed(path: &Path, error: rusqlite::Error) -> Error {
             "{path}: locked by another process for more than {} s; wait for it or end it",
             BUSY.as_secs()
         )),
+        ErrorCode::CannotOpen if let Err(reason) = std::fs::File::open("/") => {
+            Error::device(format!("{path}: cannot be opened ({reason}); {}", files::cure(&reason)))
+        }
         ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen => {
             Error::device(format!("{path}: cannot be opened for writing ({error}); check its owner, mode and folder"))
         }

@@ -8,7 +8,6 @@
 //! A commit that is not waited for (`Durability::Lazy`) begins no group, but may be made in one.
 
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use super::read::Reader;
@@ -17,6 +16,7 @@ use super::write::{self, Transaction};
 use super::{Builder, Inner, Open};
 use crate::ck::{self, CK_RV};
 use crate::error::{Error, Result};
+use crate::platform::cancellation;
 use crate::platform::flock::{self, WriteGuard};
 use crate::platform::fork::try_store_gate;
 use crate::platform::lock::Lock;
@@ -62,7 +62,7 @@ impl Group {
                 let passed = inner.passed.lock().take();
                 return Turn { inner, passed }.commit(held);
             }
-            thread::sleep(nap);
+            cancellation::nap(nap);
             nap = (nap * 2).min(longest);
         }
     }

@@ -49,6 +49,7 @@ use self::write::Transaction;
 use super::{Batch, Durability, Kind, Outline, Record, Selection, Source, Store, Tag, Turn, View};
 use crate::ck;
 use crate::error::{Error, Result};
+use crate::platform::cancellation::Uncancelled;
 use crate::platform::file_limit::NoSignal;
 use crate::platform::files::{Access, Directory, Place, Relied, check_home, check_local};
 use crate::platform::flock::{self, WriteLock};
@@ -65,6 +66,8 @@ const DATABASE: &str = "hsm.db";
 const LOG: &str = "hsm.db-wal";
 /// The name that SQLite gives to the log's index.
 const INDEX: &str = "hsm.db-shm";
+/// The name that SQLite gives to the journal of a database without a log, and which it looks for at each open.
+const JOURNAL: &str = "hsm.db-journal";
 /// The device key's name in the folder of an HSM.
 const DEVICE_KEY: &str = "device.key";
 /// The longest device key file.
@@ -152,6 +155,8 @@ impl SqliteStore {
                 directory.check_writable(name).or_else(|error| gone(&directory, name, access, error))?;
             }
         }
+        // It waits for ever for the other end of a pipe of that name.
+        directory.check_file_if_there(JOURNAL, access)?;
         let lock = WriteLock::open(&directory, access)?;
         let map = GenerationMap::open(&directory, access)?;
         let database = directory.canonical_path().join(DATABASE);
@@ -278,6 +283,7 @@ fn repair(lock: &WriteLock, map: &GenerationMap, reader: Reader<'_>) -> Result<(
 impl Inner {
     /// Runs `f` on the connection, inside the store gate.
     fn with<R>(&self, f: impl FnOnce(&mut Open) -> Result<R>) -> Result<R> {
+        let _whole = Uncancelled::new();
         let _gate = store_gate();
         let Some(mut open) = self.connection.try_lock() else {
             return Err(Error::internal("the store is used inside its own write"));
@@ -305,6 +311,7 @@ impl Inner {
     }
 
     fn close(&self) {
+        let _whole = Uncancelled::new();
         let _limited = NoSignal::new();
         let _gate = store_gate();
         // Busy only inside the store's own write, which a fork or a panic may have cut off: then it stays open, and the
@@ -366,6 +373,7 @@ impl View for SqliteStore {
 
 impl Store for SqliteStore {
     fn write(&self, durability: Durability, build: &mut dyn FnMut(&dyn View) -> Result<Batch>) -> Result<u64> {
+        let _whole = Uncancelled::new();
         let _limited = NoSignal::new();
         self.0.write(durability, build)
     }

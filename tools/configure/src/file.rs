@@ -40,6 +40,10 @@ impl Target {
 
     /// The text, or nothing if the file is not there.
     pub(crate) fn read(&self) -> Reason<Option<String>> {
+        // The other end of a pipe would be waited for.
+        if fs::metadata(&self.path).is_ok_and(|found| !found.is_file()) {
+            return Err(said(&self.path, &io::Error::other("is not a file")));
+        }
         match fs::read_to_string(&self.path) {
             Ok(text) => Ok(Some(text)),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
