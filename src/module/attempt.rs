@@ -141,7 +141,9 @@ impl Hsm {
         let wrong = matches!(verdict, Verdict::Wrong);
         let forget = matches!(verdict, Verdict::Right(_)) && then == Then::Forget;
         // Lost with the machine, the outcome of a first attempt makes it a wrong one, which the next login forgets for good.
-        let durability = if wrong || user.failed > 0 { Durability::Synced } else { Durability::Lazy };
+        // What is not waited for is not anchored, and this changes what an anchor vouches for.
+        let waits = wrong || user.failed > 0 || self.anchor.is_some();
+        let durability = if waits { Durability::Synced } else { Durability::Lazy };
         note_unwritten(self.commit_in(turn, durability, &mut |view, _| {
             let (version, mut user) = self.read_user_in(view, id)?.ok_or(WRONG)?;
             user.begun = 0;

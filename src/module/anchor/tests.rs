@@ -280,12 +280,15 @@ fn a_backup_that_was_put_back() {
 #[test]
 fn an_anchor_that_cannot_be_reached() {
     let anchored = Anchored::new();
-    fs::remove_file(anchored.file()).unwrap();
-    fs::create_dir(anchored.file()).unwrap();
-    anchored.work("goes on");
     let required = Settings { audit_required: true, ..anchored.settings() };
     let module = Module::open(&config(&anchored.home(), required), "hsm1").unwrap();
     let officer = module.login(Role::CryptoOfficer, OFFICER).unwrap();
+    fs::remove_file(anchored.file()).unwrap();
+    fs::create_dir(anchored.file()).unwrap();
+    anchored.work("goes on");
+    // An attempt at a PIN is a change too: it is counted before it is judged.
+    let guess = module.login(Role::CryptoOfficer, b"admin:not-the-password").err().unwrap();
+    assert!(guess.rv() == ck::CKR_DEVICE_ERROR && guess.message().contains("audit_required"), "{guess}");
     let refused = module.create_user(&officer, "carl", Role::CryptoUser, &Secret::copy(b"carls-password"), false);
     let error = refused.err().unwrap();
     assert!(error.rv() == ck::CKR_DEVICE_ERROR && error.message().contains("audit_required"), "{error}");
