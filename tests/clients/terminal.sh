@@ -24,7 +24,7 @@ expect login-with-odd-quotes on_terminal "$cli interactive" \
     'Logout successful>>>login --username client_user --role crypto-user --pass\\word \\\n' $'\r\n\r> >>>client-password\\n' \
     '"role": "crypto-user">>>logout\n' \
     'Logout successful>>>login --username client_user --role crypto-user client-password\n' \
-    'unexpected argument>>>login --username client_user --role crypto-user --password "client-password\n' \
+    'unrecognized subcommand>>>login --username client_user --role crypto-user --password "client-password\n' \
     'quote is open>>>#client-password\n' 'aws-cloudhsm > >>>client-password\n' 'unrecognized subcommand>>>quit\n'
 understood() {
     ! grep -q client-password "$XDG_STATE_HOME/cloudhsm-cli/history" &&
