@@ -25,7 +25,7 @@ expect login-with-odd-quotes on_terminal "$cli interactive" \
     '"role": "crypto-user">>>logout\n' \
     'Logout successful>>>login --username client_user --role crypto-user client-password\n' \
     'unrecognized subcommand>>>login --username client_user --role crypto-user --password "client-password\n' \
-    'quote is open>>>#client-password\n' 'aws-cloudhsm > >>>client-password\n' 'unrecognized subcommand>>>quit\n'
+    'quote is open>>>#client-password\n' $'#client-password\r\n\raws-cloudhsm > >>>client-password\\n' 'unrecognized subcommand>>>quit\n'
 understood() {
     ! grep -q client-password "$XDG_STATE_HOME/cloudhsm-cli/history" &&
         test "$(grep -cx 'login --username client_user --role crypto-user' "$XDG_STATE_HOME/cloudhsm-cli/history")" -ge 2
