@@ -16,16 +16,21 @@ expect login-with-password on_terminal "$cli interactive" \
 history_holds() { grep -qx 'key list' "$XDG_STATE_HOME/cloudhsm-cli/history" && ! grep -q client-password "$XDG_STATE_HOME/cloudhsm-cli/history"; }
 expect history history_holds
 # However a password is quoted, and where it stands wrongly: such a line is remembered without it or not at all.
-expect login-with-odd-quotes on_terminal "$cli interactive" \
-    'aws-cloudhsm > >>>login --username client_user --role crypto-user --pass"word" client-password\n' \
-    '"role": "crypto-user">>>logout\n' \
-    'Logout successful>>>login --username client_user "--password=client-password" --role crypto-user\n' \
-    '"role": "crypto-user">>>logout\n' \
-    'Logout successful>>>login --username client_user --role crypto-user --pass\\word \\\n' $'\r\n\r> >>>client-password\\n' \
-    '"role": "crypto-user">>>logout\n' \
-    'Logout successful>>>login --username client_user --role crypto-user client-password\n' \
-    'unrecognized subcommand>>>login --username client_user --role crypto-user --password "client-password\n' \
-    'quote is open>>>#client-password\n' $'#client-password\r\n\raws-cloudhsm > >>>client-password\\n' 'unrecognized subcommand>>>quit\n'
+# Two of the lines are errors, as they must be: what is said is shown only if they did not come.
+odd_quotes() {
+    said=$(on_terminal "$cli interactive" \
+        'aws-cloudhsm > >>>login --username client_user --role crypto-user --pass"word" client-password\n' \
+        '"role": "crypto-user">>>logout\n' \
+        'Logout successful>>>login --username client_user "--password=client-password" --role crypto-user\n' \
+        '"role": "crypto-user">>>logout\n' \
+        'Logout successful>>>login --username client_user --role crypto-user --pass\\word \\\n' $'\r\n\r> >>>client-password\\n' \
+        '"role": "crypto-user">>>logout\n' \
+        'Logout successful>>>login --username client_user --role crypto-user client-password\n' \
+        'unrecognized subcommand>>>login --username client_user --role crypto-user --password "client-password\n' \
+        'quote is open>>>#client-password\n' $'#client-password\r\n\raws-cloudhsm > >>>client-password\\n' \
+        'unrecognized subcommand>>>quit\n') || { echo "$said"; return 1; }
+}
+expect login-with-odd-quotes odd_quotes
 understood() {
     ! grep -q client-password "$XDG_STATE_HOME/cloudhsm-cli/history" &&
         test "$(grep -cx 'login --username client_user --role crypto-user' "$XDG_STATE_HOME/cloudhsm-cli/history")" -ge 2
