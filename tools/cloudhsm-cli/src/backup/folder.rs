@@ -141,7 +141,7 @@ mod tests {
         let (second, _) = module.backup(&officer, None, &mut |_, _| {}).unwrap();
         let (third, _) = module.backup(&officer, None, &mut |_, _| {}).unwrap();
         let at = |days: u64, serial: &str| BackupInformation {
-            created_ms: third.created_ms + days * DAY_MS,
+            created_ms: first.created_ms + days * DAY_MS,
             serial: serial.to_owned(),
             ..third.clone()
         };
