@@ -19,6 +19,9 @@ pub enum Profile {
     Standard,
 }
 
+/// The most sessions of one application in any profile: what the handles of sessions can tell apart.
+pub const MOST_SESSIONS: usize = 1 << 20;
+
 /// Limits and habits of a profile, as the settings have switched them.
 #[derive(Clone)]
 pub struct Dialect {
@@ -143,7 +146,7 @@ static DIALECTS: [Dialect; 3] = [
     },
     Dialect {
         profile: Profile::Standard,
-        most_sessions: 1 << 20,
+        most_sessions: MOST_SESSIONS,
         longest_label: 64 * 1024,
         read_only_sessions: true,
         no_callbacks: false,

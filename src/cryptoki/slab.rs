@@ -9,13 +9,18 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::ck::CK_ULONG;
+use crate::config::MOST_SESSIONS;
 use crate::platform::lock::{Lock, LockGuard};
 
-/// Bits of a handle that are the index: at most 1,048,576 slots (less a little).
-const INDEX_BITS: u32 = 20;
+/// The most slots of a slab: as many as sessions can be announced.
+pub(super) const MOST: usize = MOST_SESSIONS;
+/// Bits of a handle that are the index.
+const INDEX_BITS: u32 = MOST.ilog2();
+const _: () = assert!(MOST.is_power_of_two(), "every index is one of a slot");
 /// Slots of the first chunk; each later one has twice as many.
 const FIRST: usize = 64;
-const CHUNKS: usize = 14;
+/// All chunks but the last are full.
+const CHUNKS: usize = (MOST / FIRST).ilog2() as usize + 1;
 /// Bits of a handle that are the mark of its slab.
 const MARK_BITS: u32 = 3;
 /// What a handle grows by from one generation to the next.
@@ -73,7 +78,7 @@ impl<T: Default> Slab<T> {
                     let (chunk, _) = place(index)?;
                     let slots = self.chunks.get(chunk)?;
                     slots.get_or_init(|| {
-                        (0..FIRST << chunk).map(|_| Slot(Lock::new(Held { handle: 0, value: T::default() }))).collect()
+                        (0..length(chunk)).map(|_| Slot(Lock::new(Held { handle: 0, value: T::default() }))).collect()
                     });
                     free.used += 1;
                     GENERATION | (self.mark << INDEX_BITS) | index as u64
@@ -97,8 +102,13 @@ impl<T: Default> Slab<T> {
 
     /// Frees the slot of a handle and returns what it held.
     pub(super) fn remove(&self, handle: CK_ULONG) -> Option<T> {
+        self.remove_if(handle, |_| true)
+    }
+
+    /// The same, if what it holds is as `wanted`.
+    pub(super) fn remove_if(&self, handle: CK_ULONG, wanted: impl FnOnce(&T) -> bool) -> Option<T> {
         let value = {
-            let mut held = self.get(handle)?;
+            let mut held = self.get(handle).filter(|held| wanted(&held.value))?;
             held.handle = 0;
             std::mem::take(&mut held.value)
         };
@@ -128,11 +138,17 @@ impl<T: Default> Slab<T> {
     }
 }
 
-/// The chunk of an index and the place in it: chunk k holds 64 << k slots.
+/// The slots of a chunk: twice those of the one before it, as long as there are so many left.
+const fn length(chunk: usize) -> usize {
+    let (all, before) = (FIRST << chunk, FIRST * ((1 << chunk) - 1));
+    if MOST - before < all { MOST - before } else { all }
+}
+
+/// The chunk of an index and the place in it: chunk k holds 64 << k slots, the last one what is left.
 #[inline]
 const fn place(index: usize) -> Option<(usize, usize)> {
     let chunk = ((index / FIRST) + 1).ilog2() as usize;
-    if chunk >= CHUNKS {
+    if index >= MOST {
         return None;
     }
     Some((chunk, index - FIRST * ((1 << chunk) - 1)))
@@ -142,6 +158,7 @@ const fn place(index: usize) -> Option<(usize, usize)> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::config::Profile;
 
     #[test]
     fn a_handle_is_never_used_twice() {
@@ -165,6 +182,16 @@ mod tests {
             assert_eq!(slab.get(*handle).unwrap().value, n);
         }
         assert_eq!(slab.live.load(Ordering::Acquire), 10_000);
+    }
+
+    /// As many as C_GetTokenInfo announces, and not one less.
+    #[test]
+    fn as_many_as_are_announced() {
+        let slab = Slab::<()>::new(0);
+        let profiles = [Profile::CloudHsm, Profile::Strict, Profile::Standard];
+        let most = profiles.into_iter().map(|profile| profile.dialect().most_sessions).max().unwrap();
+        assert!((0..most).all(|_| slab.insert(most, |(), _| ()).is_some()));
+        assert!(slab.insert(usize::MAX, |(), _| ()).is_none(), "no handle is left");
     }
 
     #[test]
