@@ -1,12 +1,15 @@
 //! C_FindObjectsInit, C_FindObjects, C_FindObjectsFinal.
 
+use std::collections::HashSet;
+
 use super::Library;
 use super::operation::NOT_INITIALIZED;
 use super::session::Finding;
 use crate::ck::{self, CK_OBJECT_HANDLE, CK_SESSION_HANDLE};
 use crate::error::{Error, Result};
-use crate::module::Login;
 use crate::object::{Template, find};
+
+const SEARCHING: Error = Error::new(ck::CKR_OPERATION_ACTIVE, "a search is active already");
 
 impl Library {
     /// C_FindObjectsInit: the search is done here, so that what is made meanwhile does not shift it.
@@ -17,30 +20,36 @@ impl Library {
         let (token, login) = {
             let session = self.session(session)?;
             if session.value.find.is_some() {
-                return Err(Error::new(ck::CKR_OPERATION_ACTIVE, "a search is active already"));
+                return Err(SEARCHING);
             }
             (session.value.token()?.clone(), session.value.context.login.clone())
         };
         token.module.take_turn()?;
+        let begun_under = login.as_ref();
         let login = login.as_deref();
         let regime = token.module.regime();
-        let mut handles = Vec::new();
         let known = |id| token.objects.at_hand(id);
-        let found = if template.is_impossible() { Vec::new() } else { token.module.find(login, template, &known)? };
-        for object in found {
-            handles.push(token.objects.handle(&object, 0)?);
-        }
-        handles.extend(token.objects.session_objects(|object| {
-            !template.is_impossible()
-                && (login.is_some() || !object.is(ck::CKA_PRIVATE))
-                && find::matches(object, template, regime)
-        }));
-        if login.is_some_and(Login::has_ended) {
-            // The logout took the private handles back before these were made.
-            token.objects.remove_private();
-            return Err(Error::new(ck::CKR_USER_NOT_LOGGED_IN, "the login ended meanwhile"));
+        let mut handles = Vec::new();
+        if !template.is_impossible() {
+            // Session objects first: one that becomes a token object meanwhile is found there or here.
+            let of_sessions =
+                token.objects.session_objects(login, template, |object| find::matches(object, template, regime));
+            for object in token.module.find(login, template, &known)? {
+                handles.push(token.objects.handle(&object, login)?);
+            }
+            if !of_sessions.is_empty() {
+                let stored: HashSet<_> = handles.iter().copied().collect();
+                handles.extend(of_sessions.into_iter().filter(|handle| !stored.contains(handle)));
+            }
         }
         let mut session = self.session(session)?;
+        // What was found under a login that has ended is not for the next one.
+        if !session.value.is_under(begun_under) {
+            return Err(Error::new(ck::CKR_USER_NOT_LOGGED_IN, "the login ended meanwhile"));
+        }
+        if session.value.find.is_some() {
+            return Err(SEARCHING);
+        }
         session.value.find = Some(Finding { handles, next: 0 });
         Ok(())
     }

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::Library;
-use super::token::Token;
+use super::token::{Hindrance, Token};
 use crate::ck::{self, CK_SESSION_HANDLE, CK_SLOT_ID, CK_USER_TYPE};
 use crate::error::{Error, Result};
-use crate::module::{Deregister, Ending, Login, Module, Pin, Role};
+use crate::module::{Ending, Login, Module, Pin, Role};
 
 impl Library {
     /// C_Login, for all sessions of the application.
@@ -46,7 +46,7 @@ impl Library {
                 return Err(Error::new(ck::CKR_USER_TYPE_INVALID, "crypto officers do not log in through PKCS#11"));
             }
             if token.read_only_session_count() > 0 {
-                return Err(Error::new(ck::CKR_SESSION_READ_ONLY_EXISTS, "a read-only session is open"));
+                return Err(READ_ONLY_SESSION);
             }
         }
         if let Some(present) = token.login()
@@ -56,26 +56,27 @@ impl Library {
         }
         // Tens of milliseconds of key derivation: no lock is held.
         let login = Arc::new(prove(&token.module, role)?);
-        // An ended login may have left keys behind in sessions.
-        if token.login().is_some_and(|present| present.check().is_err()) {
-            self.end_login(&token, Ending::Logout);
-        }
-        token.set_login(&login).map_err(|present| already(&token, &present, role))?;
-        self.sessions.for_each(|_, session| {
-            if session.is_of(&token) {
-                session.context.login = token.login();
+        loop {
+            // A login that the change of its user has ended may have left keys behind in sessions.
+            self.end_login(&token, Ending::Logout, |present| present.check().is_err());
+            // The session is held: it is closed before this login begins, or after, and then the login may go with it.
+            let place = self.session(session);
+            let Ok(_open) = place else {
+                return Err(Error::new(ck::CKR_SESSION_CLOSED, "the session was closed meanwhile"));
+            };
+            match token.begin_login(&login) {
+                Ok(()) => break,
+                Err(Hindrance::Login(present)) if present.check().is_ok() => {
+                    return Err(already(&token, &present, role));
+                }
+                Err(Hindrance::Login(_)) => {}
+                Err(Hindrance::ReadOnlySession) => return Err(READ_ONLY_SESSION),
             }
-        });
+        }
+        self.follow_login(&token);
         if let Err(error) = login.begin() {
-            self.end_login(&token, Ending::Logout);
+            self.end_login(&token, Ending::Logout, |present| Arc::ptr_eq(present, &login));
             return Err(error);
-        }
-        // The last session may have been closed meanwhile, and with it this login would have ended.
-        if self.session(session).is_err() {
-            if token.session_count() == 0 {
-                self.end_login(&token, Ending::CloseSession);
-            }
-            return Err(Error::new(ck::CKR_SESSION_CLOSED, "the session was closed meanwhile"));
         }
         Ok(())
     }
@@ -86,7 +87,7 @@ impl Library {
     /// CKR_USER_NOT_LOGGED_IN.
     pub fn logout(&self, session: CK_SESSION_HANDLE) -> Result<()> {
         let token = self.token_of(session)?;
-        if self.end_login(&token, Ending::Logout) {
+        if self.end_login(&token, Ending::Logout, |_| true) {
             Ok(())
         } else {
             Err(Error::new(ck::CKR_USER_NOT_LOGGED_IN, "nobody is logged in"))
@@ -146,39 +147,32 @@ impl Library {
         // The new PIN may name the user again or be the password alone.
         let split = Pin::split(new, role, plain).ok().filter(|pin| pin.name.eq_ignore_ascii_case(&proof.name));
         let password = split.unwrap_or_else(|| Pin::plain(new, role)).password;
-        token.module.change_password(&proof, &proof.name, role, &password, Deregister::default())?;
-        // The change ended the old login; the application goes on with one of the new password.
-        if login.is_some() {
-            self.renew_login(&token, role, &Pin { name: proof.name.clone(), password })?;
-        }
-        Ok(())
+        // The application's login goes on with the new password.
+        token.module.change_own_password(&proof, login.as_deref(), &password)
     }
 
-    /// Replaces the login after a change of its own password, keeping objects and sessions.
-    fn renew_login(&self, token: &Arc<Token>, role: Role, pin: &Pin) -> Result<()> {
-        let login = Arc::new(token.module.login_as(role, pin)?);
-        token.take_login();
-        token.set_login(&login).map_err(|present| already(token, &present, role))?;
-        self.sessions.for_each(|_, session| {
-            if session.is_of(token) {
-                session.context.login = token.login();
-            }
-        });
-        Ok(())
-    }
-
-    /// Ends the login of a token, if there is one, and all that depends on it.
-    pub(super) fn end_login(&self, token: &Arc<Token>, ending: Ending) -> bool {
-        let Some(login) = token.take_login() else { return false };
-        login.end();
-        self.sessions.for_each(|_, session| {
-            if session.is_of(token) {
-                session.forget_login();
-            }
-        });
-        token.module.note_destroyed(Some(&login), &token.objects.remove_private());
+    /// Ends the login of a token, if there is one and it is the one that is `meant`, and all that depends on it.
+    pub(super) fn end_login(
+        &self,
+        token: &Arc<Token>,
+        ending: Ending,
+        meant: impl FnOnce(&Arc<Login>) -> bool,
+    ) -> bool {
+        let Some((login, gone)) = token.end_login(meant) else { return false };
+        self.follow_login(token);
+        token.module.note_destroyed(Some(&login), &gone);
         login.note_end(ending);
         true
+    }
+
+    /// Tells the sessions of a token of its login, or that it has ended. Another thread may do the same with a later one: each
+    /// session asks for the one that stands when it is its turn.
+    fn follow_login(&self, token: &Arc<Token>) {
+        self.sessions.for_each(|_, session| {
+            if session.is_of(token) {
+                session.follow_login();
+            }
+        });
     }
 
     pub(super) fn token_of(&self, session: CK_SESSION_HANDLE) -> Result<Arc<Token>> {
@@ -191,6 +185,8 @@ impl Library {
         Ok((Arc::clone(session.value.token()?), session.value.context.login.clone()))
     }
 }
+
+const READ_ONLY_SESSION: Error = Error::new(ck::CKR_SESSION_READ_ONLY_EXISTS, "a read-only session is open");
 
 fn already(token: &Token, present: &Login, role: Role) -> Error {
     if present.role == role {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Library;
+use super::objects::Claim;
 use super::token::Token;
 use crate::ck::{self, CK_ATTRIBUTE_TYPE, CK_MECHANISM_TYPE, CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CK_ULONG};
 use crate::error::{Error, Result};
@@ -33,7 +34,24 @@ impl Place {
     pub(super) fn object(&self, handle: CK_OBJECT_HANDLE) -> Result<Arc<Object>> {
         self.token.objects.get(&self.token.module, self.login.as_deref(), handle)
     }
+
+    /// Changes or destroys an object: alone in this process, and once more from the newest form, with all rules, if another
+    /// process was faster.
+    fn change<R>(&self, handle: CK_OBJECT_HANDLE, change: impl Fn(Claim<'_>) -> Result<R>) -> Result<R> {
+        let mut attempts = 1;
+        loop {
+            let claim = self.token.objects.claim(&self.token.module, self.login.as_deref(), handle)?;
+            let looked_at = Arc::clone(claim.object());
+            match change(claim) {
+                Err(_) if looked_at.is_superseded() && attempts < MOST_ATTEMPTS => attempts += 1,
+                outcome => return outcome,
+            }
+        }
+    }
 }
+
+/// How often a change is computed anew: another process is faster once or twice, not for ever.
+const MOST_ATTEMPTS: usize = 16;
 
 /// Reads one attribute of an object: hands its value to the second argument.
 pub type ReadAttribute<'a> = dyn Fn(CK_ATTRIBUTE_TYPE, &mut dyn FnMut(&[u8])) -> Result<()> + 'a;
@@ -57,7 +75,7 @@ impl Library {
         let place = self.place(session)?;
         place.check_writable(place.token.module.makes_token_object(template))?;
         let object = place.token.module.create_object(place.login.as_deref(), template)?;
-        self.hold(&place, &object, session)
+        self.hold(&place, object, session)
     }
 
     /// C_GenerateKey.
@@ -76,8 +94,8 @@ impl Library {
         let (row, terms) = mechanism::serve(mechanism, Use::Generate, module.regime())?;
         decode(terms.parameter)?;
         place.check_writable(template.flag(ck::CKA_TOKEN) == Some(true))?;
-        let object = module.generate_key(place.login()?, row, template, &Sharing::default())?;
-        self.hold(&place, &object, session)
+        let object = module.generate_key(place.login.as_deref(), row, template, &Sharing::default())?;
+        self.hold(&place, object, session)
     }
 
     /// C_GenerateKeyPair: the handles of the public and the private key.
@@ -98,9 +116,17 @@ impl Library {
         decode(terms.parameter)?;
         let token_object = [public, private].iter().any(|template| template.flag(ck::CKA_TOKEN) == Some(true));
         place.check_writable(token_object)?;
-        let (public, private) = module.generate_key_pair(place.login()?, row, public, private, &Sharing::default())?;
-        let public = self.hold(&place, &public, session)?;
-        Ok((public, self.hold(&place, &private, session)?))
+        let login = place.login.as_deref();
+        let (public, private) = module.generate_key_pair(login, row, public, private, &Sharing::default())?;
+        let is_stored = public.is_token();
+        let public = self.hold(&place, public, session)?;
+        let private = self.hold(&place, private, session).inspect_err(|_| {
+            // Both or neither.
+            if !is_stored {
+                place.token.objects.remove(public);
+            }
+        })?;
+        Ok((public, private))
     }
 
     /// C_CopyObject.
@@ -117,7 +143,7 @@ impl Library {
         let object = place.object(object)?;
         place.check_writable(template.flag(ck::CKA_TOKEN).unwrap_or_else(|| object.is_token()))?;
         let copy = place.token.module.copy_object(place.login.as_deref(), &object, template)?;
-        self.hold(&place, &copy, session)
+        self.hold(&place, copy, session)
     }
 
     /// C_DestroyObject.
@@ -126,10 +152,13 @@ impl Library {
     /// CKR_OBJECT_HANDLE_INVALID, and what the module refuses.
     pub fn destroy_object(&self, session: CK_SESSION_HANDLE, handle: CK_OBJECT_HANDLE) -> Result<()> {
         let place = self.place(session)?;
-        let object = place.object(handle)?;
-        place.check_writable(object.is_token())?;
-        place.token.module.destroy_object(place.login.as_deref(), &object)?;
-        place.token.objects.remove(handle);
+        let object = place.change(handle, |claim| {
+            place.check_writable(claim.object().is_token())?;
+            place.token.module.destroy_object(place.login.as_deref(), claim.object())?;
+            let object = Arc::clone(claim.object());
+            claim.destroyed();
+            Ok(object)
+        })?;
         // A session that used the key last would keep it alive. Nobody can take it up any more: who has it, is counted.
         if Arc::strong_count(&object) > 1 {
             self.sessions.for_each(|_, session| session.forget_key(handle));
@@ -148,11 +177,12 @@ impl Library {
         template: &Template,
     ) -> Result<()> {
         let place = self.place(session)?;
-        let object = place.object(handle)?;
-        place.check_writable(object.is_token() || template.flag(ck::CKA_TOKEN) == Some(true))?;
-        let changed = place.token.module.change_object(place.login.as_deref(), &object, template)?;
-        place.token.objects.rename(handle, &changed);
-        Ok(())
+        place.change(handle, |claim| {
+            let object = claim.object();
+            place.check_writable(object.is_token() || template.flag(ck::CKA_TOKEN) == Some(true))?;
+            let changed = place.token.module.change_object(place.login.as_deref(), object, template)?;
+            claim.put(&changed)
+        })
     }
 
     /// C_GetAttributeValue: asks `each` for one attribute after the other until it has no more, handing it a way to
@@ -194,23 +224,17 @@ impl Library {
     pub(super) fn hold(
         &self,
         place: &Place,
-        object: &Arc<Object>,
+        object: Arc<Object>,
         session: CK_SESSION_HANDLE,
     ) -> Result<CK_OBJECT_HANDLE> {
-        let handle = place.token.objects.handle(object, session)?;
-        // The session may have been closed while the key was made, the login ended: what goes with them went before
-        // this handle came.
-        if object.id.is_none() {
-            let Ok(mut session) = self.session(session) else {
-                place.token.objects.remove(handle);
-                return Err(Error::new(ck::CKR_SESSION_CLOSED, "the session was closed meanwhile"));
-            };
-            session.value.has_objects = true;
+        let (objects, login) = (&place.token.objects, place.login.as_deref());
+        if object.id.is_some() {
+            return objects.handle(&object, login);
         }
-        if object.is(ck::CKA_PRIVATE) && place.login.as_ref().is_some_and(|login| login.has_ended()) {
-            place.token.objects.remove(handle);
-            return Err(Error::new(ck::CKR_USER_NOT_LOGGED_IN, "the login ended meanwhile"));
-        }
-        Ok(handle)
+        // The session may have been closed while the object was made: it is closed before this, or after, and takes the object along.
+        let Ok(mut session) = self.session(session) else {
+            return Err(Error::new(ck::CKR_SESSION_CLOSED, "the session was closed meanwhile"));
+        };
+        objects.keep(object, login, &mut session.value.objects)
     }
 }

@@ -12,6 +12,7 @@ mod manage;
 mod objects;
 mod operation;
 mod session;
+mod session_objects;
 mod sign;
 mod slab;
 mod token;
@@ -76,7 +77,7 @@ impl Library {
     pub fn stop(&self) {
         let tokens = std::mem::take(&mut *self.tokens.lock());
         for token in &tokens {
-            self.end_login(token, Ending::Finalize);
+            self.end_login(token, Ending::Finalize, |_| true);
             self.close_all_sessions_of(token);
             token.close();
         }
@@ -97,24 +98,23 @@ impl Library {
         // The tokens' lock is held until the session is in its slot: C_Finalize takes it first.
         let tokens = self.tokens.lock();
         let token = find_token(&tokens, slot)?;
-        if flags & ck::CKF_RW_SESSION == 0 {
-            if !token.dialect().read_only_sessions {
-                return Err(Error::new(
-                    ck::CKR_FUNCTION_FAILED,
-                    "there are no read-only sessions, as on CloudHSM (read_only_sessions)",
-                ));
-            }
-            if token.officer_is_logged_in() {
-                return Err(Error::new(
-                    ck::CKR_SESSION_READ_WRITE_SO_EXISTS,
-                    "no read-only session beside an officer's",
-                ));
-            }
+        if flags & ck::CKF_RW_SESSION == 0 && !token.dialect().read_only_sessions {
+            return Err(Error::new(
+                ck::CKR_FUNCTION_FAILED,
+                "there are no read-only sessions, as on CloudHSM (read_only_sessions)",
+            ));
         }
         let most = token.dialect().most_sessions;
-        self.sessions
+        let handle = self
+            .sessions
             .insert(most, |session, _| session.open(token, flags))
-            .ok_or_else(|| Error::with(ck::CKR_SESSION_COUNT, format!("{most} sessions are open, that is the most")))
+            .ok_or_else(|| Error::with(ck::CKR_SESSION_COUNT, format!("{most} sessions are open, that is the most")))?;
+        // Counted by now, so that an officer's login which begins meanwhile sees the session or is seen here.
+        if flags & ck::CKF_RW_SESSION == 0 && token.officer_is_logged_in() {
+            self.close_session(handle)?;
+            return Err(Error::new(ck::CKR_SESSION_READ_WRITE_SO_EXISTS, "no read-only session beside an officer's"));
+        }
+        Ok(handle)
     }
 
     /// Closes a session (C_CloseSession): its operations end and its session objects are destroyed.
@@ -123,7 +123,7 @@ impl Library {
     /// CKR_SESSION_HANDLE_INVALID.
     pub fn close_session(&self, handle: CK_SESSION_HANDLE) -> Result<()> {
         let session = self.sessions.remove(handle).ok_or(NO_SESSION)?;
-        self.after_close(session, handle);
+        self.after_close(session);
         Ok(())
     }
 
@@ -147,20 +147,21 @@ impl Library {
         for handle in handles {
             // Another thread may have closed it meanwhile, and then has done the rest.
             if let Some(session) = self.sessions.remove(handle) {
-                self.after_close(session, handle);
+                self.after_close(session);
             }
         }
     }
 
     /// What the end of a session brings: its objects go, and with the last session the login (PKCS#11 3.2 section 5.6.7).
-    fn after_close(&self, session: Session, handle: CK_SESSION_HANDLE) {
-        let has_objects = session.has_objects;
+    fn after_close(&self, mut session: Session) {
+        let made = session.objects.take();
         let Some(token) = session.into_token() else { return };
-        if has_objects {
-            token.session_closed(handle);
+        if let Some(made) = made {
+            token.session_closed(*made);
         }
         if token.session_count() == 0 {
-            self.end_login(&token, Ending::CloseSession);
+            // Another may have opened a session meanwhile, and logged in.
+            self.end_login(&token, Ending::CloseSession, |_| token.session_count() == 0);
         }
     }
 

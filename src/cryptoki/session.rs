@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::operation::{Active, Digesting};
+use super::session_objects::Handles;
 use super::token::Token;
 use crate::ck::{self, CK_FLAGS, CK_OBJECT_HANDLE, CK_STATE};
 use crate::error::{Error, Result};
@@ -20,8 +21,8 @@ pub struct Session {
     pub(super) verify: Active,
     pub(super) encrypt: Active,
     pub(super) decrypt: Active,
-    /// Whether session objects have been made in it, which go with it.
-    pub(super) has_objects: bool,
+    /// The session objects that have been made in it, which go with it.
+    pub(super) objects: Option<Box<Handles>>,
     /// The key of the last operation: most programs use one key again and again.
     pub(super) recent: Option<(CK_OBJECT_HANDLE, Arc<Object>)>,
 }
@@ -78,6 +79,11 @@ impl Session {
         self.context.flags & ck::CKF_RW_SESSION != 0
     }
 
+    /// Whether what was begun under a login, or none, is still to be seen by this session.
+    pub(super) fn is_under(&self, login: Option<&Arc<Login>>) -> bool {
+        login.is_none_or(|login| self.context.login.as_ref().is_some_and(|present| Arc::ptr_eq(present, login)))
+    }
+
     /// The state of the session (PKCS#11 3.2 section 5.6.4).
     pub(super) fn state(&self) -> CK_STATE {
         let login = self.context.login.as_ref().filter(|login| login.check().is_ok());
@@ -111,9 +117,14 @@ impl Session {
         Ok((context, active))
     }
 
-    /// Ends every operation, and forgets the login and its keys (C_Logout).
-    pub(super) fn forget_login(&mut self) {
-        self.context.login = None;
+    /// Goes over to the login that stands by now. The end of a login ends every operation and forgets its keys (C_Logout); a first
+    /// login ends nothing.
+    pub(super) fn follow_login(&mut self) {
+        let present = self.context.token.as_ref().and_then(|token| token.login());
+        let before = std::mem::replace(&mut self.context.login, present);
+        if before.is_none_or(|before| self.is_under(Some(&before))) {
+            return;
+        }
         self.recent = None;
         self.find = None;
         self.digest = Digesting::None;

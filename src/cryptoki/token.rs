@@ -4,14 +4,24 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::objects::Objects;
-use crate::ck::{CK_SESSION_HANDLE, CK_SLOT_ID};
+use super::session_objects::Handles;
+use crate::ck::CK_SLOT_ID;
 use crate::config::{Config, Dialect};
 use crate::error::Result;
 use crate::module::{Ending, Login, Module, Role};
+use crate::object::Object;
 use crate::platform::lock::Lock;
 
 /// The slot of the first HSM; the second's is one more (CloudHSM's Client SDK 5).
 const FIRST_SLOT: CK_SLOT_ID = 0x2000_0000_0000_0001;
+
+/// Why a login cannot begin.
+pub(super) enum Hindrance {
+    /// There is one; whether it holds is another question.
+    Login(Arc<Login>),
+    /// An officer's does not begin beside a read-only session (PKCS#11 3.2 section 5.6.7).
+    ReadOnlySession,
+}
 
 /// One HSM in one slot.
 pub(super) struct Token {
@@ -46,20 +56,29 @@ impl Token {
         self.login.lock().clone()
     }
 
-    /// Puts a login in place, if there is none that holds; gives back the one that is there.
-    pub(super) fn set_login(&self, login: &Arc<Login>) -> std::result::Result<(), Arc<Login>> {
+    /// Puts a login in the place that is empty.
+    pub(super) fn begin_login(&self, login: &Arc<Login>) -> std::result::Result<(), Hindrance> {
         let mut place = self.login.lock();
-        match &*place {
-            Some(present) if present.check().is_ok() => Err(Arc::clone(present)),
-            _ => {
-                *place = Some(Arc::clone(login));
-                Ok(())
-            }
+        if let Some(present) = &*place {
+            return Err(Hindrance::Login(Arc::clone(present)));
         }
+        // Counted before the login is looked at (`Session::open`), so that of the two one sees the other.
+        if login.role == Role::CryptoOfficer && self.read_only_session_count() > 0 {
+            return Err(Hindrance::ReadOnlySession);
+        }
+        self.objects.begin(login);
+        *place = Some(Arc::clone(login));
+        Ok(())
     }
 
-    pub(super) fn take_login(&self) -> Option<Arc<Login>> {
-        self.login.lock().take()
+    /// Ends the login that is there, if it is the one that is `meant`, and takes back the handles that were given out under it.
+    /// What another login has begins after that. Gives back the session objects that are destroyed.
+    pub(super) fn end_login(&self, meant: impl FnOnce(&Arc<Login>) -> bool) -> Option<(Arc<Login>, Vec<Arc<Object>>)> {
+        let mut place = self.login.lock();
+        let login = place.take_if(|present| meant(present))?;
+        login.end();
+        let gone = self.objects.end(&login);
+        Some((login, gone))
     }
 
     pub(super) fn officer_is_logged_in(&self) -> bool {
@@ -89,14 +108,14 @@ impl Token {
     }
 
     /// Destroys the session objects of a session that was closed.
-    pub(super) fn session_closed(&self, session: CK_SESSION_HANDLE) {
-        let gone = self.objects.remove_of_session(session);
+    pub(super) fn session_closed(&self, made: Handles) {
+        let gone = self.objects.remove_of_session(made);
         self.module.note_destroyed(self.login().as_deref(), &gone);
     }
 
     pub(super) fn close(&self) {
-        if let Some(login) = self.take_login() {
-            login.end_by(Ending::Finalize);
+        if let Some((login, _)) = self.end_login(|_| true) {
+            login.note_end(Ending::Finalize);
         }
         self.objects.clear();
         self.module.close();

@@ -103,7 +103,7 @@ impl Library {
         let template = place.token.module.with_unwrap_template(&tool, template)?;
         place.check_writable(template.flag(ck::CKA_TOKEN) == Some(true))?;
         let object = place.token.module.unwrap_key(tool, wrapped, &template, &Sharing::default())?;
-        self.hold(&place, &object, session)
+        self.hold(&place, object, session)
     }
 
     /// C_DeriveKey.
@@ -123,6 +123,6 @@ impl Library {
         let template = place.token.module.with_derive_template(&tool, template)?;
         place.check_writable(template.flag(ck::CKA_TOKEN) == Some(true))?;
         let object = place.token.module.derive_key(tool, &template)?;
-        self.hold(&place, &object, session)
+        self.hold(&place, object, session)
     }
 }

@@ -142,7 +142,7 @@ impl Module {
 
     /// Makes sure that `object` is the newest version, if another process has changed something.
     fn revalidate(&self, login: Option<&Login>, object: &Object) -> Result<()> {
-        let Some(id) = object.id else { return Ok(()) };
+        let Some(id) = object.stored_as() else { return Ok(()) };
         let hsm = match login {
             Some(login) => std::sync::Arc::clone(&login.hsm),
             None => self.hsm()?,

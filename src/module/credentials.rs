@@ -59,6 +59,19 @@ pub struct Deregister {
     pub quorum: bool,
 }
 
+impl Deregister {
+    fn apply(self, user: &mut User) {
+        // A new password of a user with a second factor ends the registration for quorum (User Guide,
+        // quorum-mfa-cloudhsm-cli).
+        if self.quorum || user.factor.is_some() {
+            user.quorum_key = None;
+        }
+        if self.second_factor {
+            user.factor = None;
+        }
+    }
+}
+
 impl Module {
     /// A challenge for the key of a new second factor.
     ///
@@ -94,7 +107,7 @@ impl Module {
             }
         };
         let for_quorum = factor.is_some_and(|factor| factor.for_quorum);
-        self.renew_user(actor.into(), name, role, password, &mut |user| {
+        self.renew_user(actor.into(), name, role, password, None, &mut |user| {
             // Registered for both by one key, a user who changes that key changes it for both.
             if for_quorum || (user.quorum_key.is_some() && user.quorum_key == user.factor) {
                 user.quorum_key.clone_from(&key);
@@ -116,15 +129,20 @@ impl Module {
         password: &Secret,
         deregister: Deregister,
     ) -> Result<()> {
-        self.renew_user(actor.into(), name, role, password, &mut |user| {
-            // A new password of a user with a second factor ends the registration for quorum (User Guide,
-            // quorum-mfa-cloudhsm-cli).
-            if deregister.quorum || user.factor.is_some() {
-                user.quorum_key = None;
-            }
-            if deregister.second_factor {
-                user.factor = None;
-            }
+        self.renew_user(actor.into(), name, role, password, None, &mut |user| {
+            deregister.apply(user);
+        })
+    }
+
+    /// Gives the user who has proved the old password a new one (C_SetPIN). Ends the user's logins everywhere but `kept`, a
+    /// login of the same user in this process, which never stops to hold: what other threads do with it goes on.
+    ///
+    /// # Errors
+    /// As [`Module::change_password`].
+    pub fn change_own_password(&self, proof: &Login, kept: Option<&Login>, password: &Secret) -> Result<()> {
+        let kept = kept.filter(|kept| kept.user == proof.user);
+        self.renew_user(proof.into(), &proof.name, proof.role, password, kept, &mut |user| {
+            Deregister::default().apply(user);
         })
     }
 
@@ -134,6 +152,7 @@ impl Module {
         name: &str,
         role: Role,
         password: &Secret,
+        kept: Option<&Login>,
         change: &mut dyn FnMut(&mut User),
     ) -> Result<()> {
         let login = actor.login;
@@ -151,14 +170,23 @@ impl Module {
         let derivation = Derivation::of(&self.settings, hsm.recorded.mode());
         // The slow part comes before the store is locked.
         let fresh = User::new(name.clone(), role, password, derivation, &login.data, 1)?;
-        hsm.commit(Some(login), Durability::Synced, &mut |view, _| {
-            let paid = toll.map_or_else(|| Ok(Vec::new()), |toll| toll.pay(&hsm, view, actor))?;
-            let id = hsm.user_id_in(view, &name, role)?.ok_or(NO_SUCH_USER)?;
-            let event = Event::by(login, Opcode::ChangePassword).about(&name, role);
-            let mut plan = hsm.plan_new_password(view, id, &fresh, event, change)?;
-            plan.changes.extend(paid);
-            Ok(plan)
-        })
+        let mut renew = |promise: &dyn Fn(u64)| {
+            hsm.commit(Some(login), Durability::Synced, &mut |view, _| {
+                let paid = toll.map_or_else(|| Ok(Vec::new()), |toll| toll.pay(&hsm, view, actor))?;
+                let id = hsm.user_id_in(view, &name, role)?.ok_or(NO_SUCH_USER)?;
+                let event = Event::by(login, Opcode::ChangePassword).about(&name, role);
+                let mut plan = hsm.plan_new_password(view, id, &fresh, event, &mut |user| {
+                    change(user);
+                    promise(user.credential);
+                })?;
+                plan.changes.extend(paid);
+                Ok(plan)
+            })
+        };
+        match kept {
+            Some(kept) => kept.outlive(renew),
+            None => renew(&|_| ()),
+        }
     }
 
     /// Registers the key with which the user who is logged in approves quorum tokens. `approval_data` are those of a token of

@@ -126,6 +126,14 @@ impl Module {
         }
     }
 
+    /// Whether there is no token object of this id, for anybody.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn is_gone(&self, id: ObjectId) -> Result<bool> {
+        Ok(self.hsm()?.store.version(Kind::Object, id.0)?.is_none())
+    }
+
     /// Whether the profile shows objects of this kind to somebody who is not logged in.
     fn open_to(&self, login: Option<&Login>, object: &Object) -> bool {
         login.is_some() || self.dialect().open(object.class)

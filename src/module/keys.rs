@@ -25,22 +25,24 @@ pub struct NewKey {
 }
 
 impl Module {
-    /// Makes a secret key, shared as its maker wants it.
+    /// Makes a secret key, shared as its maker wants it. Without a login only what the profile lets everybody make.
     ///
     /// # Errors
     /// What the policy, the rules and the generator refuse; CKR_ARGUMENTS_BAD for users who cannot share it and quorum values
     /// that do not fit.
-    pub fn generate_key(
+    pub fn generate_key<'a>(
         &self,
-        login: &Login,
+        login: impl Into<Option<&'a Login>>,
         row: &Mechanism,
         template: &Template,
         sharing: &Sharing<'_>,
     ) -> Result<Arc<Object>> {
-        policy::may(login, Command::CreateKeys)?;
+        let login = login.into();
+        self.may_make_some(login)?;
         let generator = row.serves.generate.as_ref().ok_or(NOT_A_GENERATOR)?;
         let kind = self.kind_for(template, ck::CKO_SECRET_KEY, generator.key_type)?;
         let mut draft = create::draft(kind, Making::Generate, template, self.regime())?;
+        self.may_make(login, &draft)?;
         safeguards::keep_apart(&mut [(template, &mut draft)], self.regime())?;
         // Before the work: what cannot be shared is not made.
         sharing.check(draft.is(ck::CKA_TOKEN))?;
@@ -51,7 +53,7 @@ impl Module {
         }
         create::set_history(&mut draft, true, true);
         let new = self.complete(kind, Making::Generate, draft, material, Some(row))?;
-        let mut made = self.keep_shared(Some(login), vec![new], Opcode::GenerateKey, sharing)?;
+        let mut made = self.keep_shared(login, vec![new], Opcode::GenerateKey, sharing)?;
         made.pop().ok_or(NOTHING_MADE)
     }
 
@@ -59,15 +61,16 @@ impl Module {
     ///
     /// # Errors
     /// As [`Module::generate_key`].
-    pub fn generate_key_pair(
+    pub fn generate_key_pair<'a>(
         &self,
-        login: &Login,
+        login: impl Into<Option<&'a Login>>,
         row: &Mechanism,
         public_template: &Template,
         private_template: &Template,
         sharing: &Sharing<'_>,
     ) -> Result<(Arc<Object>, Arc<Object>)> {
-        policy::may(login, Command::CreateKeys)?;
+        let login = login.into();
+        self.may_make_some(login)?;
         let regime = self.regime();
         let generator = row.serves.generate_pair.as_ref().ok_or(NOT_A_GENERATOR)?;
         let public_kind = self.kind_for(public_template, ck::CKO_PUBLIC_KEY, generator.key_type)?;
@@ -81,6 +84,7 @@ impl Module {
         } else {
             create::draft(private_kind, Making::Generate, private_template, regime)?
         };
+        [&public, &private].into_iter().try_for_each(|draft| self.may_make(login, draft))?;
         safeguards::keep_apart(&mut [(public_template, &mut public), (private_template, &mut private)], regime)?;
         if let Some(bits) = public.number(ck::CKA_MODULUS_BITS) {
             self.check_size(row, bits)?;
@@ -97,7 +101,7 @@ impl Module {
             self.complete(public_kind, Making::Generate, public, public_material, Some(row))?,
             self.complete(private_kind, Making::Generate, private, private_material, Some(row))?,
         ];
-        let mut made = self.keep_shared(Some(login), new, Opcode::GenerateKeyPair, sharing)?;
+        let mut made = self.keep_shared(login, new, Opcode::GenerateKeyPair, sharing)?;
         let private = made.pop().ok_or(NOTHING_MADE)?;
         let public = made.pop().ok_or(NOTHING_MADE)?;
         Ok((public, private))
@@ -155,10 +159,12 @@ impl Module {
         made.pop().ok_or(NOTHING_MADE)
     }
 
-    /// Changes an object (C_SetAttributeValue) and returns its new form; the old one is marked.
+    /// Changes an object (C_SetAttributeValue) and returns its new form; of a session object the caller keeps the new form in
+    /// the place of the old one, which nobody else may have changed meanwhile.
     ///
     /// # Errors
-    /// What the policy and the rules refuse.
+    /// What the policy and the rules refuse. If another has changed a token object meanwhile, `object` is marked as superseded:
+    /// the change can be asked for again on the newest form.
     pub fn change_object(&self, login: Option<&Login>, object: &Object, template: &Template) -> Result<Arc<Object>> {
         self.change_object_approved(login.map(Actor::from), object, template)
     }
@@ -198,24 +204,23 @@ impl Module {
         let draft = create::change(kind_of(object)?, &object.attributes, template, changer, self.regime())?;
         let new = NewKey { attributes: draft, material: clone_of(object)?.material };
         reading::check_public_key(&new.attributes, &new.material)?;
-        let changed = match object.id {
-            Some(id) => self.hsm()?.replace(actor, toll, object, id, new)?,
+        match object.id {
+            Some(id) => self.hsm()?.replace(actor, toll, object, id, new),
             // A session object that becomes a token object is stored for the first time.
             None => {
                 toll.none()?;
                 let sharing = Sharing::default();
                 let mut made = self.keep_for(login, object.owner, vec![new], Opcode::ModifyObject, &sharing)?;
-                made.pop().ok_or(NOTHING_MADE)?
+                made.pop().ok_or(NOTHING_MADE)
             }
-        };
-        object.mark_superseded();
-        Ok(changed)
+        }
     }
 
     /// Destroys an object: first in the store, then in memory, so that a failure leaves it usable.
     ///
     /// # Errors
-    /// What the policy refuses; CKR_ACTION_PROHIBITED for an object that is not destroyable.
+    /// What the policy refuses; CKR_ACTION_PROHIBITED for an object that is not destroyable; as [`Module::change_object`] if
+    /// another has changed it meanwhile.
     pub fn destroy_object(&self, login: Option<&Login>, object: &Object) -> Result<()> {
         self.take_certificate_turn(object.class, true)?;
         let destroyed = self.destroy(login, object);
@@ -230,7 +235,7 @@ impl Module {
         if let Some(id) = object.id {
             let hsm = self.hsm()?;
             hsm.commit(login, Durability::Synced, &mut |view, _| {
-                let expected = view.version(Kind::Object, id.0)?.ok_or(GONE)?;
+                let expected = hsm.unchanged_in(view, object, id)?;
                 let mut changes = vec![Planned::Delete { kind: Kind::Object, id: id.0, expected }];
                 changes.extend(hsm.plan_without_shares(view, None, Some(id))?);
                 changes.extend(hsm.plan_without_tokens(view, None, Some(id))?);

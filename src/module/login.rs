@@ -123,7 +123,7 @@ impl Pending {
         let right = self.challenge.is_answered_by(&self.key, signature);
         let proved = self.login.hsm.attempt(self.login.user, Then::Forget, &mut |user| {
             Ok(match right {
-                _ if user.credential != self.login.credential => Verdict::Outdated,
+                _ if user.credential != self.login.credential() => Verdict::Outdated,
                 true => Verdict::Right(()),
                 false => Verdict::Wrong,
             })
@@ -197,7 +197,9 @@ impl Module {
             let login = Login {
                 user: id,
                 role,
-                credential: user.credential,
+                credential: AtomicU64::new(user.credential),
+                promised: AtomicU64::new(0),
+                renewal: Lock::new(()),
                 name: user.name,
                 stamp: STAMPS.fetch_add(1, Ordering::Relaxed),
                 validated: AtomicU64::new(epoch),

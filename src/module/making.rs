@@ -17,6 +17,8 @@ use crate::object::key::Shape;
 use crate::object::rules::{self, Kind as ObjectKind, Making};
 use crate::object::{KeyMaterial, NOBODY, Object, Template, UserId, import, reading};
 
+const NEEDS_LOGIN: Error = Error::new(ck::CKR_USER_NOT_LOGGED_IN, "making this object needs a login");
+
 impl Module {
     /// The kind of object that a template describes.
     pub(super) fn kind_of_template(&self, template: &Template) -> Result<&'static ObjectKind> {
@@ -168,6 +170,15 @@ impl Module {
         ))
     }
 
+    /// Whether the caller may make any object at all: who may make none hears that before anything is said of a template.
+    pub(super) fn may_make_some(&self, login: Option<&Login>) -> Result<()> {
+        match login {
+            _ if self.dialect().public_objects => login.map_or(Ok(()), Login::check),
+            Some(login) => policy::may(login, Command::CreateKeys),
+            None => Err(NEEDS_LOGIN),
+        }
+    }
+
     /// Whether the caller may make an object: public ones without a login, where the profile has them.
     pub(super) fn may_make(&self, login: Option<&Login>, draft: &Draft) -> Result<()> {
         let class = draft.number(ck::CKA_CLASS).unwrap_or(ck::CK_UNAVAILABLE_INFORMATION);
@@ -175,7 +186,7 @@ impl Module {
             // Who is logged in may do no less than who is not.
             _ if !draft.is(ck::CKA_PRIVATE) && self.dialect().open(class) => login.map_or(Ok(()), Login::check),
             Some(login) => policy::may(login, Command::CreateKeys),
-            None => Err(Error::new(ck::CKR_USER_NOT_LOGGED_IN, "making this object needs a login")),
+            None => Err(NEEDS_LOGIN),
         }
     }
 

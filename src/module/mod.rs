@@ -124,7 +124,11 @@ pub struct Login {
     hsm: Arc<Hsm>,
     data: DataKeys,
     /// The credential version under which the PIN was right: a later one ends this login.
-    credential: u64,
+    credential: AtomicU64,
+    /// The credential version that the user's own change of the PIN is about to make, with which this login goes on; else 0.
+    promised: AtomicU64,
+    /// Held by the one change of the PIN that promises.
+    renewal: Lock<()>,
     /// Tells this login from every other of this process, in what objects remember of an admission.
     stamp: u32,
     validated: AtomicU64,
@@ -255,6 +259,42 @@ impl Login {
         self.hsm.epoch()
     }
 
+    /// Tells this login from every other of this process; never 0.
+    #[must_use]
+    pub const fn stamp(&self) -> u32 {
+        self.stamp
+    }
+
+    fn credential(&self) -> u64 {
+        self.credential.load(Ordering::Acquire)
+    }
+
+    /// Whether the login is one by this credential of its user.
+    fn is_by(&self, credential: Option<u64>) -> bool {
+        // In this order: what was promised becomes the credential before the promise goes.
+        let promised = self.promised.load(Ordering::Acquire);
+        credential.is_some_and(|current| current == self.credential() || (promised != 0 && current == promised))
+    }
+
+    /// Runs a change of the user's own PIN with which this login goes on. `change` is handed what it tells of the credential
+    /// version that it makes, before anybody can see that version.
+    fn outlive<R>(&self, change: impl FnOnce(&dyn Fn(u64)) -> Result<R>) -> Result<R> {
+        let _alone = self.renewal.lock();
+        // A login that a change by somebody else has ended is not revived.
+        let promise = |credential: u64| {
+            if credential == self.credential().wrapping_add(1) {
+                self.promised.store(credential, Ordering::Release);
+            }
+        };
+        let changed = change(&promise);
+        let promised = self.promised.load(Ordering::Acquire);
+        if changed.is_ok() && promised != 0 {
+            self.credential.store(promised, Ordering::Release);
+        }
+        self.promised.store(0, Ordering::Release);
+        changed
+    }
+
     /// Ends this login: every later call with it fails.
     pub fn end(&self) {
         self.ended.store(true, Ordering::Release);
@@ -285,11 +325,14 @@ impl Login {
             return Ok(());
         }
         let current = self.hsm.user_credential(self.user)?;
-        if current != Some(self.credential) {
+        if !self.is_by(current) {
             self.end();
             return Err(Error::new(ck::CKR_USER_NOT_LOGGED_IN, "the user was changed or deleted since the login"));
         }
-        self.validated.store(epoch, Ordering::Release);
+        // A promise may still be broken: what holds by one is looked at each time.
+        if current == Some(self.credential()) {
+            self.validated.store(epoch, Ordering::Release);
+        }
         Ok(())
     }
 }

@@ -10,7 +10,7 @@ use super::audit::{Event, Opcode};
 use super::commit::{Plan, Planned};
 use super::hierarchy::Tier;
 use super::ids::fresh_id;
-use super::keys::{GONE, clone_of};
+use super::keys::clone_of;
 use super::policy::{self, Command};
 use super::quorum::{Actor, KeyQuorum};
 use super::user::{Role, normalize_name};
@@ -90,10 +90,7 @@ impl Module {
                 }
             };
             // The version in the store is the one that was looked at, or another process has changed the key.
-            let version = view.version(Kind::Object, id.0)?.ok_or(GONE)?;
-            if version != key.version {
-                return Err(super::stored::CHANGED_MEANWHILE);
-            }
+            let version = hsm.unchanged_in(view, key, id)?;
             new.version = version + 1;
             plan.changes.push(hsm.put_object(Some(actor.login), &new, version)?);
             let event = Event::by(actor.login, Opcode::ShareObject).about(&name, role).on(id.0);

@@ -19,7 +19,7 @@ use crate::secret::Secret;
 use crate::store::{Durability, Kind, Outline, Record, Selection, Tag, View};
 
 pub(super) const CHANGED_MEANWHILE: Error =
-    Error::new(ck::CKR_FUNCTION_FAILED, "another process has changed the object meanwhile; try again");
+    Error::new(ck::CKR_FUNCTION_FAILED, "another has changed the object meanwhile; try again");
 
 /// The tier of an object: private ones need a PIN.
 fn tier_of(object: &Object) -> Tier {
@@ -88,18 +88,25 @@ impl Hsm {
         let event = Event::on_objects(login, Opcode::ModifyObject, &[&object]);
         let event = event.saying(audit::changed_attributes(old, &object));
         self.commit(login, Durability::Synced, &mut |view, _| {
-            match view.version(Kind::Object, id.0)? {
-                None => return Err(GONE),
-                Some(version) if version != old.version => {
-                    return Err(CHANGED_MEANWHILE);
-                }
-                Some(_) => {}
-            }
+            self.unchanged_in(view, old, id)?;
             let mut changes = actor.map_or_else(|| Ok(Vec::new()), |actor| toll.pay(self, view, actor))?;
             changes.push(self.put_object(login, &object, old.version)?);
             Ok(Plan { changes, events: vec![event.clone()], ..Plan::default() })
         })?;
         Ok(Arc::new(object))
+    }
+
+    /// The version of an object in the store, if it is the one that was looked at: what follows from an older form is not written.
+    pub(super) fn unchanged_in(&self, view: &dyn View, object: &Object, id: ObjectId) -> Result<u64> {
+        match view.version(Kind::Object, id.0)? {
+            Some(version) if version == object.version => Ok(version),
+            Some(_) => {
+                object.mark_superseded();
+                Err(CHANGED_MEANWHILE)
+            }
+            // Not marked: the one who deletes it may be of the same group of commits, which can still fail.
+            None => Err(GONE),
+        }
     }
 
     pub(super) fn put_object(&self, login: Option<&Login>, object: &Object, expected: u64) -> Result<Planned> {

@@ -162,7 +162,7 @@ impl Hsm {
     /// Whether a login still holds in the state that a commit builds on.
     pub(super) fn check_login_in(&self, view: &dyn View, login: &Login) -> Result<()> {
         let current = self.read_user_in(view, login.user)?.map(|(_, user)| user.credential);
-        if current == Some(login.credential) && !login.has_ended() {
+        if login.is_by(current) && !login.has_ended() {
             return Ok(());
         }
         Err(Error::new(ck::CKR_USER_NOT_LOGGED_IN, "the login ended before the work was done"))

@@ -22,6 +22,7 @@ mod rules_table;
 pub mod template;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 pub use attributes::Attributes;
 pub use key::KeyMaterial;
@@ -68,6 +69,17 @@ pub struct Object {
     pub validated: AtomicU64,
     destroyed: AtomicBool,
     superseded: AtomicBool,
+    /// What it has in common with the other forms of the same session object; made when there is a second one.
+    fate: OnceLock<Arc<Fate>>,
+}
+
+/// What becomes of a session object in all of its forms, so that an operation which was begun with an old one ends with the
+/// object.
+#[derive(Default)]
+struct Fate {
+    destroyed: AtomicBool,
+    /// The id of the token object that it has become; 0 if it has not.
+    stored_as: AtomicU64,
 }
 
 /// Whether objects of a class are keys.
@@ -96,6 +108,7 @@ impl Object {
             validated: AtomicU64::new(0),
             destroyed: AtomicBool::new(false),
             superseded: AtomicBool::new(false),
+            fate: OnceLock::new(),
         }
     }
 
@@ -112,6 +125,23 @@ impl Object {
     pub fn numbered(mut self, number: u64) -> Self {
         self.session_number = number;
         self
+    }
+
+    /// Makes this the next form of `older`, a session object: what becomes of the one becomes of the other.
+    pub fn succeed(&self, older: &Self) {
+        let fate = older.fate.get_or_init(Arc::default);
+        if let Some(id) = self.id {
+            fate.stored_as.store(id.0, Ordering::Release);
+        }
+        // Nobody else has seen this form yet, so that it has no other.
+        self.fate.set(Arc::clone(fate)).ok();
+    }
+
+    /// Its name in the store, or that of the token object which this session object has become.
+    #[must_use]
+    pub fn stored_as(&self) -> Option<ObjectId> {
+        let became = || self.fate.get().map_or(0, |fate| fate.stored_as.load(Ordering::Acquire));
+        self.id.or_else(|| Some(ObjectId(became())).filter(|id| id.0 != 0))
     }
 
     /// What names it in the audit log: its id, or the number of a session object.
@@ -147,23 +177,33 @@ impl Object {
     /// Ends every use of this object, in all sessions, at their next call.
     pub fn mark_destroyed(&self) {
         self.destroyed.store(true, Ordering::Release);
+        if let Some(fate) = self.fate.get() {
+            fate.destroyed.store(true, Ordering::Release);
+        }
     }
 
     /// Whether the object is gone.
     #[must_use]
     pub fn is_destroyed(&self) -> bool {
         self.destroyed.load(Ordering::Acquire)
+            || self.fate.get().is_some_and(|fate| fate.destroyed.load(Ordering::Acquire))
     }
 
-    /// Says that a newer version of this object exists.
+    /// Says that a newer form of this object exists, which can be had by now wherever this one could.
     pub fn mark_superseded(&self) {
         self.superseded.store(true, Ordering::Release);
     }
 
-    /// Whether this is neither destroyed nor an old version.
+    /// Whether this is neither destroyed nor an old version. The newest form bears its own mark of destruction.
     #[must_use]
     pub fn is_current(&self) -> bool {
-        !self.is_destroyed() && !self.superseded.load(Ordering::Acquire)
+        !self.destroyed.load(Ordering::Acquire) && !self.superseded.load(Ordering::Acquire)
+    }
+
+    /// Whether there is a newer form of it: the object is another than this, and not gone.
+    #[must_use]
+    pub fn is_superseded(&self) -> bool {
+        self.superseded.load(Ordering::Acquire)
     }
 }
 

@@ -55,6 +55,7 @@ mod signatures;
 mod sizes;
 mod standard_attributes;
 mod templates;
+mod together;
 mod trace;
 mod transport;
 mod users;

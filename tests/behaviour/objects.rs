@@ -470,3 +470,37 @@ fn public_objects_in_standard() {
         assert_eq!(session.labelled("private").len(), 1);
     });
 }
+
+/// PKCS#11 3.2 section 5.6.4: a public session has access to all public objects, session and token, so it may make them; "only if
+/// the user is logged in" is said of private ones. What C_CreateObject makes without a login (section 5.7.1), C_GenerateKey and
+/// C_GenerateKeyPair do (sections 5.18.1 and 5.18.2); all of a pair, or nothing.
+#[test]
+fn public_keys_are_generated_without_a_login_in_standard() {
+    isolated_standard(|| {
+        let session = hsm();
+        session.logout().unwrap();
+        let public = |template: Template| template.flag(CKA_PRIVATE, false).label("public");
+        for token in [false, true] {
+            let key = session.generate(CKM_AES_KEY_GEN, &public(aes()).flag(CKA_TOKEN, token)).unwrap();
+            assert_eq!(session.flag(key, CKA_PRIVATE), Ok(false));
+            assert_eq!(session.encrypt(&mut Mechanism::new(CKM_AES_ECB), key, &[0; 16]).unwrap().len(), 16);
+            let halves = [ec_public(P256), ec_private()].map(|half| public(half).flag(CKA_TOKEN, token));
+            session.generate_pair(CKM_EC_KEY_PAIR_GEN, &halves[0], &halves[1]).unwrap();
+        }
+        let count = session.find(&Template::new()).unwrap().len();
+        assert_eq!(count, 6);
+        let private = session.generate(CKM_AES_KEY_GEN, &aes().flag(CKA_PRIVATE, true));
+        assert_eq!(private, code(CKR_USER_NOT_LOGGED_IN));
+        let private = ec_private().flag(CKA_PRIVATE, true);
+        let pair = session.generate_pair(CKM_EC_KEY_PAIR_GEN, &public(ec_public(P256)), &private);
+        assert_eq!(pair, code(CKR_USER_NOT_LOGGED_IN), "half of it is private");
+        assert_eq!(session.find(&Template::new()).unwrap().len(), count, "half a pair");
+        let reading = Session::open_read_only();
+        let stored = reading.generate(CKM_AES_KEY_GEN, &public(aes()).flag(CKA_TOKEN, true));
+        assert_eq!(stored, code(CKR_SESSION_READ_ONLY));
+        reading.generate(CKM_AES_KEY_GEN, &public(aes())).unwrap();
+        // They are nobody's, and there for who logs in.
+        session.login(ALICE).unwrap();
+        assert_eq!(session.labelled("public").len(), 7);
+    });
+}

@@ -275,6 +275,44 @@ fn logout_ends_every_operation() {
     });
 }
 
+/// PKCS#11 3.2 section 5.7.3: "destroying an object means that ... any existing operations with it" end, and section 5.6.2 destroys
+/// a session's objects with it. That holds for an operation which was begun before the object got another form, by a new label
+/// or by becoming a token object; the new form itself ends nothing.
+#[test]
+fn an_operation_ends_with_its_object_whatever_that_has_become() {
+    isolated(|| {
+        let session = hsm();
+        let stored = Template::new().flag(CKA_TOKEN, true);
+        let renamed = Template::new().label("renamed");
+        for changes in [&[&renamed] as &[&Template], &[&renamed, &renamed], &[&stored], &[&renamed, &stored, &renamed]]
+        {
+            for by_closing in [false, true] {
+                let maker = Session::open();
+                let key = maker.create(&aes_value(&[7; 32])).unwrap();
+                session.sign_init(&mut Mechanism::new(CKM_AES_CMAC), key).unwrap();
+                for change in changes {
+                    maker.set(key, change).unwrap();
+                    session.sign_update(b"part").expect("a change ends no operation");
+                }
+                let lasting = changes.iter().any(|change| ptr::eq(*change, &raw const stored));
+                if by_closing {
+                    maker.close().unwrap();
+                } else {
+                    maker.destroy(key).unwrap();
+                    maker.close().unwrap();
+                }
+                let signed = session.sign_final(64);
+                if by_closing && lasting {
+                    assert!(signed.is_ok(), "a token key outlives the session");
+                    session.destroy(key).unwrap();
+                } else {
+                    assert_eq!(signed, code(CKR_KEY_HANDLE_INVALID), "{by_closing}");
+                }
+            }
+        }
+    });
+}
+
 /// PKCS#11 3.2 section 5.6.10 and attack A66: after C_Logout no private object can be reached, and private session
 /// objects are gone for good.
 #[test]

@@ -82,7 +82,7 @@ impl Token {
 
     /// Whether it is this login's.
     pub(super) fn is_of(&self, login: &Login) -> bool {
-        self.user == login.user && self.credential == login.credential
+        self.user == login.user && self.credential == login.credential()
     }
 
     fn encode(&self) -> Secret {
@@ -197,7 +197,7 @@ impl Module {
             service,
             key,
             user: login.user,
-            credential: login.credential,
+            credential: login.credential(),
             made: Moment::now(),
             approval_data: Vec::new(),
             approvals: Vec::new(),
