@@ -1,41 +1,29 @@
 //! The slab of sessions and objects, as the library has it, under the scheduler of `shuttle`: every order of locking and unlocking
-//! that two or three threads can come to is tried. And the line of threads that wait for the store (`passing`).
+//! that two or three threads can come to is tried. The table of objects and the login of a token (`shared`), and the line of threads
+//! that wait for the store (`passing`), in very many orders.
 //!
-//! The file is the library's own; what it takes from the crate is put in its place here. Only locks are points at which the scheduler
-//! changes threads: what lies between two of them in the slab is an atomic count that is changed with the lock of the free list held.
+//! The files are the library's own; what they take from the crate is in `around`. In the slab only locks are points at which the
+//! scheduler changes threads: what lies between two of them is an atomic count that is changed with the lock of the free list held.
 //!
 //! A program and not a test, so that the slab's own tests, which know no scheduler, stay outside. One line a model.
 #![allow(dead_code, reason = "the slab has more than the models use")]
 
-mod ck {
-    #[allow(non_camel_case_types, reason = "the standard's name")]
-    pub(crate) type CK_ULONG = u64;
-}
-
-mod platform {
-    pub(crate) mod lock {
-        use shuttle::sync::{Mutex, MutexGuard};
-
-        pub(crate) type LockGuard<'a, T> = MutexGuard<'a, T>;
-
-        #[derive(Default)]
-        pub(crate) struct Lock<T>(Mutex<T>);
-
-        impl<T> Lock<T> {
-            pub(crate) const fn new(value: T) -> Self {
-                Self(Mutex::new(value))
-            }
-
-            pub(crate) fn lock(&self) -> LockGuard<'_, T> {
-                self.0.lock().expect("no model panics with a lock held")
-            }
-        }
-    }
-}
-
+mod around;
 mod passing;
+mod shared;
+
+pub(crate) use around::{ck, config, error, module, object, platform};
+
+mod objects {
+    include!(concat!(env!("OUT_DIR"), "/objects.rs"));
+}
+#[path = "../../../../src/cryptoki/session_objects.rs"]
+mod session_objects;
 #[path = "../../../../src/cryptoki/slab.rs"]
 mod slab;
+mod token {
+    include!(concat!(env!("OUT_DIR"), "/token.rs"));
+}
 
 use std::sync::Arc;
 
@@ -43,6 +31,9 @@ use shuttle::thread;
 use slab::Slab;
 
 fn main() {
+    for (name, model) in shared::MODELS {
+        in_many_orders(name, *model);
+    }
     in_many_orders("what-is-passed-on-arrives", passing::what_is_passed_on_arrives);
     in_every_order("a-handle-never-means-another", a_handle_never_means_another);
     in_every_order("a-handle-is-removed-once", a_handle_is_removed_once);
@@ -58,9 +49,10 @@ fn in_every_order(name: &str, model: fn()) {
     println!("ok threads-slab-{name} ({orders} orders)");
 }
 
-/// The same for a model that has too many: 2,000 of them, by the dice of a fixed seed.
+/// The same for a model that has too many: 2,000 of them, or as many as CLOUDHSM_MODEL_ORDERS says, by the dice of a fixed seed.
 fn in_many_orders(name: &str, model: fn()) {
-    let scheduler = shuttle::scheduler::RandomScheduler::new_from_seed(1, 2000);
+    let orders = std::env::var("CLOUDHSM_MODEL_ORDERS").ok().and_then(|orders| orders.parse().ok()).unwrap_or(2000);
+    let scheduler = shuttle::scheduler::RandomScheduler::new_from_seed(1, orders);
     let mut config = shuttle::Config::new();
     // Of orderings weaker than the strictest, of which it knows nothing: the line's are those of any lock.
     config.silence_warnings = true;
