@@ -11,7 +11,7 @@ mod regime;
 mod settings;
 
 pub use file::{AwsFile, AwsPlace};
-pub use profile::{Dialect, MOST_SESSIONS, Profile};
+pub use profile::{Dialect, MOST_SESSIONS, Profile, may_be_a_password};
 pub use regime::{Mode, Regime, Safeguards};
 pub use settings::{Audit, LogLevel, Settings, Trace, argon2_cost};
 

@@ -189,6 +189,13 @@ impl Dialect {
     }
 }
 
+/// Whether a password of this length is within the bounds of some profile. An HSM may have had another profile when the password was set,
+/// and `cloudhsm-cli` always speaks CloudHSM's dialect.
+#[must_use]
+pub fn may_be_a_password(bytes: usize) -> bool {
+    DIALECTS.iter().any(|dialect| (dialect.pin_lengths.0..=dialect.pin_lengths.1).contains(&bytes))
+}
+
 impl Profile {
     /// The name of the profile of a number, as the settings and the documentation have it.
     #[must_use]

@@ -193,15 +193,15 @@ fn fields_stand_as_they_are_listed() {
     let expected = by_hand(&|number| [[4, 0x80].as_slice(), b"label", &[number]].concat());
     assert_eq!(derived(prf, &key, &segments, 100), expected);
 
-    let little = [
-        Field::Length { bytes: 3, little_endian: true, segments: true },
-        Field::Counter { bytes: 8, little_endian: true },
-        Field::Length { bytes: 8, little_endian: true, segments: false },
+    let little: [(Field<'_>, &[u8]); 2] = [
+        (Field::Length { bytes: 3, little_endian: true, segments: true }, &[0x80, 4, 0]),
+        (Field::Length { bytes: 8, little_endian: true, segments: false }, &[0x20, 3, 0, 0, 0, 0, 0, 0]),
     ];
-    let expected = by_hand(&|number| {
-        [[0x80, 4, 0].as_slice(), &[number, 0, 0, 0, 0, 0, 0, 0], &[0x20, 3, 0, 0, 0, 0, 0, 0]].concat()
-    });
-    assert_eq!(derived(prf, &key, &little, 100), expected);
+    for (length, encoded) in little {
+        let fields = [length, Field::Counter { bytes: 8, little_endian: true }];
+        let expected = by_hand(&|number| [encoded, &[number, 0, 0, 0, 0, 0, 0, 0]].concat());
+        assert_eq!(derived(prf, &key, &fields, 100), expected);
+    }
 
     let aes = AesKey::new(&key).unwrap();
     let expected = [aes.cmac(b"\x88label\x01").unwrap(), aes.cmac(b"\x88label\x02").unwrap()].concat();

@@ -1,6 +1,6 @@
 //! C_FindObjectsInit, C_FindObjects, C_FindObjectsFinal.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use super::Library;
 use super::operation::NOT_INITIALIZED;
@@ -38,7 +38,8 @@ impl Library {
                 handles.push(token.objects.handle(&object, login)?);
             }
             if !of_sessions.is_empty() {
-                let stored: HashSet<_> = handles.iter().copied().collect();
+                // Not a set that hashes, as in `Hsm::keys_shared_with`.
+                let stored: BTreeSet<_> = handles.iter().copied().collect();
                 handles.extend(of_sessions.into_iter().filter(|handle| !stored.contains(handle)));
             }
         }

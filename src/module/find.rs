@@ -1,7 +1,7 @@
 //! Finding objects: by the blind index where the template has an indexed attribute, by class otherwise; and listing keys,
 //! for which nothing is opened but the page that is shown.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -176,7 +176,7 @@ impl Found {
 
 /// The keys that others share with a user, looked up when the first record asks for it.
 #[derive(Default)]
-pub(super) struct Shared(OnceCell<HashSet<u64>>);
+pub(super) struct Shared(OnceCell<BTreeSet<u64>>);
 
 impl Hsm {
     /// Whether the caller may see a record, by what stands outside its seal.

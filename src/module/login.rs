@@ -14,7 +14,7 @@ use super::registered_key::RegisteredKey;
 use super::user::{Derivation, Role, User, unnamed};
 use super::{Hsm, Login, Module};
 use crate::ck;
-use crate::config::LogLevel;
+use crate::config::{LogLevel, may_be_a_password};
 use crate::error::{Error, Result};
 use crate::log;
 use crate::object::UserId;
@@ -176,8 +176,8 @@ impl Module {
         // Users and counts of a folder that was moved away are nobody's any more.
         hsm.store.check_place()?;
         let nobody_yet = || Ok(self.dialect().plain_pins && hsm.count_role_in(&*hsm.store, role)? == 0);
-        // What cannot be set as a PIN cannot be one: no attempt, whoever it is for.
-        if self.check_password(&pin.password).is_err() {
+        // What no profile takes when a PIN is set cannot be one: no attempt, whoever it is for.
+        if !may_be_a_password(pin.password.len()) {
             return Err(if nobody_yet()? { NOT_YET } else { WRONG });
         }
         let wanted = Derivation::of(&self.settings, hsm.recorded.mode());

@@ -4,7 +4,7 @@
 //! Sharing and unsharing also give the key a new version: whatever remembers that a user was let in remembers it of the
 //! version before, and looks again.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use super::audit::{Event, Opcode};
 use super::commit::{Plan, Planned};
@@ -237,8 +237,9 @@ impl Hsm {
         Ok(self.shares_of_key(view, key)?.into_iter().map(|share| share.user).collect())
     }
 
-    /// The keys that others share with a user.
-    pub(super) fn keys_shared_with(&self, user: UserId) -> Result<HashSet<u64>> {
+    /// The keys that others share with a user. Not a set that hashes: its seed is drawn by a call that ends a cancelled thread, and a
+    /// search is not kept from cancellation as a whole.
+    pub(super) fn keys_shared_with(&self, user: UserId) -> Result<BTreeSet<u64>> {
         Ok(self.shares_of_user(&*self.store, user)?.into_iter().map(|share| share.key.0).collect())
     }
 
@@ -336,7 +337,7 @@ impl Sharing<'_> {
                 "A session key has one user and no quorum: it lives in one login",
             ));
         }
-        let mut names = HashSet::new();
+        let mut names = BTreeSet::new();
         for name in self.users {
             if !names.insert(normalize_name(name)?) {
                 return Err(Error::with(ck::CKR_ARGUMENTS_BAD, format!("{name} stands twice among the users")));
