@@ -213,7 +213,14 @@ fn generate(session: Session, keys: &str, uses: &[&str]) -> Answer<Vec<CK_OBJECT
             pair(CKM_RSA_PKCS_KEY_PAIR_GEN, public, new())
         }
         "EC" => pair(CKM_EC_KEY_PAIR_GEN, new().bytes(CKA_EC_PARAMS, P256), new()),
-        "Ed25519" => pair(CKM_EC_KEY_PAIR_GEN, new().bytes(CKA_EC_PARAMS, EDWARDS25519), new()),
+        "Ed25519" => {
+            let curve = || new().bytes(CKA_EC_PARAMS, EDWARDS25519);
+            // The standard has a mechanism of its own for these curves, CloudHSM has not.
+            match pair(CKM_EC_EDWARDS_KEY_PAIR_GEN, curve(), new()) {
+                Err(Rv(CKR_MECHANISM_INVALID)) => pair(CKM_EC_KEY_PAIR_GEN, curve(), new()),
+                made => made,
+            }
+        }
         _ => {
             let set = || new().number(CKA_CLOUDHSM_PARAMETER_SET, CKP_CLOUDHSM_ML_DSA_44);
             pair(CKM_CLOUDHSM_ML_DSA_KEY_PAIR_GEN, set(), set())
