@@ -1,5 +1,5 @@
 //! A writer that is stopped in the middle of a commit holds others up for as long as a writer waits for the lock and no longer,
-//! and the error names it; readers are not held up at all.
+//! and the error names it; readers are not held up at all. A login is a writer: its attempt is counted before it is judged.
 
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -11,6 +11,17 @@ use crate::support::*;
 const LIMIT: Duration = Duration::from_secs(10);
 const SLACK: Duration = Duration::from_secs(5);
 
+/// The folder in which the processes of the test tell each other how far they are.
+const SIGNS: &str = "STOPPED_TEST_SIGNS";
+
+fn wait_for(sign: &std::path::Path) {
+    let begun = Instant::now();
+    while !sign.exists() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{} does not come", sign.display());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 #[test]
 fn a_stopped_writer() {
     staged(|stage, test| match stage {
@@ -18,6 +29,9 @@ fn a_stopped_writer() {
             let (home, tools) = (Folder::new(), Folder::new());
             let shim = shim::build(tools.path());
             test.run("cloudhsm", home.path(), "make");
+            let mut other = test.stage("cloudhsm", home.path(), "other");
+            let other = other.env(SIGNS, tools.path()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+            wait_for(&tools.path().join("logged-in"));
             let mut command = test.stage("cloudhsm", home.path(), "write");
             command.env("LD_PRELOAD", &shim).env("IO_SHIM_ROOT", home.path()).env("IO_SHIM_FAIL", "3 stop");
             let mut writer = command.stdout(Stdio::piped()).spawn().unwrap();
@@ -27,7 +41,8 @@ fn a_stopped_writer() {
                 assert!(begun.elapsed() < Duration::from_secs(60), "it does not stop: {}", state());
                 std::thread::sleep(Duration::from_millis(20));
             }
-            let output = test.stage("cloudhsm", home.path(), "other").output().unwrap();
+            std::fs::write(tools.path().join("stopped"), "").unwrap();
+            let output = other.wait_with_output().unwrap();
             let said = told(&output);
             assert!(output.status.success(), "{said}");
             let named =
@@ -51,9 +66,12 @@ fn a_stopped_writer() {
         "other" => {
             initialize().unwrap();
             let session = Session::open();
-            // Reading goes on: a login, a search, a use.
-            let begun = Instant::now();
             session.login("alice:alice-password").unwrap();
+            let signs = std::path::PathBuf::from(std::env::var_os(SIGNS).unwrap());
+            std::fs::write(signs.join("logged-in"), "").unwrap();
+            wait_for(&signs.join("stopped"));
+            // Reading goes on: a search, a use.
+            let begun = Instant::now();
             let key = session.labelled("rename-0")[0];
             session.encrypt(&mut Mechanism::bytes(CKM_AES_CBC, &[0; 16]), key, &[0; 16]).unwrap();
             assert!(begun.elapsed() < SLACK, "reading waited {:?}", begun.elapsed());

@@ -52,7 +52,7 @@ fn a_folder_that_belongs_to_another_account() {
         "initialize",
         FUNCTION_FAILED,
         &hsm.home,
-        &["Permission denied", "give this account access"],
+        &["Permission denied", "give this user access"],
     );
     // The home may be entered, the HSM's folder not.
     set_mode(&hsm.home, 0o755);

@@ -53,7 +53,7 @@ fn accounts_of_one_group_share() {
     let stranger = || Run::new(&home).user(STRANGER, STRANGER).set("CLOUDHSM_PKCS11_GROUP", GROUP.to_string());
     let outcome = stranger().steps(&format!("read {};initialize", folder.join("device.key").display())).run();
     assert_eq!(outcome.answer("read"), DENIED);
-    outcome.assert_one_line("initialize", FUNCTION_FAILED, &home, &["Permission denied", "give this account access"]);
+    outcome.assert_one_line("initialize", FUNCTION_FAILED, &home, &["Permission denied", "give this user access"]);
 }
 
 #[test]
