@@ -48,12 +48,7 @@ fn a_folder_that_belongs_to_another_account() {
     let stranger = || Run::new(&hsm.home).user(STRANGER, STRANGER);
     let outcome = stranger().steps(&format!("read {};initialize", device_key.display())).run();
     assert_eq!(outcome.answer("read"), DENIED);
-    outcome.assert_one_line(
-        "initialize",
-        FUNCTION_FAILED,
-        &hsm.home,
-        &["Permission denied", "give this user access"],
-    );
+    outcome.assert_one_line("initialize", FUNCTION_FAILED, &hsm.home, &["Permission denied", "give this user access"]);
     // The home may be entered, the HSM's folder not.
     set_mode(&hsm.home, 0o755);
     let outcome = stranger().steps(&format!("read {};initialize", device_key.display())).run();
