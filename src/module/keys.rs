@@ -42,7 +42,7 @@ impl Module {
         let generator = row.serves.generate.as_ref().ok_or(NOT_A_GENERATOR)?;
         let kind = self.kind_for(template, ck::CKO_SECRET_KEY, generator.key_type)?;
         let mut draft = create::draft(kind, Making::Generate, template, self.regime())?;
-        self.may_make(login, &draft)?;
+        self.may_generate(login, &[&draft])?;
         safeguards::keep_apart(&mut [(template, &mut draft)], self.regime())?;
         // Before the work: what cannot be shared is not made.
         sharing.check(draft.is(ck::CKA_TOKEN))?;
@@ -84,7 +84,7 @@ impl Module {
         } else {
             create::draft(private_kind, Making::Generate, private_template, regime)?
         };
-        [&public, &private].into_iter().try_for_each(|draft| self.may_make(login, draft))?;
+        self.may_generate(login, &[&public, &private])?;
         safeguards::keep_apart(&mut [(public_template, &mut public), (private_template, &mut private)], regime)?;
         if let Some(bits) = public.number(ck::CKA_MODULUS_BITS) {
             self.check_size(row, bits)?;

@@ -179,6 +179,14 @@ impl Module {
         }
     }
 
+    /// Whether the caller, who may make some, may make these: asked once more only where it depends on what they are.
+    pub(super) fn may_generate(&self, login: Option<&Login>, drafts: &[&Draft]) -> Result<()> {
+        if self.dialect().public_objects {
+            drafts.iter().try_for_each(|draft| self.may_make(login, draft))?;
+        }
+        Ok(())
+    }
+
     /// Whether the caller may make an object: public ones without a login, where the profile has them.
     pub(super) fn may_make(&self, login: Option<&Login>, draft: &Draft) -> Result<()> {
         let class = draft.number(ck::CKA_CLASS).unwrap_or(ck::CK_UNAVAILABLE_INFORMATION);
