@@ -189,13 +189,18 @@ impl Module {
 
     /// Whether the caller may make an object: public ones without a login, where the profile has them.
     pub(super) fn may_make(&self, login: Option<&Login>, draft: &Draft) -> Result<()> {
-        let class = draft.number(ck::CKA_CLASS).unwrap_or(ck::CK_UNAVAILABLE_INFORMATION);
-        match login {
-            // Who is logged in may do no less than who is not.
-            _ if !draft.is(ck::CKA_PRIVATE) && self.dialect().open(class) => login.map_or(Ok(()), Login::check),
+        let may = match login {
             Some(login) => policy::may(login, Command::CreateKeys),
             None => Err(NEEDS_LOGIN),
-        }
+        };
+        may.or_else(|refusal| {
+            let class = draft.number(ck::CKA_CLASS).unwrap_or(ck::CK_UNAVAILABLE_INFORMATION);
+            if draft.is(ck::CKA_PRIVATE) || !self.dialect().open(class) {
+                return Err(refusal);
+            }
+            // Who is logged in may do no less than who is not.
+            login.map_or(Ok(()), Login::check)
+        })
     }
 
     /// Whether the caller may change, copy or delete an object, and what approvals it costs.
