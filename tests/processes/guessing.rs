@@ -18,6 +18,9 @@ const WRONG_OFFICER: &str = "admin:not-the-password";
 /// More than would lock anybody.
 const GUESSES: usize = 12;
 
+/// How many guesses are killed, at which of the calls that a guess makes, and the answer to the right PIN afterwards.
+type Case = (usize, fn(usize) -> usize, CK_RV);
+
 /// How a record can be kept from being written.
 const OUTAGES: [&str; 5] = ["eio", "enospc", "erofs", "sync", "rlimit"];
 
@@ -183,8 +186,7 @@ fn a_kill_takes_no_attempt_back() {
             };
             // The second commit writes more than the first.
             let (first, second, last) = (|_| 1, |calls| calls / 2 + 2, |calls| calls);
-            let cases: [(usize, fn(usize) -> usize, CK_RV); 3] =
-                [(10, first, CKR_OK), (5, second, CKR_PIN_LOCKED), (5, last, CKR_PIN_LOCKED)];
+            let cases: [Case; 3] = [(10, first, CKR_OK), (5, second, CKR_PIN_LOCKED), (5, last, CKR_PIN_LOCKED)];
             for (guesses, at, right) in cases {
                 let home = Folder::new();
                 super::ledger::copy(template.path(), home.path());
