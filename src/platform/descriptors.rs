@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::files::above_standard;
-use super::signals;
+use super::signals::Unsignalled;
 
 /// Opens what lines are appended to, and makes it if it is not there: a file, a device, a pipe that somebody reads. Waits for nobody.
 ///
@@ -56,13 +56,12 @@ const PATIENCE_MS: i32 = 1000;
 /// Writes bytes with one system call. What cannot be written is dropped: no signal comes of it, and a reader that does not keep up
 /// holds the thread up once for a second and then, until there is room again, not at all (`stuck` remembers that).
 pub fn write_line(descriptor: RawFd, bytes: &[u8], stuck: &AtomicBool) {
-    let _dropped = signals::unsignalled(|| {
-        let room = has_room(descriptor, 0) || (!stuck.load(Ordering::Relaxed) && has_room(descriptor, PATIENCE_MS));
-        stuck.store(!room, Ordering::Relaxed);
-        if room {
-            write(descriptor, bytes);
-        }
-    });
+    let Some(_unsignalled) = Unsignalled::new() else { return };
+    let room = has_room(descriptor, 0) || (!stuck.load(Ordering::Relaxed) && has_room(descriptor, PATIENCE_MS));
+    stuck.store(!room, Ordering::Relaxed);
+    if room {
+        write(descriptor, bytes);
+    }
 }
 
 /// Whether a write would not wait; asked for so many milliseconds at most. Where the system does not say, there is room.

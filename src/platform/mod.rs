@@ -23,7 +23,6 @@
 pub mod cancellation;
 pub mod descriptors;
 pub mod entropy;
-pub mod file_limit;
 pub mod files;
 pub mod flock;
 pub mod fork;

@@ -9,37 +9,49 @@ use std::ptr;
 
 use super::cancellation::Uncancelled;
 
-/// A pipe or socket that nobody reads, a file at the limit of its size, the terminal of another job.
+/// A pipe or socket that nobody reads, a file at the limit of its size (RLIMIT_FSIZE), the terminal of another job.
 const OF_WRITING: [c_int; 3] = [libc::SIGPIPE, libc::SIGXFSZ, libc::SIGTTOU];
 
-/// Runs `work`, which writes, so that this thread gets none of the signals of writing for it: they are blocked, and what has come
-/// by the end is taken off. One that was pending before stays pending. Handlers and dispositions are not touched.
-///
-/// Nothing, and `work` is not run, if the system does not let this thread block them.
-pub fn unsignalled<R>(work: impl FnOnce() -> R) -> Option<R> {
-    let _whole = Uncancelled::new();
-    let mut ours = of(&OF_WRITING);
-    let mut before = MaybeUninit::<libc::sigset_t>::uninit();
-    // SAFETY: one set that is whole, and room for another, which is filled if the call succeeds.
-    if unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const ours, before.as_mut_ptr()) } != 0 {
-        return None;
-    }
-    // SAFETY: as above; it has succeeded.
-    let mut before = unsafe { before.assume_init() };
-    let earlier = pending();
-    let done = work();
-    let later = pending();
-    for signal in OF_WRITING {
-        if has(&later, signal) && !has(&earlier, signal) && !take(signal) {
-            // It cannot be taken off, so it must not be let through.
-            // SAFETY: a set that is whole, and a signal that there is.
-            unsafe { libc::sigaddset(&raw mut before, signal) };
+/// As long as it lives, this thread gets none of the signals of writing: they are blocked, and what has come by the end is taken
+/// off, so that a write fails with a code (EPIPE, EFBIG) and no more. One that was pending before stays pending. Handlers and
+/// dispositions are not touched. They nest.
+#[must_use]
+pub struct Unsignalled {
+    /// The signals that were blocked before.
+    before: libc::sigset_t,
+    /// Those that were pending before.
+    earlier: libc::sigset_t,
+    _whole: Uncancelled,
+}
+
+impl Unsignalled {
+    /// Begins to write. Nothing if the system does not let this thread block signals.
+    pub fn new() -> Option<Self> {
+        let whole = Uncancelled::new();
+        let ours = of(&OF_WRITING);
+        let mut before = MaybeUninit::<libc::sigset_t>::uninit();
+        // SAFETY: one set that is whole, and room for another, which is filled if the call succeeds.
+        if unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const ours, before.as_mut_ptr()) } != 0 {
+            return None;
         }
+        // SAFETY: as above; it has succeeded.
+        Some(Self { before: unsafe { before.assume_init() }, earlier: pending(), _whole: whole })
     }
-    ours = before;
-    // SAFETY: a set that is whole.
-    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const ours, ptr::null_mut()) };
-    Some(done)
+}
+
+impl Drop for Unsignalled {
+    fn drop(&mut self) {
+        let later = pending();
+        for signal in OF_WRITING {
+            if has(&later, signal) && !has(&self.earlier, signal) && !take(signal) {
+                // It cannot be taken off, so it must not be let through.
+                // SAFETY: a set that is whole, and a signal that there is.
+                unsafe { libc::sigaddset(&raw mut self.before, signal) };
+            }
+        }
+        // SAFETY: a set that is whole.
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.before, ptr::null_mut()) };
+    }
 }
 
 /// Takes a pending signal off this thread; false if that is refused.
@@ -89,13 +101,16 @@ mod tests {
     #[test]
     fn what_comes_meanwhile_is_taken_off_and_what_was_pending_stays() {
         std::thread::spawn(|| {
-            assert_eq!(unsignalled(|| raise(libc::SIGXFSZ)), Some(()));
+            let writing = Unsignalled::new();
+            assert!(writing.is_some());
+            raise(libc::SIGXFSZ);
+            drop(writing);
             assert!(!has(&pending(), libc::SIGXFSZ));
             let blocked = of(&[libc::SIGXFSZ]);
             // SAFETY: a set that is whole; this thread ends with the test.
             unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const blocked, ptr::null_mut()) };
             raise(libc::SIGXFSZ);
-            assert_eq!(unsignalled(|| 7), Some(7));
+            drop(Unsignalled::new());
             assert!(has(&pending(), libc::SIGXFSZ), "it was the host's");
             assert!(take(libc::SIGXFSZ));
         })

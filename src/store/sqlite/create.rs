@@ -12,12 +12,12 @@ use super::read::Reader;
 use super::write::Transaction;
 use super::{DATABASE, DEVICE_KEY, MAX_DEVICE_KEY, Options, SqliteStore, close_inherited, rewrite, schema};
 use crate::error::{Error, Result};
-use crate::platform::file_limit::NoSignal;
 use crate::platform::files::{Access, Directory, check_local, open_home, put_in_place};
 use crate::platform::flock::WriteLock;
 use crate::platform::fork::{self, store_gate};
 use crate::platform::generation::GenerationMap;
 use crate::platform::process;
+use crate::platform::signals::Unsignalled;
 use crate::secret::Secret;
 use crate::store::{Batch, Source};
 
@@ -77,7 +77,7 @@ impl SqliteStore {
         if name.is_empty() || name.starts_with('.') || name.contains('/') {
             return Err(Error::device(format!("{name:?}: is no name for an HSM's folder; use letters and digits")));
         }
-        let _limited = NoSignal::new();
+        let _unsignalled = Unsignalled::new();
         fork::install()?;
         let home = open_home(parent, access)?;
         if !options.allow_network_file_system {

@@ -50,7 +50,6 @@ use super::{Batch, Durability, Kind, Outline, Record, Selection, Source, Store, 
 use crate::ck;
 use crate::error::{Error, Result};
 use crate::platform::cancellation::Uncancelled;
-use crate::platform::file_limit::NoSignal;
 use crate::platform::files::{Access, Directory, Place, Relied, check_home, check_local};
 use crate::platform::flock::{self, WriteLock};
 use crate::platform::fork::{self, store_gate};
@@ -58,6 +57,7 @@ use crate::platform::generation::{self, GenerationMap};
 use crate::platform::lock::Lock;
 use crate::platform::process;
 use crate::platform::reserve::Reserve;
+use crate::platform::signals::Unsignalled;
 use crate::secret::Secret;
 
 /// The database's name in the folder of an HSM.
@@ -129,7 +129,7 @@ impl SqliteStore {
     /// `CKR_DEVICE_ERROR` naming the path, what is wrong and what cures it; `CKR_GENERAL_ERROR` in a process that was
     /// made by a raw `clone`, where nothing is known about inherited connections.
     pub fn open(dir: &Path, access: Access, options: Options) -> Result<Self> {
-        let _limited = NoSignal::new();
+        let _unsignalled = Unsignalled::new();
         fork::install()?;
         if !fork::is_tracked() {
             return Err(Error::internal(
@@ -312,7 +312,7 @@ impl Inner {
 
     fn close(&self) {
         let _whole = Uncancelled::new();
-        let _limited = NoSignal::new();
+        let _unsignalled = Unsignalled::new();
         let _gate = store_gate();
         // Busy only inside the store's own write, which a fork or a panic may have cut off: then it stays open, and the
         // process is not one that can go on anyway.
@@ -374,12 +374,12 @@ impl View for SqliteStore {
 impl Store for SqliteStore {
     fn write(&self, durability: Durability, build: &mut dyn FnMut(&dyn View) -> Result<Batch>) -> Result<u64> {
         let _whole = Uncancelled::new();
-        let _limited = NoSignal::new();
+        let _unsignalled = Unsignalled::new();
         self.0.write(durability, build)
     }
 
     fn in_turn(&self, work: &mut dyn FnMut(&dyn Turn) -> Result<()>) -> Result<()> {
-        let _limited = NoSignal::new();
+        let _unsignalled = Unsignalled::new();
         self.0.in_turn(work)
     }
 

@@ -9,7 +9,7 @@ use super::read::Reader;
 use super::write::{self, Transaction};
 use super::{Inner, SqliteStore, connection};
 use crate::error::{Error, Result};
-use crate::platform::file_limit::NoSignal;
+use crate::platform::signals::Unsignalled;
 use crate::platform::{flock, process};
 use crate::store::{Applied, Source, check};
 
@@ -41,7 +41,7 @@ impl SqliteStore {
     /// # Errors
     /// What `source` returns; otherwise as [`Store::write`](crate::store::Store::write).
     pub fn rewrite(&self, source: &mut Source<'_>) -> Result<()> {
-        let _limited = NoSignal::new();
+        let _unsignalled = Unsignalled::new();
         let inner = &*self.0;
         inner.with(|_| Ok(()))?;
         let _held = inner.lock.acquire(process::now() + flock::PATIENCE, &inner.map)?;
