@@ -35,6 +35,7 @@ mod dialects;
 mod digests;
 mod filled_keys;
 mod golden;
+mod hints;
 mod hostile;
 mod injection;
 mod invariants;
