@@ -121,7 +121,12 @@ fn about_operations(raised: &mut Raised, session: Session) {
     raised.by("C_EncryptInit", iv, CKR_MECHANISM_PARAM_INVALID, "correct what the line names");
     let unsigning = session.generate(CKM_AES_KEY_GEN, &aes().off(&[CKA_SIGN])).unwrap();
     let mut cmac = Mechanism::new(CKM_AES_CMAC);
-    raised.by("C_SignInit", session.sign_init(&mut cmac, unsigning), CKR_KEY_FUNCTION_NOT_PERMITTED, "when the key is made");
+    raised.by(
+        "C_SignInit",
+        session.sign_init(&mut cmac, unsigning),
+        CKR_KEY_FUNCTION_NOT_PERMITTED,
+        "when the key is made",
+    );
     let odd = session.encrypt(&mut cbc(), key, &[0; 5]);
     raised.by("C_Encrypt", odd, CKR_DATA_LEN_RANGE, "a mechanism that pads");
     begin(&mut cbc(), key).unwrap();
