@@ -8,7 +8,7 @@ use super::token::Token;
 use crate::ck::{self, CK_ATTRIBUTE_TYPE, CK_MECHANISM_TYPE, CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CK_ULONG};
 use crate::error::{Error, Result};
 use crate::mechanism::{self, Parameter, ParameterKind, Use};
-use crate::module::{Login, Sharing};
+use crate::module::{Actor, Login, Sharing};
 use crate::object::{Object, Template};
 
 /// What a function that changes objects works with, taken out of the session so that its lock is free.
@@ -19,8 +19,9 @@ pub(super) struct Place {
 }
 
 impl Place {
-    pub(super) fn login(&self) -> Result<&Login> {
-        self.login.as_deref().ok_or(Error::new(ck::CKR_USER_NOT_LOGGED_IN, "this needs a login"))
+    /// Who asks; nobody in a public session.
+    pub(super) fn actor(&self) -> Option<Actor<'_>> {
+        self.login.as_deref().map(Actor::from)
     }
 
     /// Token objects are made and changed in read/write sessions only (PKCS#11 3.2 section 5.6.3).

@@ -57,7 +57,7 @@ impl Place {
         let module = &self.token.module;
         let served = mechanism::serve(mechanism, what, module.regime())?;
         let key = self.object(handle).map_err(|error| codes.speak(error))?;
-        module.tool(self.login()?, what, served, key, decode).map_err(|error| codes.speak(error))
+        module.tool(self.actor(), what, served, key, decode).map_err(|error| codes.speak(error))
     }
 }
 
@@ -80,7 +80,7 @@ impl Library {
         let tool = place.tool(Use::Wrap, mechanism, wrapping_key, &WRAPPING, decode)?;
         let payload = place.object(key).map_err(|error| KEY.speak(error))?;
         let room = |length| Ok(answer(transfer, length)?.is_none());
-        let Some(wrapped) = place.token.module.wrap_key(tool, place.login()?, &payload, room)? else { return Ok(None) };
+        let Some(wrapped) = place.token.module.wrap_key(tool, place.actor(), &payload, room)? else { return Ok(None) };
         transfer.deliver(wrapped.bytes());
         Ok(wrapped.iv)
     }

@@ -38,15 +38,15 @@ impl Module {
     /// As [`Module::admit`].
     pub(super) fn admit_approved(
         &self,
-        actor: Actor<'_>,
+        actor: Option<Actor<'_>>,
         object: &Object,
         mechanism: &Mechanism,
         what: Use,
     ) -> Result<Toll> {
-        if is_known(Some(actor.login), object, mechanism, what)? {
+        if is_known(actor.map(|actor| actor.login), object, mechanism, what)? {
             return Ok(Toll::NOTHING);
         }
-        self.consider(Some(actor), object, mechanism, what)
+        self.consider(actor, object, mechanism, what)
     }
 
     /// As [`Module::admit`], for a call that works with the key: the HSM counts it.

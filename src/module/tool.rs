@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::Module;
 use super::quorum::{Actor, Toll};
+use super::{Login, Module};
 use crate::error::Result;
 use crate::mechanism::{Mechanism, Parameter, ParameterKind, Terms, Use, Work};
 use crate::object::{Object, safeguards};
@@ -16,11 +16,16 @@ pub struct Tool<'a> {
     pub(super) terms: &'static Terms,
     pub(super) key: Arc<Object>,
     pub(super) parameter: Parameter,
-    pub(super) actor: Actor<'a>,
+    /// Nobody, in a public session.
+    pub(super) actor: Option<Actor<'a>>,
     pub(super) toll: Toll,
 }
 
-impl Tool<'_> {
+impl<'a> Tool<'a> {
+    pub(super) fn login(&self) -> Option<&'a Login> {
+        self.actor.map(|actor| actor.login)
+    }
+
     pub(super) fn work(&self) -> Work<'_> {
         Work { row: self.row, key: &self.key.material, key_type: self.key.key_type, parameter: &self.parameter }
     }
@@ -43,13 +48,12 @@ impl Module {
     /// As [`Module::admit`]; what the mechanism refuses of key and parameter.
     pub fn tool<'a>(
         &self,
-        actor: impl Into<Actor<'a>>,
+        actor: Option<Actor<'a>>,
         what: Use,
         (row, terms): (&'static Mechanism, &'static Terms),
         key: Arc<Object>,
         decode: impl FnOnce(ParameterKind) -> Result<Parameter>,
     ) -> Result<Tool<'a>> {
-        let actor = actor.into();
         let toll = self.admit_approved(actor, &key, row, what)?;
         let tool = Tool { what, row, terms, key, parameter: decode(terms.parameter)?, actor, toll };
         Mechanism::check(&tool.work(), what, self.regime())?;
@@ -70,6 +74,6 @@ impl Module {
     /// # Errors
     /// If it must be recorded and cannot be.
     pub(super) fn observe_use_of(&self, tool: &Tool<'_>) -> Result<()> {
-        self.observe_use(Some(tool.actor.login), &tool.key, tool.row, tool.what)
+        self.observe_use(tool.login(), &tool.key, tool.row, tool.what)
     }
 }

@@ -4,7 +4,9 @@
 
 use std::sync::Arc;
 
+use super::commit::Plan;
 use super::limits_tests::{ALICE, activated};
+use super::user::User;
 use super::{Actor, Approval, KeyQuorum, Login, Module, Role, Service, Sharing, Signature, SignedToken, Tool};
 use crate::ck::{self, CK_MECHANISM_TYPE, vendor};
 use crate::crypto::digest::Hash;
@@ -13,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::mechanism::{self, Parameter, Use};
 use crate::object::{Object, Template};
 use crate::secret::Secret;
+use crate::store::Durability;
 
 const TOO_FEW: &str = "Too few quorum approvals: currently 1 approvals, but 2 approvals required";
 const USED_UP: &str = "Invalid username-signature pair for quorum authorization";
@@ -46,9 +49,21 @@ impl Approver {
 
 /// A token of alice's for a key, approved by these.
 fn approved(module: &Module, login: &Login, service: Service, key: &Object, by: &[&Approver]) -> Approval {
+    let by: Vec<_> = by.iter().map(|approver| (approver.name, *approver)).collect();
+    approved_as(module, login, service, key, &by)
+}
+
+/// The same by these keys in the names of these users.
+fn approved_as(
+    module: &Module,
+    login: &Login,
+    service: Service,
+    key: &Object,
+    by: &[(&'static str, &Approver)],
+) -> Approval {
     let token = module.make_token(login, service, Some(key)).unwrap();
-    let signature = |approver: &&Approver| Signature {
-        username: approver.name.to_owned(),
+    let signature = |(name, approver): &(&str, &Approver)| Signature {
+        username: (*name).to_owned(),
         role: Role::CryptoUser,
         signature: approver.sign(&token.digest),
     };
@@ -63,7 +78,8 @@ fn tool<'a>(
     id: CK_MECHANISM_TYPE,
     key: &Arc<Object>,
 ) -> Result<Tool<'a>> {
-    module.tool(actor, what, mechanism::serve(id, what, module.regime())?, Arc::clone(key), |_| Ok(Parameter::None))
+    module
+        .tool(Some(actor), what, mechanism::serve(id, what, module.regime())?, Arc::clone(key), |_| Ok(Parameter::None))
 }
 
 fn text<T>(outcome: Result<T>) -> Option<String> {
@@ -110,7 +126,7 @@ fn what_needs_approvals_is_paid_once_before_it_is_done() {
     let manage = |key: &Object, by: &[&Approver]| approved(&module, &alice, Service::KeyManagement, key, by);
     let wrap = |wrapping: Option<&Approval>, payload: Option<&Approval>| {
         let tool = tool(&module, Actor::new(&alice, wrapping), Use::Wrap, form, &kek)?;
-        module.wrap_key(tool, Actor::new(&alice, payload), &mac, |_| Ok(true))
+        module.wrap_key(tool, Some(Actor::new(&alice, payload)), &mac, |_| Ok(true))
     };
     let both = [&first, &second];
     assert_eq!(text(wrap(Some(&manage(&kek, &both)), None)).as_deref(), Some("Quorum Failed"));
@@ -137,4 +153,30 @@ fn what_needs_approvals_is_paid_once_before_it_is_done() {
     let enough = manage(&kek, &both);
     assert!(!unwrap(Some(&enough), wrapped.bytes()).unwrap().is_token());
     assert_eq!(text(unwrap(Some(&enough), wrapped.bytes())).as_deref(), Some(USED_UP));
+}
+
+/// AWS has a quorum of users: a store in which two of them have one key, as was once possible, counts its holder once.
+#[test]
+fn one_key_of_two_users_approves_once() {
+    let (_home, module, officer) = activated();
+    module.create_user(&officer, "ben", Role::CryptoUser, &Secret::copy(b"bens-password"), false).unwrap();
+    let alice = module.login(Role::CryptoUser, ALICE).unwrap();
+    let ben = module.login(Role::CryptoUser, b"ben:bens-password").unwrap();
+    let (first, second) = (Approver::register(&module, &alice, "alice"), Approver::register(&module, &ben, "ben"));
+    let mac = guarded(&module, &alice, ck::CKM_GENERIC_SECRET_KEY_GEN, &[]);
+    let sign = |bens: &Approver| {
+        let approval = approved_as(&module, &alice, Service::KeyUsage, &mac, &[("alice", &first), ("ben", bens)]);
+        let tool = tool(&module, Actor::new(&alice, Some(&approval)), Use::Sign, ck::CKM_SHA256_HMAC, &mac)?;
+        module.sign(tool, b"a message")
+    };
+    sign(&second).unwrap();
+    let hsm = module.hsm().unwrap();
+    hsm.commit(Some(&alice), Durability::Synced, &mut |view, _| {
+        let key = hsm.read_user_in(view, alice.user)?.unwrap().1.quorum_key;
+        let (version, record) = hsm.read_user_in(view, ben.user)?.unwrap();
+        let record = User { quorum_key: key, ..record };
+        Ok(Plan { changes: vec![hsm.put_user(ben.user, version, &record, None)], ..Plan::default() })
+    })
+    .unwrap();
+    assert_eq!(text(sign(&first)).as_deref(), Some(TOO_FEW));
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::Module;
 use super::audit::{Event, Opcode};
 use super::keys::{NOTHING_MADE, kind_of};
-use super::policy::{self, Command};
+use super::policy::Command;
 use super::quorum::{Actor, Toll};
 use super::sharing::Sharing;
 use super::tool::Tool;
@@ -45,14 +45,13 @@ impl Module {
     /// CKR_KEY_NOT_WRAPPABLE for a kind of key that the mechanism does not wrap or one that only a trusted key may
     /// wrap; CKR_KEY_HANDLE_INVALID for one that CKA_WRAP_TEMPLATE excludes (PKCS#11 3.2 section 5.18.3);
     /// CKR_KEY_SIZE_RANGE for one that the mechanism cannot hold; AWS's texts for approvals that do not do.
-    pub fn wrap_key<'o>(
+    pub fn wrap_key(
         &self,
         mut tool: Tool<'_>,
-        owner: impl Into<Actor<'o>>,
+        owner: Option<Actor<'_>>,
         key: &Object,
         room: impl FnOnce(usize) -> Result<bool>,
     ) -> Result<Option<Wrapped>> {
-        let owner = owner.into();
         let (bytes, toll) = self.payload(&tool, owner, key)?;
         let wrapping = tool.row.serves.wrap.as_ref().ok_or(NOT_SERVED)?;
         let length = (wrapping.length)(&tool.work(), bytes.len())?;
@@ -66,7 +65,8 @@ impl Module {
         let length = (wrapping.wrap)(&tool.work(), bytes.expose(), memory.expose_mut())?;
         // Recorded before it leaves.
         self.observe(|| {
-            let event = |opcode, key: &Object| Event::by(owner.login, opcode).on(key.audit_number());
+            let login = owner.map(|owner| owner.login);
+            let event = |opcode, key: &Object| Event::of(login, opcode).on(key.audit_number());
             let wrapping = (tool.key.key_type == ck::CKK_AES).then(|| event(Opcode::NistAesWrap, &tool.key));
             std::iter::once(event(Opcode::WrapKey, key)).chain(wrapping).collect()
         })?;
@@ -74,12 +74,12 @@ impl Module {
     }
 
     /// The bytes of `key` that a tool wraps, if all of the rules let the key leave, and what approvals that costs.
-    fn payload(&self, tool: &Tool<'_>, owner: Actor<'_>, key: &Object) -> Result<(Secret, Toll)> {
+    fn payload(&self, tool: &Tool<'_>, owner: Option<Actor<'_>>, key: &Object) -> Result<(Secret, Toll)> {
         let (row, wrapping_key) = (tool.row, &*tool.key);
         if key.class == ck::CKO_PUBLIC_KEY {
             return Err(Error::new(ck::CKR_KEY_NOT_WRAPPABLE, "a public key is no secret to be wrapped"));
         }
-        let toll = policy::may_approved(owner, Command::ManageKey, key)?;
+        let toll = self.may_manage(owner, key, Command::ManageKey)?;
         super::quirks::check_available(self.dialect(), key)?;
         let payload = row.serves.wrap.as_ref().ok_or(NOT_SERVED)?.payload;
         let bytes = kind_of(key)?.form.bytes.as_ref();
@@ -163,8 +163,8 @@ impl Module {
         template: &Template,
         sharing: &Sharing<'_>,
     ) -> Result<Arc<Object>> {
-        let (row, unwrapping_key, login) = (tool.row, &*tool.key, tool.actor.login);
-        policy::may(login, Command::CreateKeys)?;
+        let (row, unwrapping_key, login) = (tool.row, &*tool.key, tool.login());
+        self.may_make_some(login)?;
         let kind = self.kind_of_template(template)?;
         let wrapping = row.serves.wrap.as_ref().ok_or(NOT_SERVED)?;
         // The template is judged before the wrapped key is looked at, so that no answer tells of what is in it.
@@ -175,6 +175,7 @@ impl Module {
             Error::with(ck::CKR_TEMPLATE_INCONSISTENT, format!("{} does not unwrap this kind of key", row.name))
         })?;
         inheritance::unwrap(unwrapping_key, template, &mut draft, self.regime())?;
+        self.may_generate(login, &[&draft])?;
         // A length that the template claims narrows what the wrapped key may hold, before it is opened.
         let lengths = match draft.number(ck::CKA_VALUE_LEN) {
             Some(_) => Lengths::Only(kind.form.lengths.wanted(&draft)?),
@@ -201,10 +202,10 @@ impl Module {
             .map_err(|error| Error::with(ck::CKR_WRAPPED_KEY_INVALID, error.message().to_owned()))?;
         create::set_history(&mut draft, false, false);
         if unwrapping_key.key_type == ck::CKK_AES {
-            self.observe(|| vec![Event::by(login, Opcode::NistAesWrap).on(unwrapping_key.audit_number())])?;
+            self.observe(|| vec![Event::of(login, Opcode::NistAesWrap).on(unwrapping_key.audit_number())])?;
         }
         let new = self.complete(kind, Making::Unwrap, draft, material, None)?;
-        let mut made = self.keep_shared(Some(login), vec![new], Opcode::UnwrapKey, sharing)?;
+        let mut made = self.keep_shared(login, vec![new], Opcode::UnwrapKey, sharing)?;
         made.pop().ok_or(NOTHING_MADE)
     }
 
@@ -213,8 +214,8 @@ impl Module {
     /// # Errors
     /// What the policy, the rules and the mechanism refuse.
     pub fn derive_key(&self, tool: Tool<'_>, template: &Template) -> Result<Arc<Object>> {
-        let (base, login) = (&*tool.key, tool.actor.login);
-        policy::may(login, Command::CreateKeys)?;
+        let (base, login) = (&*tool.key, tool.login());
+        self.may_make_some(login)?;
         let kind = self.kind_of_derived(template)?;
         let deriving = tool.row.serves.derive.as_ref().ok_or(NOT_SERVED)?;
         let mut draft = create::draft(kind, Making::Derive, template, self.regime())?;
@@ -228,6 +229,7 @@ impl Module {
         if deriving.inherits {
             inheritance::derive(base, kind, template, &mut draft, self.regime())?;
         }
+        self.may_generate(login, &[&draft])?;
         // Without a length a mechanism that has its own gives it; one that has none says that it must be given.
         let wanted = match (kind.form.lengths.only(), draft.number(ck::CKA_VALUE_LEN)) {
             (None, None) => None,
@@ -247,7 +249,7 @@ impl Module {
         })?;
         create::continue_history(&mut draft, base);
         let new = self.complete(kind, Making::Derive, draft, material, None)?;
-        let mut made = self.keep(Some(login), vec![new], Opcode::DeriveKey)?;
+        let mut made = self.keep(login, vec![new], Opcode::DeriveKey)?;
         made.pop().ok_or(NOTHING_MADE)
     }
 }

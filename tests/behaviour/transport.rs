@@ -242,3 +242,54 @@ fn what_is_no_secret_is_not_wrapped() {
         assert_eq!(one_key, code(CKR_ATTRIBUTE_VALUE_INVALID), "three times the same key is single DES");
     });
 }
+
+/// PKCS#11 3.2 section 5.6.4: a public session has access to public objects, so public keys wrap, are unwrapped and are derived in
+/// one, as they are generated and created there; what is private needs the login. CloudHSM has no session without one.
+#[test]
+fn public_keys_come_and_go_without_a_login_in_standard() {
+    isolated_standard(|| {
+        let session = hsm();
+        session.logout().unwrap();
+        let public = |template: Template| template.flag(CKA_PRIVATE, false);
+        let wrapping = public(aes_value(&[7; 32])).on(&[CKA_WRAP, CKA_UNWRAP]);
+        let wrapping = session.create(&wrapping).unwrap();
+        let halves = [ec_public(P256), ec_private().on(&[CKA_DERIVE])].map(public);
+        let (other, base) = session.generate_pair(CKM_EC_KEY_PAIR_GEN, &halves[0], &halves[1]).unwrap();
+        let point = session.read(other, CKA_EC_POINT).unwrap();
+        let parameter: Vec<u8> = [1, 0, 0, point.len() as CK_ULONG, point.as_ptr().addr() as CK_ULONG]
+            .iter()
+            .flat_map(|word| word.to_ne_bytes())
+            .collect();
+        let secret = || Template::new().number(CKA_CLASS, CKO_SECRET_KEY).number(CKA_KEY_TYPE, CKK_AES);
+        let derived = public(secret()).number(CKA_VALUE_LEN, 32).on(&[CKA_EXTRACTABLE, CKA_ENCRYPT]);
+        let derive =
+            |template: &Template| session.derive(&mut Mechanism::bytes(CKM_ECDH1_DERIVE, &parameter), base, template);
+        let key = derive(&derived).unwrap();
+        let wrapped = session.wrap(&mut Mechanism::new(CKM_AES_KEY_WRAP), wrapping, key).unwrap();
+        let unwrap =
+            |template: &Template| session.unwrap(&mut Mechanism::new(CKM_AES_KEY_WRAP), wrapping, &wrapped, template);
+        let again = unwrap(&public(secret()).on(&[CKA_ENCRYPT])).unwrap();
+        let [one, two] =
+            [key, again].map(|key| session.encrypt(&mut Mechanism::new(CKM_AES_ECB), key, &[0; 16]).unwrap());
+        assert_eq!(one, two);
+        let private = |template: Template| template.flag(CKA_PRIVATE, true);
+        assert_eq!(unwrap(&private(secret())), code(CKR_USER_NOT_LOGGED_IN));
+        assert_eq!(derive(&private(secret()).number(CKA_VALUE_LEN, 32)), code(CKR_USER_NOT_LOGGED_IN));
+    });
+}
+
+/// docs/limits.md: 65,536 bytes are looked into, more are not (CKR_WRAPPED_KEY_LEN_RANGE, PKCS#11 3.2 section 5.1).
+#[test]
+fn a_wrapped_key_has_up_to_64_kib() {
+    isolated(|| {
+        let session = hsm();
+        let wrapping = session.create(&aes_value(&[7; 32]).on(&[CKA_WRAP, CKA_UNWRAP])).unwrap();
+        let template = Template::new().number(CKA_CLASS, CKO_PRIVATE_KEY).number(CKA_KEY_TYPE, CKK_RSA);
+        let unwrap = |length: usize| {
+            let mut mechanism = Mechanism::new(vendor::CKM_CLOUDHSM_AES_KEY_WRAP_ZERO_PAD);
+            session.unwrap(&mut mechanism, wrapping, &vec![9; length], &template)
+        };
+        assert_eq!(unwrap(65_536), code(CKR_WRAPPED_KEY_INVALID));
+        assert_eq!(unwrap(65_544), code(CKR_WRAPPED_KEY_LEN_RANGE));
+    });
+}

@@ -83,14 +83,14 @@ impl Module {
     ///
     /// # Errors
     /// As [`Toll::pay`].
-    pub(in crate::module) fn pay(&self, tolls: &[(Toll, Actor<'_>)]) -> Result<()> {
+    pub(in crate::module) fn pay(&self, tolls: &[(Toll, Option<Actor<'_>>)]) -> Result<()> {
         let due = || tolls.iter().filter(|(toll, _)| toll.service.is_some());
         let Some((_, actor)) = due().next() else { return Ok(()) };
         let hsm = self.hsm()?;
-        hsm.commit(Some(actor.login), Durability::Synced, &mut |view, _| {
+        hsm.commit(actor.map(|actor| actor.login), Durability::Synced, &mut |view, _| {
             let mut plan = Plan::default();
             for (toll, actor) in due() {
-                plan.changes.extend(toll.pay(&hsm, view, *actor)?);
+                plan.changes.extend(toll.pay(&hsm, view, actor.ok_or(NO_QUORUM)?)?);
             }
             Ok(plan)
         })

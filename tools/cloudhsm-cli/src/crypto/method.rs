@@ -203,8 +203,8 @@ impl Method {
         let actor = actor.into();
         let serve = |id| mechanism::serve(id, what, module.regime());
         if let Some(hashing) = self.hashing {
-            drop(module.tool(actor, what, serve(hashing)?, Arc::clone(&key), |_| Ok(Parameter::None))?);
+            drop(module.tool(Some(actor), what, serve(hashing)?, Arc::clone(&key), |_| Ok(Parameter::None))?);
         }
-        Ok(module.tool(actor, what, serve(self.mechanism)?, key, |_| Ok(self.parameter))?)
+        Ok(module.tool(Some(actor), what, serve(self.mechanism)?, key, |_| Ok(self.parameter))?)
     }
 }

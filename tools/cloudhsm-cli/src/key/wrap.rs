@@ -121,11 +121,14 @@ pub(super) fn run(command: &Command, context: &mut Context) -> Outcome {
     let payload_approval = arguments::present(arguments.payload_approval.as_deref(), session)?;
     let wrapping_approval = arguments::present(arguments.wrapping_approval.as_deref(), session)?;
     let owner = Actor::new(login, payload_approval.as_ref());
-    let tool =
-        module.tool(Actor::new(login, wrapping_approval.as_ref()), Use::Wrap, served, wrapping_key.clone(), |_| {
-            Ok(parameter)
-        })?;
-    let wrapped = module.wrap_key(tool, owner, &payload, |_| Ok(true)).map_err(|error| match error.rv() {
+    let tool = module.tool(
+        Some(Actor::new(login, wrapping_approval.as_ref())),
+        Use::Wrap,
+        served,
+        wrapping_key.clone(),
+        |_| Ok(parameter),
+    )?;
+    let wrapped = module.wrap_key(tool, Some(owner), &payload, |_| Ok(true)).map_err(|error| match error.rv() {
         ck::CKR_ACTION_PROHIBITED => Failure::new("Only the owner of a key can wrap it"),
         _ => error.into(),
     })?;

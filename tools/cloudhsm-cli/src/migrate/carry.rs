@@ -182,7 +182,8 @@ impl<'a> Carrier<'a> {
             }
             Way::Wrapped(wrapped) => {
                 let (login, here) = (self.login, Arc::clone(&self.here));
-                let tool = self.module.tool(login, Use::Unwrap, self.served, here, |_| Ok(Parameter::None))?;
+                let tool =
+                    self.module.tool(Some(login.into()), Use::Unwrap, self.served, here, |_| Ok(Parameter::None))?;
                 self.module.unwrap_key(tool, wrapped, &template, &Sharing::default())
             }
         }
