@@ -29,7 +29,7 @@ struct Protection {
 
 fn protection(name: &'static str) -> Protection {
     let new = Template::new;
-    let nested = |on: bool| new().nested(CKA_UNWRAP_TEMPLATE, new().flag(CKA_EXTRACTABLE, on));
+    let nested = |id, on: bool| new().nested(id, new().flag(CKA_EXTRACTABLE, on));
     let decrypts = || new().on(&[CKA_DECRYPT]);
     let (given, weaker) = match name.trim_end_matches(" of a trusted key") {
         "PRIVATE" => (new().on(&[CKA_PRIVATE]), new().off(&[CKA_PRIVATE])),
@@ -38,7 +38,8 @@ fn protection(name: &'static str) -> Protection {
         "WRAP_WITH_TRUSTED" => (new().on(&[CKA_WRAP_WITH_TRUSTED]), new().off(&[CKA_WRAP_WITH_TRUSTED])),
         "not TRUSTED" => (new(), new().on(&[CKA_TRUSTED])),
         "uses" => (new().off(&[CKA_DECRYPT]), decrypts()),
-        "UNWRAP_TEMPLATE" => (nested(false), nested(true)),
+        "UNWRAP_TEMPLATE" => (nested(CKA_UNWRAP_TEMPLATE, false), nested(CKA_UNWRAP_TEMPLATE, true)),
+        "DERIVE_TEMPLATE" => (nested(CKA_DERIVE_TEMPLATE, false), nested(CKA_DERIVE_TEMPLATE, true)),
         "not MODIFIABLE" => (new().off(&[CKA_MODIFIABLE]), new().on(&[CKA_MODIFIABLE])),
         "uses of a key that is not MODIFIABLE" => (new().off(&[CKA_MODIFIABLE, CKA_DECRYPT]), decrypts()),
         "not DESTROYABLE" => (new().off(&[CKA_DESTROYABLE]), new().on(&[CKA_DESTROYABLE])),
@@ -79,7 +80,7 @@ fn run(profile: &'static str) {
         .skip(1)
         .take_while(|line| line.starts_with('|'))
         .collect();
-    assert_eq!(lines.len(), 17, "a row for each protection");
+    assert_eq!(lines.len(), 18, "a row for each protection");
     let mut wrong = Vec::new();
     for line in lines {
         let cells: Vec<&'static str> = line.trim_matches('|').split('|').map(str::trim).collect();

@@ -4,7 +4,7 @@
 //! that is not understood is not remembered at all, since nobody knows what its words are.
 
 use std::any::TypeId;
-use std::fs::{DirBuilder, OpenOptions, Permissions};
+use std::fs::{self, DirBuilder, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -66,7 +66,13 @@ pub(crate) fn file() -> Option<PathBuf> {
     let state = set("XDG_STATE_HOME").or_else(|| Some(set("HOME")?.join(".local/state")))?;
     let folder = state.join("cloudhsm-cli");
     DirBuilder::new().recursive(true).mode(0o700).create(&folder).ok()?;
-    Some(folder.join("history"))
+    usable(folder.join("history"))
+}
+
+/// A file, or the place for one: a pipe would hold the program up until somebody reads it.
+fn usable(path: PathBuf) -> Option<PathBuf> {
+    let other = fs::metadata(&path).is_ok_and(|found| !found.is_file());
+    (!other).then_some(path)
 }
 
 /// Makes the file, or makes it its owner's alone.
@@ -152,6 +158,17 @@ mod tests {
             remembered("key list --filter attr.label=\"two words\"").unwrap(),
             "key list --filter 'attr.label=two words'"
         );
+    }
+
+    #[test]
+    fn a_pipe_is_no_history() {
+        let folder = std::env::temp_dir().join(format!("history-{}", std::process::id()));
+        DirBuilder::new().recursive(true).create(&folder).unwrap();
+        assert!(usable(folder.join("none yet")).is_some());
+        let pipe = folder.join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        assert_eq!(usable(pipe), None);
+        fs::remove_dir_all(folder).unwrap();
     }
 
     /// A new option for a secret has the type by which it is known as one.
