@@ -1,5 +1,5 @@
 //! Planted faults, by which a test shows that a check is one: compiled with the feature `injection` alone, which no library
-//! that is shipped has (`tools/check/shipped-stores`).
+//! that is shipped has (`tools/dev/check/shipped-stores`).
 
 /// Whether the fault `kind:name` is planted: CLOUDHSM_INJECT lists them, with commas.
 #[cfg(feature = "injection")]

@@ -1,7 +1,7 @@
 //! `libcloudhsm_pkcs11.so`: a PKCS#11 library that behaves as an AWS CloudHSM does.
 //!
 //! The layers, from the vocabulary up; a module imports only what stands above it in this list
-//! (`tools/check/layers` refuses anything else), and ARCHITECTURE.md has the picture:
+//! (`tools/dev/check/layers` refuses anything else), and ARCHITECTURE.md has the picture:
 //!
 //! - [`ck`], [`error`], [`secret`], [`exchange`], [`injection`], [`log`], [`config`], [`platform`]: words and the operating
 //!   system;
