@@ -9,7 +9,7 @@ fn main() {
     // Our own copies of SQLite and AWS-LC are never replaced by the host's, nor seen by it.
     println!("cargo:rustc-cdylib-link-arg=-Wl,-Bsymbolic");
     println!("cargo:rustc-cdylib-link-arg=-Wl,--exclude-libs,ALL");
-    // AWS-LC's calls of `syscall` go through src/platform/entropy.rs, which has the function for these processors.
+    // AWS-LC's calls of `syscall` go through crates/platform/src/entropy.rs, which has the function for these processors.
     let processor = std::env::var("CARGO_CFG_TARGET_ARCH").unwrap_or_default();
     if ["x86_64", "aarch64"].contains(&processor.as_str()) {
         println!("cargo:rustc-cdylib-link-arg=-Wl,--wrap=syscall");

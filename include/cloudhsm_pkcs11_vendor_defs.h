@@ -9,7 +9,7 @@
  * It may be included before or after a program's own PKCS#11 header, of 2.40 or later: what such a header has is taken from there,
  * and what it lacks is supplied here. The guard is that of AWS's header.
  *
- * src/ck/vendor.rs has the same numbers and marks; tools/dev/check/vendor compares the two.
+ * crates/base/src/ck/vendor.rs has the same numbers and marks; tools/dev/check/vendor compares the two.
  */
 #ifndef _CLOUDHSM_PKCS11_VENDOR_DEFS_H_
 #define _CLOUDHSM_PKCS11_VENDOR_DEFS_H_

@@ -4,13 +4,16 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use base::ck::{self, CK_RV};
+use base::error::{Error, Result};
+use base::injection;
+use hsm::config::LogLevel;
+use hsm::log;
+use platform::cancellation::Uncancelled;
+
+use super::lifecycle;
 use super::trace::{self, Argument};
-use crate::ck::{self, CK_RV};
-use crate::config::LogLevel;
 use crate::cryptoki::Library;
-use crate::error::{Error, Result};
-use crate::platform::cancellation::Uncancelled;
-use crate::{abi::lifecycle, injection, log};
 
 /// Runs a function that works without C_Initialize. `arguments` are for the trace.
 pub(super) fn bare<const N: usize>(

@@ -1,11 +1,12 @@
 //! The functions about encryption and decryption.
 
+use base::ck::{CK_BYTE, CK_MECHANISM, CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CK_ULONG};
+use base::error::Result;
+use hsm::mechanism::Use;
+
 use super::memory::Memory;
 use super::parameter::Caller;
-use crate::ck::{CK_BYTE, CK_MECHANISM, CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CK_ULONG};
 use crate::cryptoki::Library;
-use crate::error::Result;
-use crate::mechanism::Use;
 
 /// The four functions of one direction.
 macro_rules! direction {

@@ -1,11 +1,12 @@
 //! The functions about digests and random numbers.
 
+use base::ck::{self, CK_BYTE, CK_MECHANISM, CK_SESSION_HANDLE, CK_ULONG};
+use base::error::{Error, Result};
+use hsm::mechanism::Use;
+
 use super::memory::{self, Memory};
 use super::parameter::Caller;
-use crate::ck::{self, CK_BYTE, CK_MECHANISM, CK_SESSION_HANDLE, CK_ULONG};
 use crate::cryptoki::Library;
-use crate::error::{Error, Result};
-use crate::mechanism::Use;
 
 pub(super) unsafe fn init(library: &Library, session: CK_SESSION_HANDLE, mechanism: *mut CK_MECHANISM) -> Result<()> {
     // SAFETY: the caller's pointer, by the standard.

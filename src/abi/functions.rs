@@ -13,11 +13,12 @@
 
 use std::ffi::c_void;
 
+use base::ck::*;
+use base::error::{Error, Result};
+
 use super::trace::Argument;
 use super::{call, cipher, digest, interfaces, lifecycle, objects, sessions, sign, slots, transport, users};
-use crate::ck::*;
 use crate::cryptoki::Library;
-use crate::error::{Error, Result};
 
 /// Who has a function.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

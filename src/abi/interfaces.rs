@@ -2,11 +2,12 @@
 
 use std::ffi::{CStr, c_void};
 
+use base::ck::{self, CK_FLAGS, CK_FUNCTION_LIST, CK_INTERFACE, CK_ULONG, CK_UTF8CHAR, CK_VERSION};
+use base::error::{Error, Result};
+use hsm::config::{Config, Settings};
+
 use super::functions::{V2_40, V3_0, V3_2};
 use super::memory;
-use crate::ck::{self, CK_FLAGS, CK_FUNCTION_LIST, CK_INTERFACE, CK_ULONG, CK_UTF8CHAR, CK_VERSION};
-use crate::config::{Config, Settings};
-use crate::error::{Error, Result};
 
 const NAME: &CStr = c"PKCS 11";
 /// Long enough for any name that somebody may ask for; a longer one is another interface.

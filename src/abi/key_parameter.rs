@@ -3,13 +3,14 @@
 //! CloudHSM had SP 800-108 before PKCS#11 3.0 and under the same names; its structures have fewer fields and other
 //! numbers (User Guide; `include/cloudhsm_pkcs11_vendor_defs.h`). Which of the two a row wants, its parameter kind says.
 
+use base::ck::{self, CK_BYTE, CK_ECDH1_DERIVE_PARAMS, CK_MECHANISM_TYPE, CK_PRF_DATA_PARAM, CK_ULONG, vendor};
+use base::ck::{CK_RSA_AES_KEY_WRAP_PARAMS, CK_SP800_108_COUNTER_FORMAT, CK_SP800_108_DKM_LENGTH_FORMAT};
+use base::error::Result;
+use hsm::mechanism::parameter::{Agreement, CounterKdf, Field, Prf, RsaAes};
+use hsm::mechanism::{Hash, Parameter, ParameterKind};
+
 use super::memory;
 use super::parameter::{BAD, Caller};
-use crate::ck::{self, CK_BYTE, CK_ECDH1_DERIVE_PARAMS, CK_MECHANISM_TYPE, CK_PRF_DATA_PARAM, CK_ULONG, vendor};
-use crate::ck::{CK_RSA_AES_KEY_WRAP_PARAMS, CK_SP800_108_COUNTER_FORMAT, CK_SP800_108_DKM_LENGTH_FORMAT};
-use crate::error::Result;
-use crate::mechanism::parameter::{Agreement, CounterKdf, Field, Prf, RsaAes};
-use crate::mechanism::{Hash, Parameter, ParameterKind};
 
 /// The default IV of RFC 3394 section 2.2.3.1, and the first half of RFC 5649's.
 const DEFAULT_IV: [u8; 8] = [0xA6; 8];
@@ -39,7 +40,7 @@ struct LengthFormat {
 
 /// CloudHSM's numbers for the pieces of the input, and the older ones.
 mod piece {
-    use crate::ck::CK_ULONG;
+    use base::ck::CK_ULONG;
     pub(super) const COUNTER: CK_ULONG = 1;
     pub(super) const LENGTH: CK_ULONG = 2;
     pub(super) const BYTES: CK_ULONG = 3;

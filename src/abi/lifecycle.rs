@@ -4,15 +4,16 @@ use std::ffi::c_void;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use base::ck::{self, CK_C_INITIALIZE_ARGS, CK_RV};
+use base::error::{Error, Result};
+use hsm::config::{Config, LogLevel};
+use hsm::log;
+use platform::cancellation::nap;
+use platform::entropy;
+use platform::fork::{self, ForkPointer};
+
 use super::{call, trace};
-use crate::ck::{self, CK_C_INITIALIZE_ARGS, CK_RV};
-use crate::config::{Config, LogLevel};
 use crate::cryptoki::Library;
-use crate::error::{Error, Result};
-use crate::log;
-use crate::platform::cancellation::nap;
-use crate::platform::entropy;
-use crate::platform::fork::{self, ForkPointer};
 
 /// The library between C_Initialize and C_Finalize; nothing in the child of a fork.
 static CURRENT: ForkPointer<Library> = ForkPointer::new();

@@ -2,11 +2,10 @@
 
 use std::ptr;
 
+use base::ck::{self, CK_BYTE, CK_ULONG};
+use base::error::{Error, Result};
+use base::exchange::{Exchange, Transfer};
 use zeroize::Zeroizing;
-
-use crate::ck::{self, CK_BYTE, CK_ULONG};
-use crate::error::{Error, Result};
-use crate::exchange::{Exchange, Transfer};
 
 const NULL: Error = Error::new(ck::CKR_ARGUMENTS_BAD, "a pointer is NULL that must not be");
 const ABSURD: Error = Error::new(ck::CKR_ARGUMENTS_BAD, "a length that no object in memory can have");

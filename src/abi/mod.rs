@@ -10,7 +10,7 @@
 //! - Lengths beyond what an object in memory can have are refused before a slice is made; nothing of a claimed size is
 //!   allocated; the counts of templates are capped.
 //! - Rust references to caller memory live for one call and never overlap each other while one of them is mutable
-//!   ([`memory::Memory`], [`crate::exchange::Exchange`]).
+//!   ([`memory::Memory`], [`base::exchange::Exchange`]).
 //! - A panic never crosses into C ([`call`]).
 //!
 //! Each function behind a row of [`functions`] is `unsafe` with this one contract: its pointer arguments are what the

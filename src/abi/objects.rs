@@ -1,13 +1,14 @@
 //! The functions about objects and keys.
 
+use base::ck::{self, CK_ATTRIBUTE, CK_MECHANISM, CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CK_ULONG};
+use base::error::{Error, Result};
+use hsm::mechanism::Use;
+use hsm::object::Template;
+
 use super::memory;
 use super::parameter::Caller;
 use super::template::Array;
-use crate::ck::{self, CK_ATTRIBUTE, CK_MECHANISM, CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CK_ULONG};
 use crate::cryptoki::Library;
-use crate::error::{Error, Result};
-use crate::mechanism::Use;
-use crate::object::Template;
 
 pub(super) const NO_PLACE: Error = Error::new(ck::CKR_ARGUMENTS_BAD, "there is no place for the handle");
 

@@ -3,16 +3,17 @@
 use std::cell::Cell;
 use std::ptr;
 
-use super::memory;
-use crate::ck::{
+use base::ck::{
     self, CK_AES_CTR_PARAMS, CK_EDDSA_PARAMS, CK_GCM_PARAMS, CK_GCM_WRAP_PARAMS, CK_MECHANISM, CK_MECHANISM_TYPE,
     CK_OBJECT_HANDLE, CK_RSA_PKCS_OAEP_PARAMS, CK_RSA_PKCS_PSS_PARAMS, CK_SESSION_HANDLE, CK_SIGN_ADDITIONAL_CONTEXT,
     CK_ULONG,
 };
+use base::error::{Error, Result};
+use hsm::mechanism::parameter::{Counter, Eddsa, EddsaInput, Gcm, Iv, Oaep, Pss};
+use hsm::mechanism::{Hash, Parameter, ParameterKind, Use};
+
+use super::memory;
 use crate::cryptoki::Library;
-use crate::error::{Error, Result};
-use crate::mechanism::parameter::{Counter, Eddsa, EddsaInput, Gcm, Iv, Oaep, Pss};
-use crate::mechanism::{Hash, Parameter, ParameterKind, Use};
 
 /// The longest IV, additional data or label that is read, in bytes; the standard's own limit is 2^32 - 1.
 const LONGEST_DATA: CK_ULONG = 1 << 30;

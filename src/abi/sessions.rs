@@ -2,11 +2,12 @@
 
 use std::ffi::c_void;
 
+use base::ck::{self, CK_FLAGS, CK_NOTIFY, CK_SESSION_HANDLE, CK_SESSION_INFO, CK_SLOT_ID};
+use base::error::{Error, Result};
+use hsm::mechanism::Use;
+
 use super::memory;
-use crate::ck::{self, CK_FLAGS, CK_NOTIFY, CK_SESSION_HANDLE, CK_SESSION_INFO, CK_SLOT_ID};
 use crate::cryptoki::Library;
-use crate::error::{Error, Result};
-use crate::mechanism::Use;
 
 pub(super) unsafe fn open(
     library: &Library,

@@ -1,11 +1,12 @@
 //! The functions about signing and verifying.
 
+use base::ck::{CK_BYTE, CK_MECHANISM, CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CK_ULONG};
+use base::error::Result;
+use hsm::mechanism::Use;
+
 use super::memory::{self, Memory};
 use super::parameter::Caller;
-use crate::ck::{CK_BYTE, CK_MECHANISM, CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CK_ULONG};
 use crate::cryptoki::Library;
-use crate::error::Result;
-use crate::mechanism::Use;
 
 pub(super) unsafe fn sign_init(
     library: &Library,

@@ -2,13 +2,14 @@
 
 use std::ffi::c_void;
 
-use super::memory::{self, padded};
-use crate::ck::{
+use base::ck::{
     self, CK_BBOOL, CK_FLAGS, CK_INFO, CK_MECHANISM_INFO, CK_MECHANISM_TYPE, CK_SLOT_ID, CK_SLOT_INFO, CK_TOKEN_INFO,
     CK_ULONG, CK_UNAVAILABLE_INFORMATION, CK_VERSION,
 };
+use base::error::{Error, Result};
+
+use super::memory::{self, padded};
 use crate::cryptoki::Library;
-use crate::error::{Error, Result};
 
 const MANUFACTURER: &str = "CloudHSM";
 /// The Client SDK whose behaviour this is: 5.18.

@@ -2,12 +2,13 @@
 
 use std::ptr;
 
+use base::ck::{self, CK_ATTRIBUTE, CK_ATTRIBUTE_TYPE, CK_RV, CK_ULONG, CK_UNAVAILABLE_INFORMATION};
+use base::error::{Error, Result};
+use hsm::object::attribute;
+use hsm::object::template::{LONGEST_VALUE, MOST_ATTRIBUTES, Template, unflatten};
+
 use super::memory;
-use crate::ck::{self, CK_ATTRIBUTE, CK_ATTRIBUTE_TYPE, CK_RV, CK_ULONG, CK_UNAVAILABLE_INFORMATION};
 use crate::cryptoki::ReadAttribute;
-use crate::error::{Error, Result};
-use crate::object::attribute;
-use crate::object::template::{LONGEST_VALUE, MOST_ATTRIBUTES, Template, unflatten};
 
 const ENTRY: usize = size_of::<CK_ATTRIBUTE>();
 

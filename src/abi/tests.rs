@@ -1,8 +1,9 @@
 //! Tests of the boundary that need its inside: a panic, and the table of functions in the docs.
 
+use base::ck;
+
 use super::call;
 use super::functions::{Availability, ROWS};
-use crate::ck;
 
 #[test]
 fn a_panic_becomes_a_general_error() {
@@ -33,5 +34,5 @@ fn the_docs_tell_which_functions_there_are() {
     let [cloudhsm, strict, standard] = counts;
     let total = ROWS.len();
     table.push_str(&format!("| of {total} | | {cloudhsm} | {strict} | {standard} |\n"));
-    crate::docs::compare("functions.md", &format!("# Functions\n\nA `-` is CKR_FUNCTION_NOT_SUPPORTED.\n\n{table}"));
+    generated_docs::compare("functions.md", &format!("# Functions\n\nA `-` is CKR_FUNCTION_NOT_SUPPORTED.\n\n{table}"));
 }

@@ -1,13 +1,14 @@
 //! C_WrapKey, C_UnwrapKey and C_DeriveKey.
 
+use base::ck::{CK_ATTRIBUTE, CK_BYTE, CK_MECHANISM, CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CK_ULONG};
+use base::error::Result;
+use hsm::mechanism::Use;
+
 use super::memory::{self, Memory};
 use super::objects::NO_PLACE;
 use super::parameter::Caller;
 use super::template::Array;
-use crate::ck::{CK_ATTRIBUTE, CK_BYTE, CK_MECHANISM, CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CK_ULONG};
 use crate::cryptoki::Library;
-use crate::error::Result;
-use crate::mechanism::Use;
 
 pub(super) unsafe fn wrap(
     library: &Library,

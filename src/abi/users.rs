@@ -1,9 +1,10 @@
 //! The functions about users and their PINs.
 
+use base::ck::{self, CK_SESSION_HANDLE, CK_SLOT_ID, CK_ULONG, CK_USER_TYPE, CK_UTF8CHAR};
+use base::error::{Error, Result};
+
 use super::memory;
-use crate::ck::{self, CK_SESSION_HANDLE, CK_SLOT_ID, CK_ULONG, CK_USER_TYPE, CK_UTF8CHAR};
 use crate::cryptoki::Library;
-use crate::error::{Error, Result};
 
 /// The label of C_InitToken: 32 bytes padded with blanks, no terminator.
 const LABEL: CK_ULONG = 32;

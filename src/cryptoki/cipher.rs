@@ -1,14 +1,15 @@
 //! C_Encrypt, C_Decrypt and their parts.
 
+use base::ck::{self, CK_SESSION_HANDLE};
+use base::error::{Error, Result};
+use base::exchange::{Exchange, Transfer};
+use base::secret::Secret;
+use hsm::mechanism::operation::NO_PARTS;
+use hsm::mechanism::{Ciphering, Stream, Use};
+
 use super::Library;
 use super::operation::{Active, Flow, NOT_INITIALIZED, Ready, answer, check_length};
 use super::session::Context;
-use crate::ck::{self, CK_SESSION_HANDLE};
-use crate::error::{Error, Result};
-use crate::exchange::{Exchange, Transfer};
-use crate::mechanism::operation::NO_PARTS;
-use crate::mechanism::{Ciphering, Stream, Use};
-use crate::secret::Secret;
 
 fn ciphering(ready: &Ready, what: Use) -> Result<&'static Ciphering> {
     let serves = &ready.row.serves;

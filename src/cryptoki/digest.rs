@@ -1,13 +1,14 @@
 //! C_Digest and its parts, and C_GenerateRandom: what needs a session and no key.
 
+use base::ck::{self, CK_MECHANISM_TYPE, CK_SESSION_HANDLE};
+use base::error::{Error, Result};
+use base::exchange::Transfer;
+use hsm::mechanism::{self, Digest, Hash, Mechanism, Parameter, ParameterKind, Use};
+use hsm::module;
+
 use super::Library;
 use super::operation::{Digesting, Flow, NOT_INITIALIZED, answer, goes_on};
 use super::session::Session;
-use crate::ck::{self, CK_MECHANISM_TYPE, CK_SESSION_HANDLE};
-use crate::error::{Error, Result};
-use crate::exchange::Transfer;
-use crate::mechanism::{self, Digest, Hash, Mechanism, Parameter, ParameterKind, Use};
-use crate::module;
 
 fn hash(row: &Mechanism) -> Result<Hash> {
     row.hash.ok_or(Error::internal("a digest row without a hash"))

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use base::ck::{self, CK_OBJECT_HANDLE, CK_SESSION_HANDLE};
+use base::error::{Error, Result};
+use hsm::object::{Template, find};
+
 use super::Library;
 use super::operation::NOT_INITIALIZED;
 use super::session::Finding;
-use crate::ck::{self, CK_OBJECT_HANDLE, CK_SESSION_HANDLE};
-use crate::error::{Error, Result};
-use crate::object::{Template, find};
 
 const SEARCHING: Error = Error::new(ck::CKR_OPERATION_ACTIVE, "a search is active already");
 

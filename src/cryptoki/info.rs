@@ -1,10 +1,11 @@
 //! What C_GetSlotList, C_GetTokenInfo, C_GetMechanismInfo and their like tell.
 
+use base::ck::{self, CK_FLAGS, CK_MECHANISM_TYPE, CK_SESSION_HANDLE, CK_SLOT_ID, CK_STATE, CK_ULONG};
+use base::error::{Error, Result};
+use hsm::mechanism;
+use hsm::module::{Role, UserInformation};
+
 use super::Library;
-use crate::ck::{self, CK_FLAGS, CK_MECHANISM_TYPE, CK_SESSION_HANDLE, CK_SLOT_ID, CK_STATE, CK_ULONG};
-use crate::error::{Error, Result};
-use crate::mechanism;
-use crate::module::{Role, UserInformation};
 
 /// What `CK_TOKEN_INFO` tells; `abi` pads the texts.
 pub struct TokenInformation {

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use base::ck::{self, CK_SESSION_HANDLE, CK_SLOT_ID, CK_USER_TYPE};
+use base::error::{Error, Result};
+use hsm::module::{Ending, Login, Module, Pin, Role};
+
 use super::Library;
 use super::token::{Hindrance, Token};
-use crate::ck::{self, CK_SESSION_HANDLE, CK_SLOT_ID, CK_USER_TYPE};
-use crate::error::{Error, Result};
-use crate::module::{Ending, Login, Module, Pin, Role};
 
 impl Library {
     /// C_Login, for all sessions of the application.

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
+use base::ck::{self, CK_ATTRIBUTE_TYPE, CK_MECHANISM_TYPE, CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CK_ULONG};
+use base::error::{Error, Result};
+use hsm::mechanism::{self, Parameter, ParameterKind, Use};
+use hsm::module::{Actor, Login, Sharing};
+use hsm::object::{Object, Template};
+
 use super::Library;
 use super::objects::Claim;
 use super::token::Token;
-use crate::ck::{self, CK_ATTRIBUTE_TYPE, CK_MECHANISM_TYPE, CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CK_ULONG};
-use crate::error::{Error, Result};
-use crate::mechanism::{self, Parameter, ParameterKind, Use};
-use crate::module::{Actor, Login, Sharing};
-use crate::object::{Object, Template};
 
 /// What a function that changes objects works with, taken out of the session so that its lock is free.
 pub(super) struct Place {

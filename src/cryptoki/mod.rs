@@ -23,12 +23,13 @@ use std::sync::Arc;
 pub use manage::ReadAttribute;
 pub use session::Session;
 
-use crate::ck::{self, CK_FLAGS, CK_SESSION_HANDLE, CK_SLOT_ID};
-use crate::config::{Config, Dialect};
-use crate::error::{Error, Result};
-use crate::module::Ending;
-use crate::object::rules;
-use crate::platform::lock::{Lock, LockGuard};
+use base::ck::{self, CK_FLAGS, CK_SESSION_HANDLE, CK_SLOT_ID};
+use base::error::{Error, Result};
+use hsm::config::{Config, Dialect};
+use hsm::module::Ending;
+use hsm::object::rules;
+use platform::lock::{Lock, LockGuard};
+
 use slab::{Held, Slab};
 use token::Token;
 

@@ -13,13 +13,14 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use base::ck::{self, CK_OBJECT_HANDLE};
+use base::error::{Error, Result};
+use hsm::module::{Login, Module};
+use hsm::object::{Object, ObjectId, Template};
+use platform::lock::{Backoff, Lock};
+
 use super::session_objects::{Handles, SessionObjects};
 use super::slab::Slab;
-use crate::ck::{self, CK_OBJECT_HANDLE};
-use crate::error::{Error, Result};
-use crate::module::{Login, Module};
-use crate::object::{Object, ObjectId, Template};
-use crate::platform::lock::{Backoff, Lock};
 
 /// The objects of one token that this application has handles of.
 pub(super) struct Objects {

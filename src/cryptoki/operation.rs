@@ -6,13 +6,14 @@
 
 use std::sync::Arc;
 
+use base::ck::{self, CK_MECHANISM_TYPE, CK_OBJECT_HANDLE, CK_SESSION_HANDLE};
+use base::error::{Error, Result};
+use base::exchange::Transfer;
+use hsm::mechanism::{self, Accumulator, Digest, Mechanism, Parameter, Stream, Terms, Use, Work};
+use hsm::object::Object;
+
 use super::Library;
 use super::session::{Context, Session};
-use crate::ck::{self, CK_MECHANISM_TYPE, CK_OBJECT_HANDLE, CK_SESSION_HANDLE};
-use crate::error::{Error, Result};
-use crate::exchange::Transfer;
-use crate::mechanism::{self, Accumulator, Digest, Mechanism, Parameter, Stream, Terms, Use, Work};
-use crate::object::Object;
 
 /// An operation with a key.
 #[derive(Default)]

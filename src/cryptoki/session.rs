@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
+use base::ck::{self, CK_FLAGS, CK_OBJECT_HANDLE, CK_STATE};
+use base::error::{Error, Result};
+use hsm::mechanism::Use;
+use hsm::module::{Login, Role};
+use hsm::object::Object;
+
 use super::operation::{Active, Digesting};
 use super::session_objects::Handles;
 use super::token::Token;
-use crate::ck::{self, CK_FLAGS, CK_OBJECT_HANDLE, CK_STATE};
-use crate::error::{Error, Result};
-use crate::mechanism::Use;
-use crate::module::{Login, Role};
-use crate::object::Object;
 
 /// The state of one session. A free slot of the slab holds the default.
 #[derive(Default)]

@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
-use crate::ck::{self, CK_ATTRIBUTE_TYPE, CK_OBJECT_HANDLE};
-use crate::object::{Object, Template, attribute};
+use base::ck::{self, CK_ATTRIBUTE_TYPE, CK_OBJECT_HANDLE};
+use hsm::object::{Object, Template, attribute};
 
 /// Handles in the order in which they came. Those that mean nothing any more are dropped each time the list has doubled.
 #[derive(Default)]
@@ -155,8 +155,8 @@ mod tests {
     use std::cell::RefCell;
 
     use super::*;
-    use crate::object::attributes::Draft;
-    use crate::object::{KeyMaterial, NOBODY};
+    use hsm::object::attributes::Draft;
+    use hsm::object::{KeyMaterial, NOBODY};
 
     /// Objects as the table has them: each with its label, and the index in which it stands.
     #[derive(Default)]

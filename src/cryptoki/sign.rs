@@ -1,13 +1,14 @@
 //! C_Sign, C_Verify and their parts.
 
+use base::ck::CK_SESSION_HANDLE;
+use base::error::{Error, Result};
+use base::exchange::Transfer;
+use hsm::mechanism::operation::NO_PARTS;
+use hsm::mechanism::{Accumulator, Signing, Use};
+
 use super::Library;
 use super::operation::{Active, Flow, NOT_INITIALIZED, Ready, answer, check_length};
 use super::session::Context;
-use crate::ck::CK_SESSION_HANDLE;
-use crate::error::{Error, Result};
-use crate::exchange::Transfer;
-use crate::mechanism::operation::NO_PARTS;
-use crate::mechanism::{Accumulator, Signing, Use};
 
 /// Signatures up to this length (RSA of 8192 bits) need no memory from the heap.
 const USUAL: usize = 1024;

@@ -8,9 +8,9 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::ck::CK_ULONG;
-use crate::config::MOST_SESSIONS;
-use crate::platform::lock::{Lock, LockGuard};
+use base::ck::CK_ULONG;
+use hsm::config::MOST_SESSIONS;
+use platform::lock::{Lock, LockGuard};
 
 /// The most slots of a slab: as many as sessions can be announced.
 pub(super) const MOST: usize = MOST_SESSIONS;
@@ -158,7 +158,7 @@ const fn place(index: usize) -> Option<(usize, usize)> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::config::Profile;
+    use hsm::config::Profile;
 
     #[test]
     fn a_handle_is_never_used_twice() {

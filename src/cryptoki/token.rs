@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use base::ck::CK_SLOT_ID;
+use base::error::Result;
+use hsm::config::{Config, Dialect};
+use hsm::module::{Ending, Login, Module, Role};
+use hsm::object::Object;
+use platform::lock::Lock;
+
 use super::objects::Objects;
 use super::session_objects::Handles;
-use crate::ck::CK_SLOT_ID;
-use crate::config::{Config, Dialect};
-use crate::error::Result;
-use crate::module::{Ending, Login, Module, Role};
-use crate::object::Object;
-use crate::platform::lock::Lock;
 
 /// The slot of the first HSM; the second's is one more (CloudHSM's Client SDK 5).
 const FIRST_SLOT: CK_SLOT_ID = 0x2000_0000_0000_0001;

@@ -1,14 +1,15 @@
 //! C_WrapKey, C_UnwrapKey and C_DeriveKey: which key of the call is which, and the codes that the standard has for it.
 
+use base::ck::{self, CK_MECHANISM_TYPE, CK_OBJECT_HANDLE, CK_RV, CK_SESSION_HANDLE};
+use base::error::{Error, Result};
+use base::exchange::Transfer;
+use hsm::mechanism::{self, Parameter, ParameterKind, Use};
+use hsm::module::{Sharing, Tool};
+use hsm::object::Template;
+
 use super::Library;
 use super::manage::Place;
 use super::operation::answer;
-use crate::ck::{self, CK_MECHANISM_TYPE, CK_OBJECT_HANDLE, CK_RV, CK_SESSION_HANDLE};
-use crate::error::{Error, Result};
-use crate::exchange::Transfer;
-use crate::mechanism::{self, Parameter, ParameterKind, Use};
-use crate::module::{Sharing, Tool};
-use crate::object::Template;
 
 /// The codes of a call for what is wrong with the key that it works with: handle, type, size (PKCS#11 3.2 sections 5.18.3
 /// and 5.18.4).

@@ -3,9 +3,9 @@
 
 use std::path::Path;
 
-use cloudhsm_pkcs11::module::{Entry, Module, Role};
+use hsm::module::{Entry, Module, Role};
 
-use cloudhsm_pkcs11::ck::vendor::CKM_CLOUDHSM_AES_KEY_WRAP_ZERO_PAD;
+use base::ck::vendor::CKM_CLOUDHSM_AES_KEY_WRAP_ZERO_PAD;
 
 use crate::support::*;
 
@@ -278,7 +278,7 @@ fn certificates_have_a_log_of_their_own() {
             let entries = log(home.path());
             let own = &entries[6..];
             let words = |entry: &Entry| {
-                let response = cloudhsm_pkcs11::module::Response::of(entry.response).unwrap().of_certificate();
+                let response = hsm::module::Response::of(entry.response).unwrap().of_certificate();
                 format!("{} {response} {}", entry.row().unwrap().name, entry.detail)
             };
             let expected = [

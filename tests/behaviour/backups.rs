@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use cloudhsm_pkcs11::module::{Module, Pin, Role};
+use hsm::module::{Module, Pin, Role};
 
 use crate::support::*;
 

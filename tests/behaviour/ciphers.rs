@@ -2,7 +2,7 @@
 
 use std::ptr;
 
-use cloudhsm_pkcs11::ck::vendor::CKM_CLOUDHSM_AES_GCM;
+use base::ck::vendor::CKM_CLOUDHSM_AES_GCM;
 
 use crate::support::*;
 

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use cloudhsm_pkcs11::ck::vendor::CKM_CLOUDHSM_AES_KEY_WRAP_ZERO_PAD;
+use base::ck::vendor::CKM_CLOUDHSM_AES_KEY_WRAP_ZERO_PAD;
 use serde_json::Value;
 
 use crate::support::*;

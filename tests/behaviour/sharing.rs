@@ -4,10 +4,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use cloudhsm_pkcs11::ck::vendor::CKM_CLOUDHSM_AES_KEY_WRAP_ZERO_PAD;
-use cloudhsm_pkcs11::mechanism;
-use cloudhsm_pkcs11::module::{KeyQuorum, Login, Module, Role, Sharing};
-use cloudhsm_pkcs11::object::{self, Object};
+use base::ck::vendor::CKM_CLOUDHSM_AES_KEY_WRAP_ZERO_PAD;
+use hsm::mechanism;
+use hsm::module::{KeyQuorum, Login, Module, Role, Sharing};
+use hsm::object::{self, Object};
 
 use crate::support::*;
 

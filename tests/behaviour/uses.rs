@@ -322,7 +322,7 @@ fn compare_mechanisms(whole: bool) {
             if information.flags & flag == 0 {
                 continue;
             }
-            let known = cloudhsm_pkcs11::mechanism::find(*mechanism).expect("a row").name;
+            let known = hsm::mechanism::find(*mechanism).expect("a row").name;
             let found: Vec<_> = patterns.iter().filter(|pattern| matches(pattern, known)).collect();
             assert!(!found.is_empty(), "{known} serves {name} and stands in no line");
             met.extend(found.into_iter().copied());

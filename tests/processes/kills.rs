@@ -6,7 +6,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
 use std::time::Duration;
 
-use cloudhsm_pkcs11::module::{Module, Pin, Role};
+use hsm::module::{Module, Pin, Role};
 
 use super::{ledger, shim};
 use crate::support::*;

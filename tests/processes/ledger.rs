@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use cloudhsm_pkcs11::module::{Login, Module, Role};
-use cloudhsm_pkcs11::object;
+use hsm::module::{Login, Module, Role};
+use hsm::object;
 
 use crate::support::*;
 

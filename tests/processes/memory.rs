@@ -151,7 +151,7 @@ fn nothing_is_left_of_released_keys() {
 }
 
 /// What SECURITY.md says of a forked child: the keys that were at hand are in its memory, until it ends or another program takes its
-/// place. That the roots of both tiers are not is shown beside their pages (src/platform/secret_page.rs).
+/// place. That the roots of both tiers are not is shown beside their pages (crates/platform/src/secret_page.rs).
 #[test]
 fn what_a_forked_child_has() {
     staged(|stage, test| match stage {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::ptr;
 use std::sync::OnceLock;
 
-pub(crate) use cloudhsm_pkcs11::ck::*;
+pub(crate) use base::ck::*;
 
 use super::{Mechanism, Template, give_up_in_time};
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use cloudhsm_pkcs11::config::{Config, Settings};
+use hsm::config::{Config, Settings};
 
 /// Names the test that a child process runs, and which of its stages.
 const CHILD: &str = "CLOUDHSM_TEST_CHILD";

@@ -2,8 +2,9 @@
 
 use std::ffi::c_void;
 
+use base::ck::{CK_BBOOL, CK_ULONG};
+
 use super::super::memory;
-use crate::ck::{CK_BBOOL, CK_ULONG};
 
 /// An argument of a call.
 pub(in super::super) struct Argument {

@@ -3,13 +3,13 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use base::ck::cure::{self, Failure};
+use base::ck::{CK_RV, names};
+use platform::process;
 use serde_json::{Map, Value};
 
 use super::show::Extent;
 use super::{Call, show};
-use crate::ck::cure::{self, Failure};
-use crate::ck::{CK_RV, names};
-use crate::platform::process;
 
 /// The most bytes that a pipe takes from one writer without those of another in between (POSIX, `PIPE_BUF` of Linux).
 const LONGEST: usize = 4096;

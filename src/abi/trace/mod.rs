@@ -15,11 +15,11 @@ use std::time::Instant;
 
 pub(super) use argument::Argument;
 
-use crate::ck::CK_RV;
-use crate::config::{Dialect, Profile, Trace};
-use crate::error::Result;
-use crate::log::{self, Place};
-use crate::platform::process;
+use base::ck::CK_RV;
+use base::error::Result;
+use hsm::config::{Dialect, Profile, Trace};
+use hsm::log::{self, Place};
+use platform::process;
 
 static FORM: AtomicU8 = AtomicU8::new(Trace::Off as u8);
 static PLACE: Place = Place::new();

@@ -5,14 +5,14 @@
 //! attributes that name or describe an object, in templates that the caller made: what stands in the memory for an answer may
 //! be anything. And nothing is followed that the call itself may have written over.
 
+use base::ck::{self, CK_ATTRIBUTE, CK_MECHANISM, CK_RV, CK_ULONG, CK_UNAVAILABLE_INFORMATION, names};
+use hsm::mechanism;
+use hsm::object::attribute::{self, ValueKind};
 use serde_json::{Map, Value, json};
 
 use super::super::memory;
 use super::super::template::Array;
 use super::argument::{Argument, Passed};
-use crate::ck::{self, CK_ATTRIBUTE, CK_MECHANISM, CK_RV, CK_ULONG, CK_UNAVAILABLE_INFORMATION, names};
-use crate::mechanism;
-use crate::object::attribute::{self, ValueKind};
 
 /// Attributes or handles of one argument that are shown; of more only how many there are.
 const MOST: usize = 64;

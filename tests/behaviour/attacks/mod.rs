@@ -166,9 +166,9 @@ fn make() {
 
 /// A key of bob's that alice may use. PKCS#11 has no call for sharing, so it is done as `cloudhsm-cli` does it.
 fn share() {
-    use cloudhsm_pkcs11::config::Config;
-    use cloudhsm_pkcs11::mechanism;
-    use cloudhsm_pkcs11::module::{Module, Role, Sharing};
+    use hsm::config::Config;
+    use hsm::mechanism;
+    use hsm::module::{Module, Role, Sharing};
     let module = Module::open(&Config::read().unwrap(), "hsm1").unwrap();
     let bob = module.login(Role::CryptoUser, BOB.as_bytes()).unwrap();
     let values: [(CK_ATTRIBUTE_TYPE, &[u8]); 5] = [
@@ -178,7 +178,7 @@ fn share() {
         (CKA_EXTRACTABLE, &[1]),
         (CKA_LABEL, b"shared"),
     ];
-    let template = cloudhsm_pkcs11::object::Template::of(&values).unwrap();
+    let template = hsm::object::Template::of(&values).unwrap();
     let sharing = Sharing { users: &["alice".to_owned()], ..Sharing::default() };
     module.generate_key(&bob, mechanism::find(CKM_AES_KEY_GEN).unwrap(), &template, &sharing).unwrap();
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cloudhsm_pkcs11::ck::vendor::CKM_CLOUDHSM_AES_KEY_WRAP_ZERO_PAD;
+use base::ck::vendor::CKM_CLOUDHSM_AES_KEY_WRAP_ZERO_PAD;
 
 use super::reference::{DECRYPT, DERIVE, ENCRYPT, Key, Origin, Protection, SIGN, Secrets, UNWRAP, USES, WRAP};
 use crate::support::*;

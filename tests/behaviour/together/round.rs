@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use cloudhsm_pkcs11::ck::vendor::CKM_CLOUDHSM_AES_KEY_WRAP_ZERO_PAD;
+use base::ck::vendor::CKM_CLOUDHSM_AES_KEY_WRAP_ZERO_PAD;
 
 use super::verdict::{Event, Key, Protection, Span, Verdict, What};
 use crate::support::*;

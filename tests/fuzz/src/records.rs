@@ -1,8 +1,8 @@
 //! Records as a broken disk or an attacker who knows the keys could leave them: object records, nested templates.
 #![no_main]
 
-use cloudhsm_pkcs11::ck;
-use cloudhsm_pkcs11::object::{NOBODY, Object, Template, record};
+use base::ck;
+use hsm::object::{NOBODY, Object, Template, record};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use cloudhsm_pkcs11::module;
+use hsm::module;
 
 use crate::context::{Context, Session};
 use crate::credentials::Password;

@@ -1,7 +1,7 @@
 //! `cluster activate`, `cluster hsm-info` and, in a file of its own, `cluster mtls`.
 
 use clap::{Args, Subcommand};
-use cloudhsm_pkcs11::module::Module;
+use hsm::module::Module;
 use serde_json::{Value, json};
 
 use crate::arguments::NewPassword;

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use cloudhsm_pkcs11::config::{Config, Profile};
-use cloudhsm_pkcs11::error;
-use cloudhsm_pkcs11::log;
-use cloudhsm_pkcs11::module::{Ending, Login, Module, Role, Side};
-use cloudhsm_pkcs11::object::Object;
+use base::error;
+use hsm::config::{Config, Profile};
+use hsm::log;
+use hsm::module::{Ending, Login, Module, Role, Side};
+use hsm::object::Object;
 
 use crate::credentials::Credentials;
 use crate::output::Failure;

@@ -7,8 +7,8 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use cloudhsm_pkcs11::module::Role;
-use cloudhsm_pkcs11::secret::Secret;
+use base::secret::Secret;
+use hsm::module::Role;
 
 use crate::output::Failure;
 

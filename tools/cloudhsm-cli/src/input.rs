@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use clap::{Args, ValueEnum};
-use cloudhsm_pkcs11::mechanism::Hash;
+use hsm::mechanism::Hash;
 
 use crate::output::Failure;
 

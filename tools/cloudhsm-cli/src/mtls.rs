@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
-use cloudhsm_pkcs11::module::{Actor, TrustAnchor};
+use hsm::module::{Actor, TrustAnchor};
 use serde_json::{Value, json};
 
 use crate::arguments::Approval;

@@ -3,8 +3,8 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use cloudhsm_pkcs11::ck;
-use cloudhsm_pkcs11::error::Error;
+use base::ck;
+use base::error::Error;
 use serde_json::{Value, json};
 
 /// What a command comes to: the `data` of its answer, or what it says instead.

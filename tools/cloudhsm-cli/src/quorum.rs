@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
-use cloudhsm_pkcs11::module::{self, Actor, SERVICES_WITH_VALUES, TokenInformation};
+use hsm::module::{self, Actor, SERVICES_WITH_VALUES, TokenInformation};
 use serde_json::{Map, Value, json};
 
 use crate::arguments::Approval;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use cloudhsm_pkcs11::module::{Authentication, Login, Pending, Pin};
+use hsm::module::{Authentication, Login, Pending, Pin};
 use serde_json::{Value, json};
 
 use crate::arguments::User;

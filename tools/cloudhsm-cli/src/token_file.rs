@@ -10,7 +10,7 @@ use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use cloudhsm_pkcs11::module::{QuorumToken, Role, Service, Signature, SignedToken};
+use hsm::module::{QuorumToken, Role, Service, Signature, SignedToken};
 use serde_json::{Value, json};
 
 use crate::output::Failure;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use cloudhsm_pkcs11::module::{Actor, Deregister, Module, Role, SecondFactor, Side, UserInformation};
+use hsm::module::{Actor, Deregister, Module, Role, SecondFactor, Side, UserInformation};
 use serde_json::{Value, json};
 
 use crate::arguments::{Approval, Clusters, NewPassword, User};

@@ -3,7 +3,7 @@
 //! The library has read the file before, so that what is here is of the types that it should be; where it is not after all,
 //! the answer is an error and not a repair.
 
-use cloudhsm_pkcs11::config::Config;
+use hsm::config::Config;
 use serde_json::{Map, Value, json};
 
 use crate::Reason;

@@ -13,7 +13,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
-use cloudhsm_pkcs11::config::{AwsFile, Config};
+use hsm::config::{AwsFile, Config};
 use serde_json::{Map, Value};
 
 use arguments::Request;

@@ -35,6 +35,12 @@ def files(root, under="", suffix=""):
                 yield os.path.relpath(os.path.join(folder, name), root)
 
 
+def product(root):
+    """The Rust files of what is shipped: the library, its parts and the programs."""
+    for folder in ("src", "crates", "tools"):
+        yield from files(root, folder, ".rs")
+
+
 def read(root, path):
     with open(os.path.join(root, path), encoding="utf-8", errors="replace") as f:
         return f.read()

@@ -17,10 +17,12 @@ pub(crate) use around::{ck, config, error, module, object, platform};
 mod objects {
     include!(concat!(env!("OUT_DIR"), "/objects.rs"));
 }
-#[path = "../../../../src/cryptoki/session_objects.rs"]
-mod session_objects;
-#[path = "../../../../src/cryptoki/slab.rs"]
-mod slab;
+mod session_objects {
+    include!(concat!(env!("OUT_DIR"), "/session_objects.rs"));
+}
+mod slab {
+    include!(concat!(env!("OUT_DIR"), "/slab.rs"));
+}
 mod token {
     include!(concat!(env!("OUT_DIR"), "/token.rs"));
 }

@@ -9,7 +9,7 @@ use std::ffi::c_void;
 use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use cloudhsm_pkcs11::ck::*;
+use base::ck::*;
 
 // Linked with it, the library's C functions are this program's own.
 use cloudhsm_pkcs11 as _;

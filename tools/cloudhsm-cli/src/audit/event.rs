@@ -1,7 +1,7 @@
 //! One event of the audit log: as JSON, and as AWS prints it (User Guide, interpreting-audit-logs and
 //! pkcs11-certificate-storage-audit-logs).
 
-use cloudhsm_pkcs11::module::{CommandType, Entry, LogType, Party, Response};
+use hsm::module::{CommandType, Entry, LogType, Party, Response};
 use serde_json::{Value, json};
 
 use crate::timestamp;
@@ -114,7 +114,7 @@ fn certificate(entry: &Entry) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use cloudhsm_pkcs11::module::UserType;
+    use hsm::module::UserType;
 
     use super::*;
 

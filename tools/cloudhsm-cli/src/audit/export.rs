@@ -5,9 +5,9 @@ use std::io::{BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
+use base::error::Error;
 use clap::ValueEnum;
-use cloudhsm_pkcs11::error::Error;
-use cloudhsm_pkcs11::module::Role;
+use hsm::module::Role;
 use serde_json::json;
 
 use super::event;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use cloudhsm_pkcs11::module::{AnchorCheck, AuditHead, Module, is_signed_by};
+use hsm::module::{AnchorCheck, AuditHead, Module, is_signed_by};
 use serde_json::{Value, json};
 
 use crate::context::Context;

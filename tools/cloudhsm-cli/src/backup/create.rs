@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::value_parser;
-use cloudhsm_pkcs11::module::Role;
+use hsm::module::Role;
 use serde_json::{Value, json};
 
 use super::{folder, view};

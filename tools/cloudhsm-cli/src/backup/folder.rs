@@ -4,9 +4,9 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
-use cloudhsm_pkcs11::config::Config;
-use cloudhsm_pkcs11::error::Error;
-use cloudhsm_pkcs11::module::BackupInformation;
+use base::error::Error;
+use hsm::config::Config;
+use hsm::module::BackupInformation;
 use serde_json::{Value, json};
 
 use super::view;
@@ -120,9 +120,9 @@ pub(super) fn prune(config: &Config, newest: &BackupInformation, days: u64) -> P
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
-    use cloudhsm_pkcs11::config::Settings;
-    use cloudhsm_pkcs11::module::{Module, Role};
-    use cloudhsm_pkcs11::secret::Secret;
+    use base::secret::Secret;
+    use hsm::config::Settings;
+    use hsm::module::{Module, Role};
 
     use super::*;
 

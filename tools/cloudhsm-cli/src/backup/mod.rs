@@ -8,8 +8,8 @@ mod folder;
 mod restore;
 
 use clap::{Args, Subcommand};
-use cloudhsm_pkcs11::config::Config;
-use cloudhsm_pkcs11::module::BackupInformation;
+use hsm::config::Config;
+use hsm::module::BackupInformation;
 use serde_json::{Value, json};
 
 use crate::context::Context;

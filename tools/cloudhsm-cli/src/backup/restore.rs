@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use cloudhsm_pkcs11::ck;
-use cloudhsm_pkcs11::config::Config;
-use cloudhsm_pkcs11::module::{Module, Pin, Role};
+use base::ck;
+use hsm::config::Config;
+use hsm::module::{Module, Pin, Role};
 use serde_json::json;
 
 use super::folder;

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use base::ck::{self, CK_MECHANISM_TYPE, vendor};
 use clap::{Args, ValueEnum};
-use cloudhsm_pkcs11::ck::{self, CK_MECHANISM_TYPE, vendor};
-use cloudhsm_pkcs11::mechanism::parameter::{self, Eddsa, EddsaInput};
-use cloudhsm_pkcs11::mechanism::{self, Hash, Parameter, Use};
-use cloudhsm_pkcs11::module::{Actor, Module, Tool};
-use cloudhsm_pkcs11::object::Object;
+use hsm::mechanism::parameter::{self, Eddsa, EddsaInput};
+use hsm::mechanism::{self, Hash, Parameter, Use};
+use hsm::module::{Actor, Module, Tool};
+use hsm::object::Object;
 
 use crate::input::{HashAndMask, HashFunction};
 use crate::output::Failure;

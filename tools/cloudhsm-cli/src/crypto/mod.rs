@@ -2,10 +2,10 @@
 
 mod method;
 
+use base::ck;
 use clap::{Args, Subcommand};
-use cloudhsm_pkcs11::ck;
-use cloudhsm_pkcs11::mechanism::Use;
-use cloudhsm_pkcs11::module::{Actor, Role};
+use hsm::mechanism::Use;
+use hsm::module::{Actor, Role};
 use serde_json::json;
 
 use crate::arguments::Approval;

@@ -7,7 +7,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use cloudhsm_pkcs11::config::Config;
+use hsm::config::Config;
 
 use super::Report;
 use crate::context::HSM;

@@ -8,9 +8,9 @@ mod store;
 
 use std::process::ExitCode;
 
-use cloudhsm_pkcs11::config::Config;
-use cloudhsm_pkcs11::log;
-use cloudhsm_pkcs11::module::Module;
+use hsm::config::Config;
+use hsm::log;
+use hsm::module::Module;
 
 use crate::context::HSM;
 use crate::credentials::Credentials;

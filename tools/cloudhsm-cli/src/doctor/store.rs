@@ -1,7 +1,7 @@
 //! The HSM itself: whether it opens, whether its records are whole and its audit log unbroken.
 
-use cloudhsm_pkcs11::config::Config;
-use cloudhsm_pkcs11::module::{HsmSettings, Module, UserInformation};
+use hsm::config::Config;
+use hsm::module::{HsmSettings, Module, UserInformation};
 
 use super::Report;
 use crate::context::HSM;

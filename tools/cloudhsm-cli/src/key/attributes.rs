@@ -3,10 +3,10 @@
 //! What a value may be is not decided here but by the rules of the HSM; a row adds only what AWS's CLI itself
 //! refuses (User Guide, cloudhsm_cli-key-attributes-table).
 
-use cloudhsm_pkcs11::ck::{self, CK_ATTRIBUTE_TYPE, CK_KEY_TYPE, CK_OBJECT_CLASS, vendor};
-use cloudhsm_pkcs11::config::Regime;
-use cloudhsm_pkcs11::object::Template;
-use cloudhsm_pkcs11::object::rules::{self, Cell, Making};
+use base::ck::{self, CK_ATTRIBUTE_TYPE, CK_KEY_TYPE, CK_OBJECT_CLASS, vendor};
+use hsm::config::Regime;
+use hsm::object::Template;
+use hsm::object::rules::{self, Cell, Making};
 
 use crate::input::Hex;
 use crate::output::Failure;

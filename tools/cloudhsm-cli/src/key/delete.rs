@@ -1,7 +1,7 @@
 //! `key delete`.
 
-use cloudhsm_pkcs11::ck;
-use cloudhsm_pkcs11::module::Role;
+use base::ck;
+use hsm::module::Role;
 use serde_json::json;
 
 use super::filter::Filter;

@@ -6,8 +6,8 @@
 
 use std::sync::Arc;
 
-use cloudhsm_pkcs11::ck;
-use cloudhsm_pkcs11::object::{Object, ObjectId, Template};
+use base::ck;
+use hsm::object::{Object, ObjectId, Template};
 
 use super::attributes::{self, Form, Row};
 use super::view::Shown;

@@ -1,10 +1,10 @@
 //! The eight forms in which keys are wrapped, from AWS's names and options to mechanisms and their parameters.
 
+use base::ck::{self, CK_MECHANISM_TYPE, CK_ULONG, vendor};
 use clap::Args;
-use cloudhsm_pkcs11::ck::{self, CK_MECHANISM_TYPE, CK_ULONG, vendor};
-use cloudhsm_pkcs11::mechanism::parameter::{Gcm, Iv, Oaep, RsaAes};
-use cloudhsm_pkcs11::mechanism::{self, Mechanism, Parameter, Terms, Use};
-use cloudhsm_pkcs11::module::Module;
+use hsm::mechanism::parameter::{Gcm, Iv, Oaep, RsaAes};
+use hsm::mechanism::{self, Mechanism, Parameter, Terms, Use};
+use hsm::module::Module;
 
 use crate::input::{HashAndMask, Hex};
 use crate::output::Failure;

@@ -3,12 +3,12 @@
 //! The CLI makes token keys unless `--session` asks for a session key, which lives as long as the login: a program
 //! that runs one command shows it and it is gone, on AWS as here.
 
+use base::ck::{self, CK_MECHANISM_TYPE, CK_ULONG, vendor};
 use clap::{Args, Subcommand, ValueEnum};
-use cloudhsm_pkcs11::ck::{self, CK_MECHANISM_TYPE, CK_ULONG, vendor};
-use cloudhsm_pkcs11::mechanism::{self, Mechanism};
-use cloudhsm_pkcs11::module::Role;
-use cloudhsm_pkcs11::object::Template;
-use cloudhsm_pkcs11::object::rules::Making;
+use hsm::mechanism::{self, Mechanism};
+use hsm::module::Role;
+use hsm::object::Template;
+use hsm::object::rules::Making;
 use serde_json::json;
 
 use super::attributes::{self, New};

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use cloudhsm_pkcs11::module::Role;
-use cloudhsm_pkcs11::object::key_file::KeyFile;
+use hsm::module::Role;
+use hsm::object::key_file::KeyFile;
 use serde_json::json;
 
 use super::filter::Filter;

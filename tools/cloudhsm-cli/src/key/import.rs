@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
+use base::ck::{self, CK_KEY_TYPE, CK_OBJECT_CLASS};
+use base::secret::Secret;
 use clap::{Args, Subcommand, ValueEnum};
-use cloudhsm_pkcs11::ck::{self, CK_KEY_TYPE, CK_OBJECT_CLASS};
-use cloudhsm_pkcs11::module::Role;
-use cloudhsm_pkcs11::object::key_file::{self, Half};
-use cloudhsm_pkcs11::object::rules::Making;
-use cloudhsm_pkcs11::secret::Secret;
+use hsm::module::Role;
+use hsm::object::key_file::{self, Half};
+use hsm::object::rules::Making;
 use serde_json::json;
 
 use super::attributes::{self, New};

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use cloudhsm_pkcs11::module::{KeyPage, Role};
-use cloudhsm_pkcs11::object::Object;
+use hsm::module::{KeyPage, Role};
+use hsm::object::Object;
 use serde_json::{Value, json};
 
 use super::filter::Filter;

@@ -1,7 +1,7 @@
 //! `key replicate`.
 
-use cloudhsm_pkcs11::ck;
-use cloudhsm_pkcs11::module::{Module, Side};
+use base::ck;
+use hsm::module::{Module, Side};
 use serde_json::json;
 
 use super::filter::Filter;

@@ -1,7 +1,7 @@
 //! `key set-attribute`.
 
-use cloudhsm_pkcs11::ck;
-use cloudhsm_pkcs11::module::{Actor, Role};
+use base::ck;
+use hsm::module::{Actor, Role};
 use serde_json::json;
 
 use super::attributes;

@@ -1,7 +1,7 @@
 //! `key share` and `key unshare`.
 
-use cloudhsm_pkcs11::ck;
-use cloudhsm_pkcs11::module::{self, Actor};
+use base::ck;
+use hsm::module::{self, Actor};
 use serde_json::json;
 
 use super::filter::Filter;

@@ -1,7 +1,7 @@
 //! The options of commands that make keys: session keys, users who share the key, quorum values.
 
 use clap::Args;
-use cloudhsm_pkcs11::module::{KeyQuorum, Sharing};
+use hsm::module::{KeyQuorum, Sharing};
 
 use crate::output::Failure;
 

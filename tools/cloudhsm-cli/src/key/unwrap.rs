@@ -1,10 +1,10 @@
 //! `key unwrap`: a wrapped key enters the HSM.
 
+use base::ck::{self, CK_KEY_TYPE, CK_OBJECT_CLASS};
 use clap::{Args, Subcommand, ValueEnum};
-use cloudhsm_pkcs11::ck::{self, CK_KEY_TYPE, CK_OBJECT_CLASS};
-use cloudhsm_pkcs11::mechanism::Use;
-use cloudhsm_pkcs11::module::{Actor, Role};
-use cloudhsm_pkcs11::object::rules::Making;
+use hsm::mechanism::Use;
+use hsm::module::{Actor, Role};
+use hsm::object::rules::Making;
 use serde_json::json;
 
 use super::attributes::{self, New};

@@ -1,9 +1,9 @@
 //! A key as AWS's JSON shows it.
 
-use cloudhsm_pkcs11::ck::{self, vendor};
-use cloudhsm_pkcs11::error;
-use cloudhsm_pkcs11::module::Figures;
-use cloudhsm_pkcs11::object::Object;
+use base::ck::{self, vendor};
+use base::error;
+use hsm::module::Figures;
+use hsm::object::Object;
 use serde_json::{Map, Value, json};
 
 use super::attributes::{CLASSES, Form, KEY_TYPES, ROWS, Row, unknown_reads};

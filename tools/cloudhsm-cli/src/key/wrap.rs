@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
+use base::ck;
 use clap::{Args, Subcommand};
-use cloudhsm_pkcs11::ck;
-use cloudhsm_pkcs11::mechanism::Use;
-use cloudhsm_pkcs11::module::{Actor, Role};
-use cloudhsm_pkcs11::object::Object;
+use hsm::mechanism::Use;
+use hsm::module::{Actor, Role};
+use hsm::object::Object;
 use serde_json::{Map, Value};
 
 use super::filter::Filter;

@@ -6,15 +6,15 @@
 
 use std::sync::Arc;
 
-use cloudhsm_pkcs11::ck;
-use cloudhsm_pkcs11::error::{self, Error};
-use cloudhsm_pkcs11::mechanism::{self, Mechanism, Parameter, Terms, Use, Work};
-use cloudhsm_pkcs11::module::{self, Login, Module, Sharing};
-use cloudhsm_pkcs11::object::form::Lengths;
-use cloudhsm_pkcs11::object::rules::{Kind, Making};
-use cloudhsm_pkcs11::object::{Object, Template};
-use cloudhsm_pkcs11::secret::Secret;
+use base::ck;
+use base::error::{self, Error};
+use base::secret::Secret;
 use cryptoki::object::ObjectHandle;
+use hsm::mechanism::{self, Mechanism, Parameter, Terms, Use, Work};
+use hsm::module::{self, Login, Module, Sharing};
+use hsm::object::form::Lengths;
+use hsm::object::rules::{Kind, Making};
+use hsm::object::{Object, Template};
 
 use super::source::{Found, Source};
 use super::template::{self, Drafted, push};

@@ -12,7 +12,7 @@ mod template;
 use std::path::PathBuf;
 
 use clap::Subcommand;
-use cloudhsm_pkcs11::module::Role;
+use hsm::module::Role;
 use serde_json::{Value, json};
 
 use crate::context::{Context, Session};

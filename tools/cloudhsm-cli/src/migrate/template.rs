@@ -1,11 +1,11 @@
 //! From an object of SoftHSM2 to the template of one here: what the rules take is carried over, what they do not is named.
 
-use cloudhsm_pkcs11::ck::{self, CK_ATTRIBUTE_TYPE, CK_KEY_TYPE, CK_OBJECT_CLASS};
-use cloudhsm_pkcs11::config::Regime;
-use cloudhsm_pkcs11::error::Result;
-use cloudhsm_pkcs11::object::Template;
-use cloudhsm_pkcs11::object::rules::{Cell, Kind, Making, kind};
+use base::ck::{self, CK_ATTRIBUTE_TYPE, CK_KEY_TYPE, CK_OBJECT_CLASS};
+use base::error::Result;
 use cryptoki::object::AttributeType;
+use hsm::config::Regime;
+use hsm::object::Template;
+use hsm::object::rules::{Cell, Kind, Making, kind};
 
 use super::source::Found;
 

@@ -11,19 +11,19 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use cloudhsm_pkcs11::ck::*;
-use cloudhsm_pkcs11::config::{Config, Settings};
-use cloudhsm_pkcs11::crypto::digest::Hash;
-use cloudhsm_pkcs11::crypto::gcm::GcmKey;
-use cloudhsm_pkcs11::crypto::hmac::HmacKey;
-use cloudhsm_pkcs11::crypto::{random, seal};
-use cloudhsm_pkcs11::exchange::Exchange;
-use cloudhsm_pkcs11::mechanism;
-use cloudhsm_pkcs11::module::{Login, Module, Role, Sharing};
-use cloudhsm_pkcs11::object::rules::{Making, kind};
-use cloudhsm_pkcs11::object::{Object, Template, create, find, record};
-use cloudhsm_pkcs11::secret::{Key, Secret};
+use base::ck::*;
+use base::exchange::Exchange;
+use base::secret::{Key, Secret};
 use criterion::{Criterion, criterion_group, criterion_main};
+use crypto::digest::Hash;
+use crypto::gcm::GcmKey;
+use crypto::hmac::HmacKey;
+use crypto::{random, seal};
+use hsm::config::{Config, Settings};
+use hsm::mechanism;
+use hsm::module::{Login, Module, Role, Sharing};
+use hsm::object::rules::{Making, kind};
+use hsm::object::{Object, Template, create, find, record};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
