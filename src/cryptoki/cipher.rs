@@ -4,18 +4,11 @@ use base::ck::{self, CK_SESSION_HANDLE};
 use base::error::{Error, Result};
 use base::exchange::{Exchange, Transfer};
 use base::secret::Secret;
-use hsm::mechanism::operation::NO_PARTS;
-use hsm::mechanism::{Ciphering, Stream, Use};
+use hsm::mechanism::Use;
 
 use super::Library;
-use super::operation::{Active, Flow, NOT_INITIALIZED, Ready, answer, check_length};
+use super::operation::{Active, Flow, answer, resume};
 use super::session::Context;
-
-fn ciphering(ready: &Ready, what: Use) -> Result<&'static Ciphering> {
-    let serves = &ready.row.serves;
-    let found = if what == Use::Encrypt { &serves.encrypt } else { &serves.decrypt };
-    found.as_ref().ok_or(Error::internal("a row that serves a cipher without functions for it"))
-}
 
 /// The most by which a plaintext can be shorter than its bound: a block of CBC with padding, an RSA modulus.
 const LONGEST_PADDING: usize = 2048;
@@ -57,46 +50,22 @@ fn run_into(
     }
 }
 
-/// The state of an operation in parts, begun now if this is the first part.
-fn stream_of(active: &mut Active, what: Use) -> Result<(&Ready, &mut Box<dyn Stream>)> {
-    if let Active::Ready(ready) = active {
-        if !ready.terms.multi_part {
-            return Err(NO_PARTS);
-        }
-        let stream = (ciphering(ready, what)?.start)(&ready.work())?;
-        let Active::Ready(ready) = std::mem::take(active) else { return Err(NOT_INITIALIZED) };
-        *active = Active::Streaming(ready, stream);
-    }
-    match active {
-        Active::Streaming(ready, stream) => Ok((ready, stream)),
-        _ => Err(NOT_INITIALIZED),
-    }
-}
-
-fn cipher(context: &Context, active: &Active, what: Use, transfer: &mut impl Transfer) -> Result<Flow> {
-    let Active::Ready(ready) = active else { return Err(NOT_INITIALIZED) };
-    context.still_admitted(ready, what)?;
-    let input = transfer.input_length();
-    let ciphering = ciphering(ready, what)?;
-    let work = ready.work();
-    let most = (ciphering.most)(&work, input)?;
-    // The limit is one on plaintext: what the HSM has encrypted it can decrypt.
-    check_length(ready, if what == Use::Encrypt { input } else { most })?;
+fn cipher(context: &Context, active: &mut Option<Active>, what: Use, transfer: &mut impl Transfer) -> Result<Flow> {
+    let running = resume(context, active)?;
+    let most = running.most(transfer.input_length())?;
     if what == Use::Encrypt {
         // What encryption writes is known beforehand, so the work is not done twice.
         if let Some(flow) = answer(transfer, most)? {
             return Ok(flow);
         }
     }
-    run_into(transfer, most, |io| (ciphering.once)(&work, io))
+    run_into(transfer, most, |io| running.cipher(io))
 }
 
-fn cipher_update(context: &Context, active: &mut Active, what: Use, transfer: &mut impl Transfer) -> Result<Flow> {
-    let (ready, stream) = stream_of(active, what)?;
-    context.still_admitted(ready, what)?;
+fn cipher_update(context: &Context, active: &mut Option<Active>, transfer: &mut impl Transfer) -> Result<Flow> {
+    let mut running = resume(context, active)?;
     let input = transfer.input_length();
-    check_length(ready, input)?;
-    let most = stream.update_most(input);
+    let most = running.part_most(input)?;
     // Who asks for a length and is told 0 may come back with the NULL that an allocator gives for it, and that asks again: the
     // part would never be taken. So of a part that gives nothing yet somewhat more than the need is told (PKCS#11 3.2 section
     // 5.2 allows that).
@@ -107,21 +76,25 @@ fn cipher_update(context: &Context, active: &mut Active, what: Use, transfer: &m
     if let Some(flow) = answer(transfer, most)? {
         return Ok(flow);
     }
-    let written = stream.update(&ready.key.material, transfer.exchange(most))?;
+    let written = running.part(transfer.exchange(most))?;
     transfer.set_length(written);
     Ok(Flow::Told)
 }
 
-fn cipher_final(context: &Context, active: &mut Active, what: Use, transfer: &mut impl Transfer) -> Result<Flow> {
-    let (ready, stream) = stream_of(active, what)?;
-    context.still_admitted(ready, what)?;
-    let most = stream.finish_most();
+fn cipher_final(
+    context: &Context,
+    active: &mut Option<Active>,
+    what: Use,
+    transfer: &mut impl Transfer,
+) -> Result<Flow> {
+    let mut running = resume(context, active)?;
+    let most = running.end_most()?;
     if what == Use::Encrypt
         && let Some(flow) = answer(transfer, most)?
     {
         return Ok(flow);
     }
-    run_into(transfer, most, |mut io| stream.finish(&ready.key.material, io.output()))
+    run_into(transfer, most, |mut io| running.end(io.output()))
 }
 
 impl Library {
@@ -138,7 +111,7 @@ impl Library {
     /// # Errors
     /// As [`Library::cipher`].
     pub fn cipher_update(&self, session: CK_SESSION_HANDLE, what: Use, transfer: Result<impl Transfer>) -> Result<()> {
-        self.with_operation(session, what, |context, active| cipher_update(context, active, what, &mut transfer?))
+        self.with_operation(session, what, |context, active| cipher_update(context, active, &mut transfer?))
     }
 
     /// C_EncryptFinal and C_DecryptFinal.

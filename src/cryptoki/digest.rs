@@ -3,63 +3,51 @@
 use base::ck::{self, CK_MECHANISM_TYPE, CK_SESSION_HANDLE};
 use base::error::{Error, Result};
 use base::exchange::Transfer;
-use hsm::mechanism::{self, Digest, Hash, Mechanism, Parameter, ParameterKind, Use};
-use hsm::module;
+use hsm::mechanism::{Parameter, ParameterKind};
+use hsm::module::{self, LONGEST_DIGEST};
 
 use super::Library;
-use super::operation::{Digesting, Flow, NOT_INITIALIZED, answer, goes_on};
+use super::operation::{Flow, NOT_INITIALIZED, answer, goes_on};
 use super::session::Session;
-
-fn hash(row: &Mechanism) -> Result<Hash> {
-    row.hash.ok_or(Error::internal("a digest row without a hash"))
-}
 
 impl Session {
     fn digest(&self, transfer: &mut impl Transfer) -> Result<Flow> {
-        let Digesting::Ready(row) = self.digest else { return Err(NOT_INITIALIZED) };
-        let hash = hash(row)?;
-        if let Some(flow) = answer(transfer, hash.length())? {
+        let digest = self.digest.as_ref().ok_or(NOT_INITIALIZED)?;
+        digest.check_whole()?;
+        if let Some(flow) = answer(transfer, digest.length())? {
             return Ok(flow);
         }
-        let mut value = [0; 64];
-        let length = hash.digest(transfer.input(), &mut value);
-        transfer.deliver(value.get(..length).unwrap_or_default());
-        Ok(Flow::Done)
+        let mut value = [0; LONGEST_DIGEST];
+        let length = digest.digest(transfer.input(), &mut value);
+        deliver(transfer, &value, length)
     }
 
     fn digest_update(&mut self, part: &[u8]) -> Result<Flow> {
-        if let Digesting::Ready(row) = self.digest {
-            self.digest = Digesting::Running(Box::new(Digest::new(hash(row)?)));
-        }
-        let Digesting::Running(state) = &mut self.digest else { return Err(NOT_INITIALIZED) };
-        state.update(part);
+        self.digest.as_mut().ok_or(NOT_INITIALIZED)?.update(part);
         Ok(Flow::Told)
     }
 
     fn digest_final(&mut self, transfer: &mut impl Transfer) -> Result<Flow> {
-        let hash = match &self.digest {
-            Digesting::None => return Err(NOT_INITIALIZED),
-            Digesting::Ready(row) => hash(row)?,
-            Digesting::Running(state) => state.hash(),
-        };
-        if let Some(flow) = answer(transfer, hash.length())? {
+        let digest = self.digest.as_mut().ok_or(NOT_INITIALIZED)?;
+        if let Some(flow) = answer(transfer, digest.length())? {
             return Ok(flow);
         }
-        let mut value = [0; 64];
-        let length = match std::mem::take(&mut self.digest) {
-            Digesting::Running(state) => state.finish(&mut value),
-            _ => hash.digest(&[], &mut value),
-        };
-        transfer.deliver(value.get(..length).unwrap_or_default());
-        Ok(Flow::Done)
+        let mut value = [0; LONGEST_DIGEST];
+        let length = digest.finish(&mut value);
+        deliver(transfer, &value, length)
     }
 
     fn conclude_digest(&mut self, outcome: Result<Flow>) -> Result<()> {
         if !goes_on(&outcome) {
-            self.digest = Digesting::None;
+            self.digest = None;
         }
         outcome.map(|_| ())
     }
+}
+
+fn deliver(transfer: &mut impl Transfer, value: &[u8], length: usize) -> Result<Flow> {
+    transfer.deliver(value.get(..length).ok_or(Error::internal("a digest longer than the longest"))?);
+    Ok(Flow::Done)
 }
 
 impl Library {
@@ -75,13 +63,10 @@ impl Library {
     ) -> Result<()> {
         let mut session = self.session(session)?;
         let session = &mut session.value;
-        if !matches!(session.digest, Digesting::None) {
+        if session.digest.is_some() {
             return Err(Error::new(ck::CKR_OPERATION_ACTIVE, "a digest is active already"));
         }
-        // Hashing is done by the client: no rule of FIPS mode holds a digest back.
-        let (row, terms) = mechanism::serve(mechanism, Use::Digest, session.token()?.module.regime())?;
-        decode(terms.parameter)?;
-        session.digest = Digesting::Ready(row);
+        session.digest = Some(session.token()?.module.begin_digest(mechanism, decode)?);
         Ok(())
     }
 

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use base::ck::{self, CK_ATTRIBUTE_TYPE, CK_MECHANISM_TYPE, CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CK_ULONG};
 use base::error::{Error, Result};
-use hsm::mechanism::{self, Parameter, ParameterKind, Use};
+use hsm::mechanism::{Parameter, ParameterKind, Use};
 use hsm::module::{Actor, Login, Sharing};
 use hsm::object::{Object, Template};
 
 use super::Library;
 use super::objects::Claim;
+use super::operation::object_of;
 use super::token::Token;
 
 /// What a function that changes objects works with, taken out of the session so that its lock is free.
@@ -93,10 +94,9 @@ impl Library {
     ) -> Result<CK_OBJECT_HANDLE> {
         let place = self.place(session)?;
         let module = &place.token.module;
-        let (row, terms) = mechanism::serve(mechanism, Use::Generate, module.regime())?;
-        decode(terms.parameter)?;
+        let generator = module.generator(Use::Generate, mechanism, decode)?;
         place.check_writable(template.flag(ck::CKA_TOKEN) == Some(true))?;
-        let object = module.generate_key(place.login.as_deref(), row, template, &Sharing::default())?;
+        let object = module.generate_key(place.login.as_deref(), generator, template, &Sharing::default())?;
         self.hold(&place, object, session)
     }
 
@@ -114,12 +114,11 @@ impl Library {
     ) -> Result<(CK_OBJECT_HANDLE, CK_OBJECT_HANDLE)> {
         let place = self.place(session)?;
         let module = &place.token.module;
-        let (row, terms) = mechanism::serve(mechanism, Use::GeneratePair, module.regime())?;
-        decode(terms.parameter)?;
+        let generator = module.generator(Use::GeneratePair, mechanism, decode)?;
         let token_object = [public, private].iter().any(|template| template.flag(ck::CKA_TOKEN) == Some(true));
         place.check_writable(token_object)?;
         let login = place.login.as_deref();
-        let (public, private) = module.generate_key_pair(login, row, public, private, &Sharing::default())?;
+        let (public, private) = module.generate_key_pair(login, generator, public, private, &Sharing::default())?;
         let is_stored = public.is_token();
         let public = self.hold(&place, public, session)?;
         let private = self.hold(&place, private, session).inspect_err(|_| {
@@ -201,7 +200,7 @@ impl Library {
     ) -> Result<R> {
         let mut guard = self.session(session)?;
         let session = &mut guard.value;
-        let object = session.object(handle)?;
+        let object = object_of(&session.context, &mut session.recent, handle)?;
         let token = session.token()?;
         let login = session.context.login.as_deref();
         token.module.take_turn()?;

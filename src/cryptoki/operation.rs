@@ -9,46 +9,12 @@ use std::sync::Arc;
 use base::ck::{self, CK_MECHANISM_TYPE, CK_OBJECT_HANDLE, CK_SESSION_HANDLE};
 use base::error::{Error, Result};
 use base::exchange::Transfer;
-use hsm::mechanism::{self, Accumulator, Digest, Mechanism, Parameter, Stream, Terms, Use, Work};
+use hsm::mechanism::{Parameter, ParameterKind, Use};
+use hsm::module::{Operation, Running};
 use hsm::object::Object;
 
 use super::Library;
 use super::session::{Context, Session};
-
-/// An operation with a key.
-#[derive(Default)]
-pub(super) enum Active {
-    /// None.
-    #[default]
-    None,
-    /// Begun.
-    Ready(Ready),
-    /// Signing or verifying in parts.
-    Accumulating(Ready, Box<Accumulator>),
-    /// Encrypting or decrypting in parts.
-    Streaming(Ready, Box<dyn Stream>),
-}
-
-/// What C_...Init has checked and recorded.
-pub(super) struct Ready {
-    pub(super) row: &'static Mechanism,
-    pub(super) terms: &'static Terms,
-    pub(super) handle: CK_OBJECT_HANDLE,
-    pub(super) key: Arc<Object>,
-    pub(super) parameter: Parameter,
-}
-
-/// A digest in progress.
-#[derive(Default)]
-pub(super) enum Digesting {
-    /// None.
-    #[default]
-    None,
-    /// Begun.
-    Ready(&'static Mechanism),
-    /// In parts.
-    Running(Box<Digest>),
-}
 
 /// What a call came to.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -57,12 +23,6 @@ pub(super) enum Flow {
     Told,
     /// The operation is done.
     Done,
-}
-
-impl Ready {
-    pub(super) fn work(&self) -> Work<'_> {
-        Work { row: self.row, key: &self.key.material, key_type: self.key.key_type, parameter: &self.parameter }
-    }
 }
 
 pub(super) const NOT_INITIALIZED: Error = Error::new(ck::CKR_OPERATION_NOT_INITIALIZED, "no such operation is active");
@@ -94,18 +54,17 @@ pub(super) fn goes_on(outcome: &Result<Flow>) -> bool {
     }
 }
 
-/// The limit on the input of one call.
-#[inline]
-pub(super) fn check_length(ready: &Ready, length: usize) -> Result<()> {
-    ready.terms.check_length(&ready.parameter, length)
+/// An operation of a session: the HSM's, and the handle of its key.
+pub(super) struct Active {
+    operation: Operation,
+    handle: CK_OBJECT_HANDLE,
 }
 
-impl Context {
-    /// Asks again, at each call, whether the operation's key may be used: the login may have ended, the key be gone.
-    #[inline]
-    pub(super) fn still_admitted(&self, ready: &Ready, what: Use) -> Result<()> {
-        self.token()?.module.admit_use(self.login.as_deref(), &ready.key, ready.row, what)
-    }
+/// An operation whose user the HSM has just admitted again: the login may have ended meanwhile, the key be gone.
+#[inline]
+pub(super) fn resume<'a>(context: &Context, active: &'a mut Option<Active>) -> Result<Running<'a>> {
+    let active = active.as_mut().ok_or(NOT_INITIALIZED)?;
+    context.token()?.module.resume(context.login.as_deref(), &mut active.operation)
 }
 
 impl Library {
@@ -116,17 +75,16 @@ impl Library {
         &self,
         session: CK_SESSION_HANDLE,
         what: Use,
-        run: impl FnOnce(&Context, &mut Active) -> Result<Flow>,
+        run: impl FnOnce(&Context, &mut Option<Active>) -> Result<Flow>,
     ) -> Result<()> {
         let mut session = self.session(session)?;
         let (context, active) = session.value.split(what)?;
         let outcome = run(context, active);
         if !goes_on(&outcome) {
-            let ended = std::mem::take(active);
-            if let Active::Ready(ready) | Active::Accumulating(ready, _) | Active::Streaming(ready, _) = ended
-                && ready.key.is_current()
+            if let Some(Active { operation, handle }) = active.take()
+                && operation.key().is_current()
             {
-                session.value.recent = Some((ready.handle, ready.key));
+                session.value.recent = Some((handle, operation.into_key()));
             }
         }
         outcome.map(|_| ())
@@ -143,24 +101,18 @@ impl Library {
         what: Use,
         mechanism: CK_MECHANISM_TYPE,
         key: CK_OBJECT_HANDLE,
-        decode: impl FnOnce(mechanism::ParameterKind) -> Result<Parameter>,
+        decode: impl FnOnce(ParameterKind) -> Result<Parameter>,
     ) -> Result<Option<[u8; 12]>> {
         let mut session = self.session(session)?;
         let session = &mut session.value;
-        if !matches!(session.active(what)?, Active::None) {
+        if session.active(what)?.is_some() {
             return Err(Error::new(ck::CKR_OPERATION_ACTIVE, "such an operation is active already"));
         }
-        let module = &session.token()?.module;
-        let (row, terms) = mechanism::serve(mechanism, what, module.regime())?;
-        let object = session.key(key)?;
-        let token = session.token()?;
-        token.module.admit(session.context.login.as_deref(), &object, row, what)?;
-        let mut parameter = decode(terms.parameter)?;
-        let work = Work { row, key: &object.material, key_type: object.key_type, parameter: &parameter };
-        Mechanism::check(&work, what, token.module.regime())?;
-        let made = mechanism::make_iv(terms.parameter, what, &mut parameter)?;
-        token.module.observe_use(session.context.login.as_deref(), &object, row, what)?;
-        *session.active(what)? = Active::Ready(Ready { row, terms, handle: key, key: object, parameter });
+        let Session { context, recent, .. } = session;
+        let take_key = || object_of(context, recent, key).map_err(about_key);
+        let module = &context.token()?.module;
+        let (operation, made) = module.begin(context.login.as_deref(), what, mechanism, take_key, decode)?;
+        *session.active(what)? = Some(Active { operation, handle: key });
         Ok(made)
     }
 
@@ -171,35 +123,37 @@ impl Library {
     pub fn cancel(&self, session: CK_SESSION_HANDLE, what: Use) -> Result<()> {
         let mut session = self.session(session)?;
         if what == Use::Digest {
-            session.value.digest = Digesting::None;
+            session.value.digest = None;
         } else {
-            *session.value.active(what)? = Active::None;
+            *session.value.active(what)? = None;
         }
         Ok(())
     }
 }
 
-impl Session {
-    /// The key of a handle.
-    #[inline]
-    fn key(&mut self, handle: CK_OBJECT_HANDLE) -> Result<Arc<Object>> {
-        self.object(handle).map_err(|error| match error.rv() {
-            ck::CKR_OBJECT_HANDLE_INVALID => Error::new(ck::CKR_KEY_HANDLE_INVALID, "no such key"),
-            _ => error,
-        })
+/// What there is to say of a handle that is no object's, about a key.
+#[cold]
+fn about_key(error: Error) -> Error {
+    match error.rv() {
+        ck::CKR_OBJECT_HANDLE_INVALID => Error::new(ck::CKR_KEY_HANDLE_INVALID, "no such key"),
+        _ => error,
     }
+}
 
-    /// The object of a handle: the last one used if it still is what it was, else the object table's.
-    #[inline]
-    pub(super) fn object(&mut self, handle: CK_OBJECT_HANDLE) -> Result<Arc<Object>> {
-        if let Some((recent, object)) = self.recent.take()
-            && recent == handle
-            && let Some(login) = &self.context.login
-            && object.is_newest_at(login.epoch())
-        {
-            return Ok(object);
-        }
-        let token = self.token()?;
-        token.objects.get(&token.module, self.context.login.as_deref(), handle)
+/// The object of a handle: the last one used if it still is what it was, else the object table's.
+#[inline]
+pub(super) fn object_of(
+    context: &Context,
+    recent: &mut Option<(CK_OBJECT_HANDLE, Arc<Object>)>,
+    handle: CK_OBJECT_HANDLE,
+) -> Result<Arc<Object>> {
+    if let Some((last, object)) = recent.take()
+        && last == handle
+        && let Some(login) = &context.login
+        && object.is_newest_at(login.epoch())
+    {
+        return Ok(object);
     }
+    let token = context.token()?;
+    token.objects.get(&token.module, context.login.as_deref(), handle)
 }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use base::ck::{self, CK_FLAGS, CK_OBJECT_HANDLE, CK_STATE};
 use base::error::{Error, Result};
 use hsm::mechanism::Use;
-use hsm::module::{Login, Role};
+use hsm::module::{Digesting, Login, Role};
 use hsm::object::Object;
 
-use super::operation::{Active, Digesting};
+use super::operation::Active;
 use super::session_objects::Handles;
 use super::token::Token;
 
@@ -17,11 +17,11 @@ use super::token::Token;
 pub struct Session {
     pub(super) context: Context,
     pub(super) find: Option<Finding>,
-    pub(super) digest: Digesting,
-    pub(super) sign: Active,
-    pub(super) verify: Active,
-    pub(super) encrypt: Active,
-    pub(super) decrypt: Active,
+    pub(super) digest: Option<Digesting>,
+    pub(super) sign: Option<Active>,
+    pub(super) verify: Option<Active>,
+    pub(super) encrypt: Option<Active>,
+    pub(super) decrypt: Option<Active>,
     /// The session objects that have been made in it, which go with it.
     pub(super) objects: Option<Box<Handles>>,
     /// The key of the last operation: most programs use one key again and again.
@@ -98,13 +98,13 @@ impl Session {
     }
 
     /// The operation of a use that works with a key.
-    pub(super) fn active(&mut self, what: Use) -> Result<&mut Active> {
+    pub(super) fn active(&mut self, what: Use) -> Result<&mut Option<Active>> {
         Ok(self.split(what)?.1)
     }
 
     /// The operation of a use, with what it works under.
     #[inline]
-    pub(super) fn split(&mut self, what: Use) -> Result<(&Context, &mut Active)> {
+    pub(super) fn split(&mut self, what: Use) -> Result<(&Context, &mut Option<Active>)> {
         let Self { context, sign, verify, encrypt, decrypt, .. } = self;
         let active = match what {
             Use::Sign => sign,
@@ -128,11 +128,11 @@ impl Session {
         }
         self.recent = None;
         self.find = None;
-        self.digest = Digesting::None;
-        self.sign = Active::None;
-        self.verify = Active::None;
-        self.encrypt = Active::None;
-        self.decrypt = Active::None;
+        self.digest = None;
+        self.sign = None;
+        self.verify = None;
+        self.encrypt = None;
+        self.decrypt = None;
     }
 
     /// Forgets a key that has been destroyed.

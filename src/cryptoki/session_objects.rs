@@ -155,8 +155,8 @@ mod tests {
     use std::cell::RefCell;
 
     use super::*;
+    use hsm::inside;
     use hsm::object::attributes::Draft;
-    use hsm::object::{KeyMaterial, NOBODY};
 
     /// Objects as the table has them: each with its label, and the index in which it stands.
     #[derive(Default)]
@@ -167,7 +167,7 @@ mod tests {
             let mut draft = Draft::default();
             draft.set_number(ck::CKA_CLASS, ck::CKO_DATA);
             draft.set(ck::CKA_LABEL, label);
-            let object = Arc::new(Object::new(draft.finish(), KeyMaterial::None, NOBODY));
+            let object = Arc::new(inside::object(draft.finish()));
             self.0.borrow_mut().insert(handle, (object, 0)).map_or(0, |(_, edition)| edition)
         }
 

@@ -3,21 +3,14 @@
 use base::ck::CK_SESSION_HANDLE;
 use base::error::{Error, Result};
 use base::exchange::Transfer;
-use hsm::mechanism::operation::NO_PARTS;
-use hsm::mechanism::{Accumulator, Signing, Use};
+use hsm::mechanism::Use;
 
 use super::Library;
-use super::operation::{Active, Flow, NOT_INITIALIZED, Ready, answer, check_length};
+use super::operation::{Active, Flow, answer, resume};
 use super::session::Context;
 
 /// Signatures up to this length (RSA of 8192 bits) need no memory from the heap.
 const USUAL: usize = 1024;
-
-const ROW_WITHOUT_SIGNING: Error = Error::internal("a row that serves signing without functions for it");
-
-fn signing(ready: &Ready) -> Result<&'static Signing> {
-    ready.row.serves.sign.as_ref().ok_or(ROW_WITHOUT_SIGNING)
-}
 
 /// Signs into memory of our own and copies the result: data and signature may be the same memory.
 #[inline]
@@ -40,81 +33,22 @@ fn sign_into(
     Ok(Flow::Done)
 }
 
-fn sign(context: &Context, active: &Active, transfer: &mut impl Transfer) -> Result<Flow> {
-    let Active::Ready(ready) = active else { return Err(NOT_INITIALIZED) };
-    context.still_admitted(ready, Use::Sign)?;
-    check_length(ready, transfer.input_length())?;
-    let signing = signing(ready)?;
-    let work = ready.work();
-    let length = (signing.length)(&work)?;
+fn sign(context: &Context, active: &mut Option<Active>, transfer: &mut impl Transfer) -> Result<Flow> {
+    let running = resume(context, active)?;
+    let length = running.signature_length(transfer.input_length())?;
     if let Some(flow) = answer(transfer, length)? {
         return Ok(flow);
     }
-    sign_into(transfer, length, |data, out| (signing.sign)(&work, data, out))
+    sign_into(transfer, length, |data, out| running.sign(data, out))
 }
 
-fn sign_final(context: &Context, active: &mut Active, transfer: &mut impl Transfer) -> Result<Flow> {
-    let (Active::Ready(ready) | Active::Accumulating(ready, _)) = &*active else { return Err(NOT_INITIALIZED) };
-    context.still_admitted(ready, Use::Sign)?;
-    let length = (signing(ready)?.length)(&ready.work())?;
-    if ready.terms.multi_part
-        && let Some(flow) = answer(transfer, length)?
-    {
+fn sign_final(context: &Context, active: &mut Option<Active>, transfer: &mut impl Transfer) -> Result<Flow> {
+    let mut running = resume(context, active)?;
+    let length = running.signature_length_of_parts()?;
+    if let Some(flow) = answer(transfer, length)? {
         return Ok(flow);
     }
-    finish(active, |ready, state| {
-        sign_into(transfer, length, |_, out| (signing(ready)?.sign_end)(&ready.work(), state, out))
-    })
-}
-
-/// Ends an operation in parts with its state; one that had no part yet has an empty message.
-fn finish(active: &mut Active, end: impl FnOnce(&Ready, Accumulator) -> Result<Flow>) -> Result<Flow> {
-    let (ready, state) = take_parts(active)?;
-    let flow = end(&ready, state);
-    *active = Active::Ready(ready);
-    flow
-}
-
-/// The state of an operation in parts, begun now if there was no part yet; the operation itself is taken out.
-fn take_parts(active: &mut Active) -> Result<(Ready, Accumulator)> {
-    match std::mem::take(active) {
-        Active::Accumulating(ready, state) => Ok((ready, *state)),
-        Active::Ready(ready) if ready.terms.multi_part => {
-            let state = (signing(&ready)?.start)(&ready.work())?;
-            Ok((ready, state))
-        }
-        Active::Ready(_) => Err(NO_PARTS),
-        _ => Err(NOT_INITIALIZED),
-    }
-}
-
-fn update(context: &Context, active: &mut Active, what: Use, part: &[u8]) -> Result<Flow> {
-    if matches!(active, Active::Ready(_)) {
-        let (ready, state) = take_parts(active)?;
-        *active = Active::Accumulating(ready, Box::new(state));
-    }
-    let Active::Accumulating(ready, state) = active else { return Err(NOT_INITIALIZED) };
-    context.still_admitted(ready, what)?;
-    check_length(ready, part.len())?;
-    state.update(&ready.key.material, part)?;
-    Ok(Flow::Told)
-}
-
-fn verify(context: &Context, active: &Active, data: &[u8], signature: &[u8]) -> Result<Flow> {
-    let Active::Ready(ready) = active else { return Err(NOT_INITIALIZED) };
-    context.still_admitted(ready, Use::Verify)?;
-    check_length(ready, data.len())?;
-    (signing(ready)?.verify)(&ready.work(), data, signature)?;
-    Ok(Flow::Done)
-}
-
-fn verify_final(context: &Context, active: &mut Active, signature: &[u8]) -> Result<Flow> {
-    let (Active::Ready(ready) | Active::Accumulating(ready, _)) = &*active else { return Err(NOT_INITIALIZED) };
-    context.still_admitted(ready, Use::Verify)?;
-    finish(active, |ready, state| {
-        (signing(ready)?.verify_end)(&ready.work(), state, signature)?;
-        Ok(Flow::Done)
-    })
+    sign_into(transfer, length, |_, out| running.sign_parts(out))
 }
 
 impl Library {
@@ -131,7 +65,11 @@ impl Library {
     /// # Errors
     /// As [`Library::sign`].
     pub fn update_signature(&self, session: CK_SESSION_HANDLE, what: Use, part: Result<&[u8]>) -> Result<()> {
-        self.with_operation(session, what, |context, active| update(context, active, what, part?))
+        self.with_operation(session, what, |context, active| {
+            let part = part?;
+            resume(context, active)?.update_signature(part)?;
+            Ok(Flow::Told)
+        })
     }
 
     /// C_SignFinal.
@@ -149,7 +87,8 @@ impl Library {
     pub fn verify(&self, session: CK_SESSION_HANDLE, input: Result<(&[u8], &[u8])>) -> Result<()> {
         self.with_operation(session, Use::Verify, |context, active| {
             let (data, signature) = input?;
-            verify(context, active, data, signature)
+            resume(context, active)?.verify(data, signature)?;
+            Ok(Flow::Done)
         })
     }
 
@@ -158,6 +97,10 @@ impl Library {
     /// # Errors
     /// As [`Library::verify`].
     pub fn verify_final(&self, session: CK_SESSION_HANDLE, signature: Result<&[u8]>) -> Result<()> {
-        self.with_operation(session, Use::Verify, |context, active| verify_final(context, active, signature?))
+        self.with_operation(session, Use::Verify, |context, active| {
+            let signature = signature?;
+            resume(context, active)?.verify_parts(signature)?;
+            Ok(Flow::Done)
+        })
     }
 }

@@ -3,7 +3,7 @@
 use base::ck::{self, CK_MECHANISM_TYPE, CK_OBJECT_HANDLE, CK_RV, CK_SESSION_HANDLE};
 use base::error::{Error, Result};
 use base::exchange::Transfer;
-use hsm::mechanism::{self, Parameter, ParameterKind, Use};
+use hsm::mechanism::{Parameter, ParameterKind, Use};
 use hsm::module::{Sharing, Tool};
 use hsm::object::Template;
 
@@ -55,10 +55,8 @@ impl Place {
         codes: &Codes,
         decode: impl FnOnce(ParameterKind) -> Result<Parameter>,
     ) -> Result<Tool<'_>> {
-        let module = &self.token.module;
-        let served = mechanism::serve(mechanism, what, module.regime())?;
-        let key = self.object(handle).map_err(|error| codes.speak(error))?;
-        module.tool(self.actor(), what, served, key, decode).map_err(|error| codes.speak(error))
+        let tool = self.token.module.tool(self.actor(), what, mechanism, || self.object(handle), decode);
+        tool.map_err(|error| codes.speak(error))
     }
 }
 

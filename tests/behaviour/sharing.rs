@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use base::ck::vendor::CKM_CLOUDHSM_AES_KEY_WRAP_ZERO_PAD;
-use hsm::mechanism;
+use hsm::mechanism::{Parameter, Use};
 use hsm::module::{KeyQuorum, Login, Module, Role, Sharing};
 use hsm::object::{self, Object};
 
@@ -107,8 +107,8 @@ fn what_needs_a_quorum_is_refused_through_pkcs11() {
                     flags.iter().map(|flag| (*flag, [1].as_slice())).collect();
                 values.extend([(CKA_VALUE_LEN, length.as_slice()), (CKA_LABEL, b"guarded")]);
                 let sharing = Sharing { users: &["bob".to_owned()], quorum: KeyQuorum { manage: 2, using: 2 } };
-                let row = mechanism::find(CKM_AES_KEY_GEN).unwrap();
-                module.generate_key(alice, row, &object::Template::of(&values).unwrap(), &sharing).unwrap();
+                let generator = module.generator(Use::Generate, CKM_AES_KEY_GEN, |_| Ok(Parameter::None)).unwrap();
+                module.generate_key(alice, generator, &object::Template::of(&values).unwrap(), &sharing).unwrap();
             });
             test.run("cloudhsm", home.path(), "use");
         }

@@ -6,6 +6,8 @@
 //! - [`config`]: the settings, and the profile, FIPS and secure mode as columns of tables.
 
 pub mod config;
+#[cfg(any(test, feature = "inside"))]
+pub mod inside;
 pub mod log;
 pub mod mechanism;
 pub mod module;

@@ -167,7 +167,7 @@ fn make() {
 /// A key of bob's that alice may use. PKCS#11 has no call for sharing, so it is done as `cloudhsm-cli` does it.
 fn share() {
     use hsm::config::Config;
-    use hsm::mechanism;
+    use hsm::mechanism::{Parameter, Use};
     use hsm::module::{Module, Role, Sharing};
     let module = Module::open(&Config::read().unwrap(), "hsm1").unwrap();
     let bob = module.login(Role::CryptoUser, BOB.as_bytes()).unwrap();
@@ -180,7 +180,8 @@ fn share() {
     ];
     let template = hsm::object::Template::of(&values).unwrap();
     let sharing = Sharing { users: &["alice".to_owned()], ..Sharing::default() };
-    module.generate_key(&bob, mechanism::find(CKM_AES_KEY_GEN).unwrap(), &template, &sharing).unwrap();
+    let generator = module.generator(Use::Generate, CKM_AES_KEY_GEN, |_| Ok(Parameter::None)).unwrap();
+    module.generate_key(&bob, generator, &template, &sharing).unwrap();
 }
 
 /// Tries them all, and tells what became of each.

@@ -2,16 +2,16 @@
 #![no_main]
 
 use base::ck;
-use hsm::object::{NOBODY, Object, Template, record};
+use hsm::inside;
+use hsm::object::Template;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
-    if let Ok((attributes, material)) = record::decode(data) {
+    if let Ok(object) = inside::decode_record(data) {
         // What decodes can be looked at, and written again as it was.
-        let object = Object::new(attributes, material, NOBODY);
-        let written = record::encode(&object.attributes, &object.material);
-        assert!(record::decode(written.expose()).is_ok(), "what was decoded is encoded so that it decodes");
-        let _ = (object.is_key(), object.is(ck::CKA_SENSITIVE), object.material.shape());
+        let written = inside::encode_record(&object);
+        assert!(inside::decode_record(written.expose()).is_ok(), "what was decoded is encoded so that it decodes");
+        let _ = (object.is_key(), object.is(ck::CKA_SENSITIVE));
     }
     if let Ok(template) = Template::unflatten(data) {
         let _ = template.number(ck::CKA_CLASS);

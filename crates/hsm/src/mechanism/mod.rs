@@ -14,18 +14,18 @@ mod gcm;
 mod hmac;
 mod keygen;
 mod modern;
-pub mod operation;
+pub(crate) mod operation;
 pub mod parameter;
 mod serves;
 #[rustfmt::skip] // a table, one row a line
 mod table;
 mod wrap;
 
-pub use operation::{Accumulator, Stream, Work};
+pub(crate) use operation::{Accumulator, Stream, Work};
 pub use parameter::{Parameter, ParameterKind};
-pub use serves::{Ciphering, Deriving, GenerateKey, GeneratePair, MakePair, Payload, Serves, Signing, Wrapping};
+pub(crate) use serves::{Ciphering, Deriving, GenerateKey, GeneratePair, MakePair, Payload, Serves, Signing, Wrapping};
 
-pub use crypto::digest::{Digest, Hash};
+pub use crypto::digest::Hash;
 
 use base::ck::{self, CK_ATTRIBUTE_TYPE, CK_FLAGS, CK_KEY_TYPE, CK_MECHANISM_TYPE, CK_OBJECT_CLASS, CK_ULONG};
 use base::error::{Error, Result};
@@ -184,7 +184,7 @@ pub struct Mechanism {
     /// The hash that is part of it.
     pub hash: Option<Hash>,
     /// What it does.
-    pub serves: Serves,
+    pub(crate) serves: Serves,
     /// How `cloudhsm` and `strict` serve it, if they do.
     pub cloudhsm: Option<Terms>,
     /// How `standard` serves it, if it does.
@@ -194,13 +194,13 @@ pub struct Mechanism {
     /// The uses allowed in secure mode, likewise.
     pub secure: u16,
     /// What of the key and the parameter a mode or a switch does not allow.
-    pub rule: Option<SpecialRule>,
+    pub(crate) rule: Option<SpecialRule>,
     /// Where it is defined.
     pub source: &'static str,
 }
 
 /// A rule that crosses mechanism, key and parameter.
-pub type SpecialRule = fn(&Work<'_>, Use, Regime<'_>) -> Result<()>;
+pub(crate) type SpecialRule = fn(&Work<'_>, Use, Regime<'_>) -> Result<()>;
 
 impl Mechanism {
     /// The uses that a profile serves, FIPS mode and secure mode considered.
@@ -234,7 +234,7 @@ impl Mechanism {
     ///
     /// # Errors
     /// CKR_MECHANISM_INVALID if this profile does not serve it.
-    pub fn serve(&self, what: Use, regime: Regime<'_>) -> Result<&Terms> {
+    pub(crate) fn serve(&self, what: Use, regime: Regime<'_>) -> Result<&Terms> {
         match self.terms(regime) {
             Some(terms) if self.uses(regime) & what.bit() != 0 => Ok(terms),
             _ => Err(Error::with(ck::CKR_MECHANISM_INVALID, format!("{} is not served for {what:?}", self.name))),
@@ -246,7 +246,7 @@ impl Mechanism {
     /// # Errors
     /// What the rule refuses.
     #[inline]
-    pub fn check(work: &Work<'_>, what: Use, regime: Regime<'_>) -> Result<()> {
+    pub(crate) fn check(work: &Work<'_>, what: Use, regime: Regime<'_>) -> Result<()> {
         work.row.rule.map_or(Ok(()), |rule| rule(work, what, regime))
     }
 
@@ -271,7 +271,11 @@ pub fn find(id: CK_MECHANISM_TYPE) -> Option<&'static Mechanism> {
 ///
 /// # Errors
 /// CKR_MECHANISM_INVALID if there is none.
-pub fn serve(id: CK_MECHANISM_TYPE, what: Use, regime: Regime<'_>) -> Result<(&'static Mechanism, &'static Terms)> {
+pub(crate) fn serve(
+    id: CK_MECHANISM_TYPE,
+    what: Use,
+    regime: Regime<'_>,
+) -> Result<(&'static Mechanism, &'static Terms)> {
     let row = find(id)
         .ok_or_else(|| Error::with(ck::CKR_MECHANISM_INVALID, format!("mechanism {id:#x} is not known here")))?;
     Ok((row, row.serve(what, regime)?))
@@ -281,7 +285,7 @@ pub fn serve(id: CK_MECHANISM_TYPE, what: Use, regime: Regime<'_>) -> Result<(&'
 ///
 /// # Errors
 /// If the random generator fails.
-pub fn make_iv(kind: ParameterKind, what: Use, parameter: &mut Parameter) -> Result<Option<[u8; 12]>> {
+pub(crate) fn make_iv(kind: ParameterKind, what: Use, parameter: &mut Parameter) -> Result<Option<[u8; 12]>> {
     let Parameter::Gcm(gcm) = parameter else { return Ok(None) };
     if !matches!((&gcm.iv, what), (parameter::Iv::Unmade, Use::Encrypt | Use::Wrap)) {
         return Ok(None);

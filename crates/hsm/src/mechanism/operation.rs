@@ -13,7 +13,7 @@ use crate::mechanism::{Mechanism, Parameter};
 use crate::object::KeyMaterial;
 
 /// What one operation works with.
-pub struct Work<'a> {
+pub(crate) struct Work<'a> {
     /// The mechanism.
     pub row: &'static Mechanism,
     /// The key.
@@ -26,7 +26,7 @@ pub struct Work<'a> {
 
 /// The state between the parts of signing or verifying.
 #[allow(clippy::large_enum_variant, reason = "lives in a box in the session, once for each operation in parts")]
-pub enum Accumulator {
+pub(crate) enum Accumulator {
     /// A message being hashed.
     Digest(Digest),
     /// A message under HMAC.
@@ -41,7 +41,7 @@ pub enum Accumulator {
 
 /// The most that is kept of an operation in parts whose outcome depends on the whole, in bytes. One call has no such limit: it
 /// works on the caller's memory.
-pub const MOST_COLLECTED: usize = 256 << 20;
+pub(crate) const MOST_COLLECTED: usize = 256 << 20;
 
 /// Whether a part that would be kept is still within the limit, asked before anything of it is read.
 ///
@@ -60,7 +60,7 @@ impl Accumulator {
     /// # Errors
     /// CKR_TOKEN_RESOURCE_EXCEEDED, CKR_HOST_MEMORY for a message that has to be kept; if the key is not one of the
     /// mechanism's, which the row has refused before.
-    pub fn update(&mut self, key: &KeyMaterial, part: &[u8]) -> Result<()> {
+    pub(crate) fn update(&mut self, key: &KeyMaterial, part: &[u8]) -> Result<()> {
         match self {
             Self::Digest(state) => state.update(part),
             Self::Hmac(state) => state.update(part),
@@ -82,7 +82,7 @@ impl Accumulator {
 /// The state between the parts of encrypting or decrypting.
 ///
 /// The key is handed in at each part: it lives with the object, once, prepared.
-pub trait Stream: Send {
+pub(crate) trait Stream: Send {
     /// The most bytes that come out of so many bytes of input now.
     fn update_most(&self, input: usize) -> usize;
     /// Takes a part. The room is at least what [`Stream::update_most`] says.
@@ -101,7 +101,7 @@ pub trait Stream: Send {
 }
 
 /// What an operation in parts answers for a mechanism that has none.
-pub const NO_PARTS: Error = Error::new(ck::CKR_MECHANISM_INVALID, "the mechanism works in one call only");
+pub(crate) const NO_PARTS: Error = Error::new(ck::CKR_MECHANISM_INVALID, "the mechanism works in one call only");
 
 /// Compares a recomputed MAC with the caller's, in constant time.
 ///

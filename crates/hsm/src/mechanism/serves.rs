@@ -14,7 +14,7 @@ use crate::object::attributes::Draft;
 use crate::object::form::Lengths;
 
 /// The functions behind a row; what is there is what the mechanism can do.
-pub struct Serves {
+pub(crate) struct Serves {
     /// C_Digest and its parts.
     pub digest: bool,
     /// C_Sign, C_Verify and their parts.
@@ -49,7 +49,7 @@ impl Serves {
 
 /// Signing and verifying, in one call or in parts.
 #[derive(Clone, Copy)]
-pub struct Signing {
+pub(crate) struct Signing {
     /// The length of a signature, in bytes.
     pub length: fn(&Work<'_>) -> Result<usize>,
     /// Signs `data` into a buffer of at least that length.
@@ -66,7 +66,7 @@ pub struct Signing {
 
 /// One direction of a cipher.
 #[derive(Clone, Copy)]
-pub struct Ciphering {
+pub(crate) struct Ciphering {
     /// The most bytes that come out of so many bytes of input.
     pub most: fn(&Work<'_>, usize) -> Result<usize>,
     /// The whole operation; the room is at least `most`. Returns the bytes written.
@@ -76,7 +76,7 @@ pub struct Ciphering {
 }
 
 /// Wrapping and unwrapping keys; what is wrapped are the bytes that `object::form` makes of a key.
-pub struct Wrapping {
+pub(crate) struct Wrapping {
     /// The keys that it wraps.
     pub payload: Payload,
     /// The length of a wrapped key whose bytes are so many.
@@ -91,7 +91,7 @@ pub struct Wrapping {
 
 /// The keys that a mechanism wraps.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Payload {
+pub(crate) enum Payload {
     /// Secret and private keys.
     Any,
     /// Secret keys.
@@ -103,7 +103,7 @@ pub enum Payload {
 impl Payload {
     /// Whether keys of this class and type are wrapped.
     #[must_use]
-    pub const fn includes(self, class: CK_OBJECT_CLASS, key_type: CK_KEY_TYPE) -> bool {
+    pub(crate) const fn includes(self, class: CK_OBJECT_CLASS, key_type: CK_KEY_TYPE) -> bool {
         match (self, class) {
             (Self::Any, ck::CKO_SECRET_KEY | ck::CKO_PRIVATE_KEY) | (Self::SecretKeys, ck::CKO_SECRET_KEY) => true,
             (Self::Cipher, ck::CKO_SECRET_KEY) => matches!(key_type, ck::CKK_AES | ck::CKK_DES3),
@@ -113,7 +113,7 @@ impl Payload {
 }
 
 /// Deriving a secret key from a key.
-pub struct Deriving {
+pub(crate) struct Deriving {
     /// The bytes of the derived key: so many, or as many as the mechanism gives.
     pub derive: fn(&Work<'_>, Option<usize>) -> Result<Secret>,
     /// Whether the derived key may be no less protected than the base key. Not so for an agreement: what comes out is
@@ -122,7 +122,7 @@ pub struct Deriving {
 }
 
 /// Making a secret key.
-pub struct GenerateKey {
+pub(crate) struct GenerateKey {
     /// The key type that it makes.
     pub key_type: CK_KEY_TYPE,
     /// Makes the material for the drafted attributes.
@@ -130,7 +130,7 @@ pub struct GenerateKey {
 }
 
 /// Making a key pair.
-pub struct GeneratePair {
+pub(crate) struct GeneratePair {
     /// The key type that it makes.
     pub key_type: CK_KEY_TYPE,
     /// Makes both materials for the drafted attributes of the public and the private key.
@@ -138,4 +138,4 @@ pub struct GeneratePair {
 }
 
 /// Makes the materials of a public and a private key.
-pub type MakePair = fn(&mut Draft, &mut Draft, &Mode) -> Result<(KeyMaterial, KeyMaterial)>;
+pub(crate) type MakePair = fn(&mut Draft, &mut Draft, &Mode) -> Result<(KeyMaterial, KeyMaterial)>;

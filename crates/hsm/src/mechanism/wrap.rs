@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 use super::parameter::{Oaep, RsaAes};
 use super::{Ciphering, Hash, Parameter, Payload, Serves, Use, Work, Wrapping};
 use crate::config::Regime;
-use crate::object::form::Lengths;
+use crate::object::form::{self, Lengths};
 
 /// The longest RSA modulus, in bytes.
 const LONGEST_MODULUS: usize = rsa::MAX_BYTES;
@@ -101,7 +101,7 @@ fn without_filling(filled: Secret, lengths: Lengths) -> Result<Secret> {
     let bytes = filled.expose();
     let possible = bytes.len().saturating_sub(MOST_FILLING)..=bytes.len();
     let length = match lengths {
-        Lengths::None => encoded_length(bytes),
+        Lengths::None => form::encoded_length(bytes),
         lengths => possible.clone().rev().find(|length| lengths.allow(*length)),
     };
     let length = length.filter(|length| possible.contains(length));
@@ -110,18 +110,6 @@ fn without_filling(filled: Secret, lengths: Lengths) -> Result<Secret> {
         return Err(INVALID);
     }
     Ok(if filling.is_empty() { filled } else { Secret::copy(key) })
-}
-
-/// How long the SEQUENCE is with which the bytes begin, its header included (X.690 section 8.1.3).
-fn encoded_length(bytes: &[u8]) -> Option<usize> {
-    const SEQUENCE: u8 = 0x30;
-    let (&SEQUENCE, rest) = bytes.split_first()? else { return None };
-    match rest {
-        [short @ 0..=0x7f, ..] => Some(2 + usize::from(*short)),
-        [0x81, length, ..] => Some(3 + usize::from(*length)),
-        [0x82, high, low, ..] => Some(4 + usize::from(u16::from_be_bytes([*high, *low]))),
-        _ => None,
-    }
 }
 
 fn secret<'a>(work: &Work<'a>) -> Result<&'a [u8]> {

@@ -32,6 +32,13 @@ fn edwards(figures: &mut Figures, point: &[u8; ed25519::KEY_LENGTH], length: usi
     length
 }
 
+/// Whether two secret keys have the same bytes, compared in constant time; nothing if one of the two is no secret key.
+#[must_use]
+pub fn is_same_secret(one: &Object, other: &Object) -> Option<bool> {
+    let (one, other) = (one.material.secret().ok()?, other.material.secret().ok()?);
+    Some(one.bytes().ct_eq(other.bytes().expose()))
+}
+
 impl Module {
     /// A file of a key that the caller may read: its public half, or a reference to it. It holds no secret.
     ///

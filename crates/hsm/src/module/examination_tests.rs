@@ -10,7 +10,6 @@ use store::sqlite::testing::tamper;
 
 use super::*;
 use crate::config::{Profile, Settings};
-use crate::mechanism;
 use crate::module::commit::Plan;
 use crate::module::lifecycle::put_settings;
 use crate::module::registered_key::RegisteredKey;
@@ -40,7 +39,7 @@ fn everything() -> (Temporary, Module, Login, Login) {
     let ann = module.login(Role::CryptoUser, ANN).unwrap();
     let public = Template::of(&[(ck::CKA_TOKEN, &[1]), (ck::CKA_EC_PARAMS, P256)]).unwrap();
     let private = Template::of(&[(ck::CKA_TOKEN, &[1])]).unwrap();
-    let row = mechanism::find(ck::CKM_EC_KEY_PAIR_GEN).unwrap();
+    let row = crate::module::testing::generator(&module, ck::CKM_EC_KEY_PAIR_GEN);
     module.generate_key_pair(&ann, row, &public, &private, &Sharing::default()).unwrap();
     // What needs no password is made where it can be.
     let settings = Settings { profile: Profile::Standard, ..Settings::default() };

@@ -14,7 +14,6 @@ use super::audit::Opcode;
 use super::keys::clone_of;
 use super::limits_tests::{ALICE, activated};
 use super::{Login, Module, Role, Sharing};
-use crate::mechanism;
 use crate::object::{Object, Template};
 
 /// How often objects were read with their content, and how often without.
@@ -107,7 +106,7 @@ fn watch(module: &Module) -> Arc<Watched> {
 fn make_keys(module: &Module, login: &Login, number: usize) {
     let length = 16_u64.to_ne_bytes();
     let template = Template::of(&[(ck::CKA_VALUE_LEN, &length)]).unwrap();
-    let row = mechanism::find(ck::CKM_AES_KEY_GEN).unwrap();
+    let row = super::testing::generator(module, ck::CKM_AES_KEY_GEN);
     let first = module.generate_key(login, row, &template, &Sharing::default()).unwrap();
     let key = |at: usize| {
         let mut attributes = first.attributes.edit();

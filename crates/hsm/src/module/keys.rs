@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use base::ck::{self, CK_ATTRIBUTE_TYPE, CK_ULONG};
+use base::ck::{self, CK_ATTRIBUTE_TYPE, CK_MECHANISM_TYPE, CK_ULONG};
 use base::error::{Error, Result};
 use store::{Durability, Kind};
 
@@ -13,7 +13,7 @@ use super::quorum::{Actor, KeyQuorum, Toll};
 use super::sharing::Sharing;
 use super::stored::is_asymmetric;
 use super::{Login, Module};
-use crate::mechanism::{Mechanism, Unit};
+use crate::mechanism::{self, Mechanism, Parameter, ParameterKind, Unit, Use};
 use crate::object::attributes::Draft;
 use crate::object::create::{self, Changer};
 use crate::object::rules::{Kind as ObjectKind, Making, Reading};
@@ -25,7 +25,26 @@ pub struct NewKey {
     pub(super) material: KeyMaterial,
 }
 
+/// A mechanism that makes keys, which the regime serves.
+#[derive(Clone, Copy)]
+pub struct Generator(&'static Mechanism);
+
 impl Module {
+    /// Returns the generator of a mechanism for one of the two uses; `decode` looks at the parameter.
+    ///
+    /// # Errors
+    /// CKR_MECHANISM_INVALID for one that is not served for it; what `decode` refuses.
+    pub fn generator(
+        &self,
+        what: Use,
+        mechanism: CK_MECHANISM_TYPE,
+        decode: impl FnOnce(ParameterKind) -> Result<Parameter>,
+    ) -> Result<Generator> {
+        let (row, terms) = mechanism::serve(mechanism, what, self.regime())?;
+        decode(terms.parameter)?;
+        Ok(Generator(row))
+    }
+
     /// Makes a secret key, shared as its maker wants it. Without a login only what the profile lets everybody make.
     ///
     /// # Errors
@@ -34,11 +53,11 @@ impl Module {
     pub fn generate_key<'a>(
         &self,
         login: impl Into<Option<&'a Login>>,
-        row: &Mechanism,
+        generator: Generator,
         template: &Template,
         sharing: &Sharing<'_>,
     ) -> Result<Arc<Object>> {
-        let login = login.into();
+        let (login, row) = (login.into(), generator.0);
         self.may_make_some(login)?;
         let generator = row.serves.generate.as_ref().ok_or(NOT_A_GENERATOR)?;
         let kind = self.kind_for(template, ck::CKO_SECRET_KEY, generator.key_type)?;
@@ -65,12 +84,12 @@ impl Module {
     pub fn generate_key_pair<'a>(
         &self,
         login: impl Into<Option<&'a Login>>,
-        row: &Mechanism,
+        generator: Generator,
         public_template: &Template,
         private_template: &Template,
         sharing: &Sharing<'_>,
     ) -> Result<(Arc<Object>, Arc<Object>)> {
-        let login = login.into();
+        let (login, row) = (login.into(), generator.0);
         self.may_make_some(login)?;
         let regime = self.regime();
         let generator = row.serves.generate_pair.as_ref().ok_or(NOT_A_GENERATOR)?;

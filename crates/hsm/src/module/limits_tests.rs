@@ -18,7 +18,6 @@ use super::ids::fresh_id;
 use super::user::{Derivation, User};
 use super::{Login, Module, Role, Sharing};
 use crate::config::{Config, Profile, Settings};
-use crate::mechanism;
 use crate::object::{Object, Template, UserId};
 
 const OFFICER: &[u8] = b"admin:officer-password";
@@ -62,7 +61,7 @@ fn fill(module: &Module, login: &Login, keys: i64, asymmetric: i64) {
 fn generate(module: &Module, login: &Login, token: bool) -> Result<Arc<Object>> {
     let length = 32_u64.to_ne_bytes();
     let template = Template::of(&[(ck::CKA_TOKEN, &[u8::from(token)]), (ck::CKA_VALUE_LEN, &length)]).unwrap();
-    module.generate_key(login, mechanism::find(ck::CKM_AES_KEY_GEN).unwrap(), &template, &Sharing::default())
+    module.generate_key(login, super::testing::generator(module, ck::CKM_AES_KEY_GEN), &template, &Sharing::default())
 }
 
 fn generate_pair(module: &Module, login: &Login, public: bool, private: bool) -> Result<(Arc<Object>, Arc<Object>)> {
@@ -71,7 +70,7 @@ fn generate_pair(module: &Module, login: &Login, public: bool, private: bool) ->
     let private = Template::of(&[(ck::CKA_TOKEN, &private)]).unwrap();
     module.generate_key_pair(
         login,
-        mechanism::find(ck::CKM_EC_KEY_PAIR_GEN).unwrap(),
+        super::testing::generator(module, ck::CKM_EC_KEY_PAIR_GEN),
         &public,
         &private,
         &Sharing::default(),

@@ -25,6 +25,7 @@ mod lifecycle;
 mod limits_tests;
 mod login;
 mod making;
+mod operation;
 mod policy;
 mod quirks;
 mod quorum;
@@ -55,12 +56,13 @@ pub use audit::{
 pub use backup::{BackupInformation, Restored};
 pub use cluster_policy::{ClusterPolicy, SERVICES_WITH_VALUES, TrustAnchor};
 pub use credentials::{Challenge, Deregister, SecondFactor};
-pub use describe::Figures;
+pub use describe::{Figures, is_same_secret};
 pub use examination::{Health, Verification};
 pub use find::{KeyPage, Known};
-pub use keys::NewKey;
+pub use keys::{Generator, NewKey};
 pub use lifecycle::HsmSettings;
 pub use login::{Authentication, Pending, Pin};
+pub use operation::{Digesting, LONGEST_DIGEST, Operation, Running};
 pub use policy::Command;
 pub use quorum::{
     Actor, Approval, KeyQuorum, MOST_APPROVALS, QuorumToken, Service, Signature, SignedToken, TokenInformation,

@@ -4,14 +4,14 @@
 
 use std::path::{Path, PathBuf};
 
-use base::ck;
+use base::ck::{self, CK_MECHANISM_TYPE};
 use base::secret::Secret;
 use platform::testing::{Temporary, temporary};
 use store::{Kind, Record, Selection, SqliteStore, Tag, View};
 
-use super::{Login, Module, Role, Sharing};
+use super::{Generator, Login, Module, Role, Sharing};
 use crate::config::{Config, Settings};
-use crate::mechanism;
+use crate::mechanism::{Parameter, Use};
 use crate::object::Template;
 
 pub(super) const OFFICER: &[u8] = b"admin:officer-password";
@@ -25,11 +25,17 @@ pub(super) fn open(home: &Path) -> Module {
     Module::open(&config(home, Settings::default()), "hsm1").unwrap()
 }
 
+/// The generator of a mechanism.
+pub(super) fn generator(module: &Module, mechanism: CK_MECHANISM_TYPE) -> Generator {
+    let of = |what| module.generator(what, mechanism, |_| Ok(Parameter::None));
+    of(Use::Generate).or_else(|_| of(Use::GeneratePair)).unwrap()
+}
+
 pub(super) fn key(module: &Module, login: &Login, label: &str, sharing: &Sharing<'_>) {
     let length = 32_u64.to_ne_bytes();
     let values = [(ck::CKA_VALUE_LEN, length.as_slice()), (ck::CKA_TOKEN, &[1]), (ck::CKA_LABEL, label.as_bytes())];
     let template = Template::of(&values).unwrap();
-    module.generate_key(login, mechanism::find(ck::CKM_AES_KEY_GEN).unwrap(), &template, sharing).unwrap();
+    module.generate_key(login, generator(module, ck::CKM_AES_KEY_GEN), &template, sharing).unwrap();
 }
 
 /// An HSM with two officers, two crypto users and a key that they share.

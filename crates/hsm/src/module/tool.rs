@@ -1,22 +1,21 @@
-//! A mechanism at work with a key in one call: what the C functions without parts and the command line have in common.
+//! A mechanism at work with a key in one call, and what the user's approvals cost: what wrapping, unwrapping and derivation have in
+//! common with the command line's signing.
 
 use std::sync::Arc;
 
+use base::ck::CK_MECHANISM_TYPE;
 use base::error::Result;
 
+use super::operation::Task;
 use super::quorum::{Actor, Toll};
 use super::{Login, Module};
-use crate::mechanism::{Mechanism, Parameter, ParameterKind, Terms, Use, Work};
+use crate::mechanism::{Parameter, ParameterKind, Use};
 use crate::object::{Object, safeguards};
 
 /// A mechanism, its parameter and a key, which the user may work with so; what that costs is paid when it is used, which
 /// is once.
 pub struct Tool<'a> {
-    what: Use,
-    pub(super) row: &'static Mechanism,
-    pub(super) terms: &'static Terms,
-    pub(super) key: Arc<Object>,
-    pub(super) parameter: Parameter,
+    pub(super) task: Task,
     /// Nobody, in a public session.
     pub(super) actor: Option<Actor<'a>>,
     pub(super) toll: Toll,
@@ -27,38 +26,33 @@ impl<'a> Tool<'a> {
         self.actor.map(|actor| actor.login)
     }
 
-    pub(super) fn work(&self) -> Work<'_> {
-        Work { row: self.row, key: &self.key.material, key_type: self.key.key_type, parameter: &self.parameter }
-    }
-
     /// The strength in bits with which it wraps: that of its key, and of the AES key in between if there is one.
     pub(super) fn strength(&self) -> usize {
-        let between = match &self.parameter {
+        let between = match &self.task.parameter {
             Parameter::RsaAes(parameter) => 8 * parameter.key_length,
             _ => usize::MAX,
         };
-        safeguards::strength(&self.key).min(between)
+        safeguards::strength(&self.task.key).min(between)
     }
 }
 
 impl Module {
-    /// Puts a mechanism, which [`crate::mechanism::serve`] has found to be served, to work with a key. `decode` makes the
-    /// parameter in the form that the row wants.
+    /// Puts a mechanism to work with a key, which `key` gives once the mechanism is known to be served. `decode` makes the parameter in
+    /// the form that is wanted.
     ///
     /// # Errors
-    /// As [`Module::admit`]; what the mechanism refuses of key and parameter.
+    /// CKR_MECHANISM_INVALID; what `key` returns; as [`Module::admit`]; what the mechanism refuses of key and parameter.
     pub fn tool<'a>(
         &self,
         actor: Option<Actor<'a>>,
         what: Use,
-        (row, terms): (&'static Mechanism, &'static Terms),
-        key: Arc<Object>,
+        mechanism: CK_MECHANISM_TYPE,
+        key: impl FnOnce() -> Result<Arc<Object>>,
         decode: impl FnOnce(ParameterKind) -> Result<Parameter>,
     ) -> Result<Tool<'a>> {
-        let toll = self.admit_approved(actor, &key, row, what)?;
-        let tool = Tool { what, row, terms, key, parameter: decode(terms.parameter)?, actor, toll };
-        Mechanism::check(&tool.work(), what, self.regime())?;
-        Ok(tool)
+        let admit = |key: &Object, row: &_| self.admit_approved(actor, key, row, what);
+        let (task, toll) = self.task(what, mechanism, key, admit, decode)?;
+        Ok(Tool { task, actor, toll })
     }
 
     /// Pays for a tool's use and records it, before it is used.
@@ -75,6 +69,6 @@ impl Module {
     /// # Errors
     /// If it must be recorded and cannot be.
     pub(super) fn observe_use_of(&self, tool: &Tool<'_>) -> Result<()> {
-        self.observe_use(tool.login(), &tool.key, tool.row, tool.what)
+        self.observe_use(tool.login(), &tool.task.key, tool.task.row, tool.task.what)
     }
 }

@@ -15,7 +15,7 @@ use super::commit::Plan;
 use super::limits_tests::{ALICE, activated};
 use super::user::User;
 use super::{Actor, Approval, KeyQuorum, Login, Module, Role, Service, Sharing, Signature, SignedToken, Tool};
-use crate::mechanism::{self, Parameter, Use};
+use crate::mechanism::{Parameter, Use};
 use crate::object::{Object, Template};
 
 const TOO_FEW: &str = "Too few quorum approvals: currently 1 approvals, but 2 approvals required";
@@ -79,8 +79,7 @@ fn tool<'a>(
     id: CK_MECHANISM_TYPE,
     key: &Arc<Object>,
 ) -> Result<Tool<'a>> {
-    module
-        .tool(Some(actor), what, mechanism::serve(id, what, module.regime())?, Arc::clone(key), |_| Ok(Parameter::None))
+    module.tool(Some(actor), what, id, || Ok(Arc::clone(key)), |_| Ok(Parameter::None))
 }
 
 fn text<T>(outcome: Result<T>) -> Option<String> {
@@ -94,7 +93,7 @@ fn guarded(module: &Module, login: &Login, generator: CK_MECHANISM_TYPE, uses: &
     entries.extend(uses.iter().map(|id| (*id, &[ck::CK_TRUE][..])));
     let users = ["ben".to_owned()];
     let sharing = Sharing { users: &users, quorum: KeyQuorum { manage: 2, using: 2 } };
-    let row = mechanism::find(generator).unwrap();
+    let row = super::testing::generator(module, generator);
     module.generate_key(login, row, &Template::of(&entries).unwrap(), &sharing).unwrap()
 }
 

@@ -17,7 +17,7 @@ use super::quorum::{Actor, Toll};
 use super::sharing::Sharing;
 use super::tool::Tool;
 use crate::mechanism::{self, Use};
-use crate::object::form::Lengths;
+use crate::object::form::{self, Lengths};
 use crate::object::rules::Making;
 use crate::object::{Object, Template, create, find, inheritance, safeguards};
 
@@ -54,21 +54,21 @@ impl Module {
         room: impl FnOnce(usize) -> Result<bool>,
     ) -> Result<Option<Wrapped>> {
         let (bytes, toll) = self.payload(&tool, owner, key)?;
-        let wrapping = tool.row.serves.wrap.as_ref().ok_or(NOT_SERVED)?;
-        let length = (wrapping.length)(&tool.work(), bytes.len())?;
+        let wrapping = tool.task.row.serves.wrap.as_ref().ok_or(NOT_SERVED)?;
+        let length = (wrapping.length)(&tool.task.work(), bytes.len())?;
         if !room(length)? {
             return Ok(None);
         }
         self.pay(&[(tool.toll, tool.actor), (toll, owner)])?;
         self.observe_use_of(&tool)?;
-        let iv = mechanism::make_iv(tool.terms.parameter, Use::Wrap, &mut tool.parameter)?;
+        let iv = mechanism::make_iv(tool.task.terms.parameter, Use::Wrap, &mut tool.task.parameter)?;
         let mut memory = Secret::zeros(length).ok_or(NO_MEMORY)?;
-        let length = (wrapping.wrap)(&tool.work(), bytes.expose(), memory.expose_mut())?;
+        let length = (wrapping.wrap)(&tool.task.work(), bytes.expose(), memory.expose_mut())?;
         // Recorded before it leaves.
         self.observe(|| {
             let login = owner.map(|owner| owner.login);
             let event = |opcode, key: &Object| Event::of(login, opcode).on(key.audit_number());
-            let wrapping = (tool.key.key_type == ck::CKK_AES).then(|| event(Opcode::NistAesWrap, &tool.key));
+            let wrapping = (tool.task.key.key_type == ck::CKK_AES).then(|| event(Opcode::NistAesWrap, &tool.task.key));
             std::iter::once(event(Opcode::WrapKey, key)).chain(wrapping).collect()
         })?;
         Ok(Some(Wrapped { memory, length, iv }))
@@ -76,7 +76,7 @@ impl Module {
 
     /// The bytes of `key` that a tool wraps, if all of the rules let the key leave, and what approvals that costs.
     fn payload(&self, tool: &Tool<'_>, owner: Option<Actor<'_>>, key: &Object) -> Result<(Secret, Toll)> {
-        let (row, wrapping_key) = (tool.row, &*tool.key);
+        let (row, wrapping_key) = (tool.task.row, &*tool.task.key);
         if key.class == ck::CKO_PUBLIC_KEY {
             return Err(Error::new(ck::CKR_KEY_NOT_WRAPPABLE, "a public key is no secret to be wrapped"));
         }
@@ -112,7 +112,7 @@ impl Module {
             return Err(Error::new(ck::CKR_KEY_NOT_WRAPPABLE, "the key is stronger than what would wrap it"));
         }
         // Under one IV of the caller's, a key that the caller knows would tell the one that nobody is to know.
-        if wrapping_key.is(ck::CKA_TRUSTED) && tool.parameter.has_callers_iv() {
+        if wrapping_key.is(ck::CKA_TRUSTED) && tool.task.parameter.has_callers_iv() {
             return Err(Error::new(
                 ck::CKR_MECHANISM_PARAM_INVALID,
                 "a trusted key does not wrap under an IV of the caller's",
@@ -134,7 +134,7 @@ impl Module {
     /// # Errors
     /// CKR_TEMPLATE_INCONSISTENT where the two contradict each other (PKCS#11 3.2 section 5.18.4).
     pub fn with_unwrap_template(&self, tool: &Tool<'_>, mut template: Template) -> Result<Template> {
-        if let Some(own) = tool.key.attributes.get(ck::CKA_UNWRAP_TEMPLATE) {
+        if let Some(own) = tool.task.key.attributes.get(ck::CKA_UNWRAP_TEMPLATE) {
             template.join(own)?;
         }
         Ok(template)
@@ -145,7 +145,7 @@ impl Module {
     /// # Errors
     /// CKR_TEMPLATE_INCONSISTENT where the two contradict each other (PKCS#11 3.2 sections 4.9 and 4.10).
     pub fn with_derive_template(&self, tool: &Tool<'_>, mut template: Template) -> Result<Template> {
-        if let Some(own) = tool.key.attributes.get(ck::CKA_DERIVE_TEMPLATE) {
+        if let Some(own) = tool.task.key.attributes.get(ck::CKA_DERIVE_TEMPLATE) {
             template.join(own)?;
         }
         Ok(template)
@@ -164,7 +164,7 @@ impl Module {
         template: &Template,
         sharing: &Sharing<'_>,
     ) -> Result<Arc<Object>> {
-        let (row, unwrapping_key, login) = (tool.row, &*tool.key, tool.login());
+        let (row, unwrapping_key, login) = (tool.task.row, &*tool.task.key, tool.login());
         self.may_make_some(login)?;
         let kind = self.kind_of_template(template)?;
         let wrapping = row.serves.wrap.as_ref().ok_or(NOT_SERVED)?;
@@ -182,7 +182,7 @@ impl Module {
             Some(_) => Lengths::Only(kind.form.lengths.wanted(&draft)?),
             None => kind.form.lengths,
         };
-        let held = (wrapping.holds)(&tool.work(), wrapped.len())?;
+        let held = (wrapping.holds)(&tool.task.work(), wrapped.len())?;
         // What its length alone excludes is said before anything is opened (PKCS#11 3.2 section 5.1, CKR_WRAPPED_KEY_LEN_RANGE).
         if kind.class == ck::CKO_SECRET_KEY && !lengths.each().any(|length| held.contains(&length)) {
             return Err(Error::new(
@@ -194,7 +194,7 @@ impl Module {
             return Err(Error::new(ck::CKR_WRAPPED_KEY_LEN_RANGE, "no key is as long as this wrapped one"));
         }
         self.put_to_use(&tool)?;
-        let value = (wrapping.unwrap)(&tool.work(), wrapped, lengths)?;
+        let value = (wrapping.unwrap)(&tool.task.work(), wrapped, lengths)?;
         if kind.class == ck::CKO_SECRET_KEY && !lengths.allow(value.len()) {
             return Err(Error::new(ck::CKR_WRAPPED_KEY_INVALID, "the wrapped key has not the length of its type"));
         }
@@ -210,15 +210,38 @@ impl Module {
         made.pop().ok_or(NOTHING_MADE)
     }
 
+    /// Returns a wrapped key anew without the zeros that the token it comes from has put behind its value, up to a multiple of 8 bytes:
+    /// they would be taken for a part of the key. `length` is that of the value; without it the value tells, as PKCS#8 does.
+    ///
+    /// # Errors
+    /// CKR_WRAPPED_KEY_INVALID for what does not open, and for what is not filled up so.
+    pub fn without_filling(&self, tool: &Tool<'_>, wrapped: Vec<u8>, length: Option<usize>) -> Result<Vec<u8>> {
+        let wrapping = tool.task.row.serves.wrap.as_ref().ok_or(NOT_SERVED)?;
+        let work = tool.task.work();
+        let value = (wrapping.unwrap)(&work, &wrapped, Lengths::None)?;
+        let length = length.or_else(|| form::encoded_length(value.expose()));
+        let (key, zeros) = length.and_then(|length| value.expose().split_at_checked(length)).ok_or(OTHER_FILLING)?;
+        if zeros.len() >= 8 || zeros.iter().any(|byte| *byte != 0) {
+            return Err(OTHER_FILLING);
+        }
+        if zeros.is_empty() {
+            return Ok(wrapped);
+        }
+        let mut exact = vec![0; (wrapping.length)(&work, key.len())?];
+        let written = (wrapping.wrap)(&work, key, &mut exact)?;
+        exact.truncate(written);
+        Ok(exact)
+    }
+
     /// Derives a key from that of a tool, with a template that [`Module::with_derive_template`] has made whole.
     ///
     /// # Errors
     /// What the policy, the rules and the mechanism refuse.
     pub fn derive_key(&self, tool: Tool<'_>, template: &Template) -> Result<Arc<Object>> {
-        let (base, login) = (&*tool.key, tool.login());
+        let (base, login) = (&*tool.task.key, tool.login());
         self.may_make_some(login)?;
         let kind = self.kind_of_derived(template)?;
-        let deriving = tool.row.serves.derive.as_ref().ok_or(NOT_SERVED)?;
+        let deriving = tool.task.row.serves.derive.as_ref().ok_or(NOT_SERVED)?;
         let mut draft = create::draft(kind, Making::Derive, template, self.regime())?;
         let (Some(bytes), ck::CKO_SECRET_KEY) = (&kind.form.bytes, kind.class) else {
             return Err(Error::new(ck::CKR_TEMPLATE_INCONSISTENT, "only secret keys are derived"));
@@ -243,7 +266,7 @@ impl Module {
             ));
         }
         self.put_to_use(&tool)?;
-        let value = (deriving.derive)(&tool.work(), wanted)?;
+        let value = (deriving.derive)(&tool.task.work(), wanted)?;
         let material = (bytes.decode)(value, &mut draft).map_err(|error| match error.rv() {
             ck::CKR_WRAPPED_KEY_INVALID => Error::new(ck::CKR_TEMPLATE_INCOMPLETE, "CKA_VALUE_LEN must be given"),
             _ => error,
@@ -263,4 +286,5 @@ const LONGEST_WRAPPED: usize = 64 * 1024;
 const SHORTEST_DERIVED: usize = 14;
 
 const NO_MEMORY: Error = Error::new(ck::CKR_HOST_MEMORY, "no memory for the wrapped key");
+const OTHER_FILLING: Error = Error::new(ck::CKR_WRAPPED_KEY_INVALID, "the key was wrapped in a form that is not known");
 const NOT_SERVED: Error = Error::internal("a row without the functions that it serves");

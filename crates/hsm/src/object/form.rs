@@ -209,3 +209,34 @@ fn ec_private(value: Secret, draft: &mut Draft) -> Result<KeyMaterial> {
     draft.set(ck::CKA_EC_PARAMS, key.curve().parameters());
     Ok(KeyMaterial::EcPrivate(EcPrivateKey::from_prepared(key)?))
 }
+
+/// Returns how long the SEQUENCE is with which the bytes begin, its header included (X.690 section 8.1.3); nothing if they begin with
+/// none, or one of 4 GiB or more. PKCS#8 is such a one.
+#[must_use]
+pub fn encoded_length(bytes: &[u8]) -> Option<usize> {
+    const SEQUENCE: u8 = 0x30;
+    let (&SEQUENCE, rest) = bytes.split_first()? else { return None };
+    let (first, rest) = rest.split_first()?;
+    if *first < 0x80 {
+        return Some(2 + usize::from(*first));
+    }
+    let digits = usize::from(first & 0x7f);
+    let length = rest.get(..digits).filter(|_| (1..=4).contains(&digits))?;
+    Some(2 + digits + length.iter().fold(0, |sum, byte| (sum << 8) | usize::from(*byte)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_of_sequences() {
+        assert_eq!(encoded_length(&[0x30, 0x05]), Some(7));
+        assert_eq!(encoded_length(&[0x30, 0x81, 0x80]), Some(131));
+        assert_eq!(encoded_length(&[0x30, 0x82, 0x01, 0x02]), Some(262));
+        let wrong: [&[u8]; 6] = [&[], &[0x30], &[0x30, 0x80], &[0x30, 0x82, 1], &[0x30, 0x85, 1, 1, 1, 1, 1], &[4, 5]];
+        for bytes in wrong {
+            assert_eq!(encoded_length(bytes), None, "{bytes:x?}");
+        }
+    }
+}

@@ -4,7 +4,7 @@
 //! [`KeyMaterial::reveal`] after the policy has said yes. A prepared key (key schedule, Montgomery values) is made
 //! at its first use and stays as long as the object, so that no operation parses or precomputes a key twice.
 
-pub use super::prepared::{EcPrivateKey, MlDsaPrivateKey, RsaPrivateKey, SecretKey};
+pub(crate) use super::prepared::{EcPrivateKey, MlDsaPrivateKey, RsaPrivateKey, SecretKey};
 use base::ck::{self, CK_ATTRIBUTE_TYPE};
 use base::error::{Error, Result};
 use base::secret::Secret;

@@ -10,11 +10,11 @@ pub mod find;
 pub mod form;
 pub mod import;
 pub mod inheritance;
-pub mod key;
+pub(crate) mod key;
 pub mod key_file;
 mod prepared;
 pub mod reading;
-pub mod record;
+pub(crate) mod record;
 pub mod rules;
 pub mod safeguards;
 #[rustfmt::skip] // a table, whose columns stand under each other
@@ -25,7 +25,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 pub use attributes::Attributes;
-pub use key::KeyMaterial;
+pub(crate) use key::KeyMaterial;
 pub use template::Template;
 
 use base::ck::{self, CK_ATTRIBUTE_TYPE, CK_KEY_TYPE, CK_OBJECT_CLASS};
@@ -62,7 +62,7 @@ pub struct Object {
     /// Everything that may be shown, compared and searched.
     pub attributes: Attributes,
     /// What may be used but not shown.
-    pub material: KeyMaterial,
+    pub(crate) material: KeyMaterial,
     /// Which uses the policy has allowed, and until when: see `module::admission`.
     pub admitted: AtomicU64,
     /// The epoch of the store in which this was last known to be the newest version.
@@ -91,7 +91,7 @@ pub const fn is_key_class(class: CK_OBJECT_CLASS) -> bool {
 impl Object {
     /// An object that nobody has been admitted to yet.
     #[must_use]
-    pub fn new(attributes: Attributes, material: KeyMaterial, owner: UserId) -> Self {
+    pub(crate) fn new(attributes: Attributes, material: KeyMaterial, owner: UserId) -> Self {
         let class = attributes.number(ck::CKA_CLASS).unwrap_or(ck::CK_UNAVAILABLE_INFORMATION);
         let key_type = attributes.number(ck::CKA_KEY_TYPE).unwrap_or(ck::CK_UNAVAILABLE_INFORMATION);
         Self {

@@ -32,7 +32,7 @@ mod tag {
 
 /// The bytes of an object, to be sealed at once.
 #[must_use]
-pub fn encode(attributes: &Attributes, material: &KeyMaterial) -> Secret {
+pub(crate) fn encode(attributes: &Attributes, material: &KeyMaterial) -> Secret {
     let parts: (u8, Vec<&[u8]>) = match material {
         KeyMaterial::None => (tag::NONE, vec![]),
         KeyMaterial::Secret(key) => (tag::SECRET, vec![key.bytes().expose()]),
@@ -76,7 +76,7 @@ pub fn encode(attributes: &Attributes, material: &KeyMaterial) -> Secret {
 ///
 /// # Errors
 /// CKR_DEVICE_ERROR for bytes that no format known here has.
-pub fn decode(bytes: &[u8]) -> Result<(Attributes, KeyMaterial)> {
+pub(crate) fn decode(bytes: &[u8]) -> Result<(Attributes, KeyMaterial)> {
     let mut reader = Reader::new(bytes);
     if reader.byte()? != FORMAT {
         return Err(MALFORMED);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use base::ck::{self, CK_MECHANISM_TYPE, vendor};
 use clap::{Args, ValueEnum};
 use hsm::mechanism::parameter::{self, Eddsa, EddsaInput};
-use hsm::mechanism::{self, Hash, Parameter, Use};
+use hsm::mechanism::{Hash, Parameter, Use};
 use hsm::module::{Actor, Module, Tool};
 use hsm::object::Object;
 
@@ -201,10 +201,9 @@ impl Method {
         key: Arc<Object>,
     ) -> Result<Tool<'a>, Failure> {
         let actor = actor.into();
-        let serve = |id| mechanism::serve(id, what, module.regime());
         if let Some(hashing) = self.hashing {
-            drop(module.tool(Some(actor), what, serve(hashing)?, Arc::clone(&key), |_| Ok(Parameter::None))?);
+            drop(module.tool(Some(actor), what, hashing, || Ok(Arc::clone(&key)), |_| Ok(Parameter::None))?);
         }
-        Ok(module.tool(Some(actor), what, serve(self.mechanism)?, key, |_| Ok(self.parameter))?)
+        Ok(module.tool(Some(actor), what, self.mechanism, || Ok(key), |_| Ok(self.parameter))?)
     }
 }

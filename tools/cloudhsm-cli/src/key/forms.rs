@@ -2,9 +2,8 @@
 
 use base::ck::{self, CK_MECHANISM_TYPE, CK_ULONG, vendor};
 use clap::Args;
+use hsm::mechanism::Parameter;
 use hsm::mechanism::parameter::{Gcm, Iv, Oaep, RsaAes};
-use hsm::mechanism::{self, Mechanism, Parameter, Terms, Use};
-use hsm::module::Module;
 
 use crate::input::{HashAndMask, Hex};
 use crate::output::Failure;
@@ -39,13 +38,9 @@ const IV: usize = 12;
 const MIDDLE_KEY: usize = 32;
 
 impl Form<'_> {
-    /// The mechanism, if the HSM serves it, and its parameter.
-    pub(super) fn mechanism(
-        &self,
-        what: Use,
-        module: &Module,
-    ) -> Result<((&'static Mechanism, &'static Terms), Parameter), Failure> {
-        let (id, parameter): (CK_MECHANISM_TYPE, Parameter) = match self {
+    /// The mechanism and its parameter.
+    pub(super) fn mechanism(&self) -> Result<(CK_MECHANISM_TYPE, Parameter), Failure> {
+        Ok(match self {
             Self::AesGcm(options, iv) => (ck::CKM_AES_GCM, options.parameter(*iv)?),
             Self::CloudHsmAesGcm(options) => (vendor::CKM_CLOUDHSM_AES_GCM, options.parameter(None)?),
             Self::AesNoPad => (vendor::CKM_CLOUDHSM_AES_KEY_WRAP_NO_PAD, Parameter::None),
@@ -57,8 +52,7 @@ impl Form<'_> {
             }
             Self::RsaOaep(hashes) => (ck::CKM_RSA_PKCS_OAEP, Parameter::Oaep(Box::new(oaep(hashes)?))),
             Self::RsaPkcs => (ck::CKM_RSA_PKCS, Parameter::None),
-        };
-        Ok((mechanism::serve(id, what, module.regime())?, parameter))
+        })
     }
 }
 

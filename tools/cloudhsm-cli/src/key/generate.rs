@@ -5,8 +5,8 @@
 
 use base::ck::{self, CK_MECHANISM_TYPE, CK_ULONG, vendor};
 use clap::{Args, Subcommand, ValueEnum};
-use hsm::mechanism::{self, Mechanism};
-use hsm::module::Role;
+use hsm::mechanism::{Parameter, Use};
+use hsm::module::{Generator, Module, Role};
 use hsm::object::Template;
 use hsm::object::rules::Making;
 use serde_json::json;
@@ -179,7 +179,7 @@ pub(super) fn symmetric(kind: Symmetric, context: &mut Context) -> Outcome {
     let Session { module, login, .. } = context.session_as(Role::CryptoUser)?;
     let new = New { class: ck::CKO_SECRET_KEY, key_type, making: Making::Generate };
     attributes::add(&mut template, new, &arguments.attributes, module.regime())?;
-    let key = module.generate_key(login, row(generator)?, &template, &sharing)?;
+    let key = module.generate_key(login, generator_of(module, Use::Generate, generator)?, &template, &sharing)?;
     context.keep(&key)?;
     Ok(json!({ "key": view::key(context.session()?, &key)? }))
 }
@@ -216,7 +216,13 @@ pub(super) fn pair(kind: Pair, context: &mut Context) -> Outcome {
     let new = |class| New { class, key_type, making: Making::Generate };
     attributes::add(&mut public, new(ck::CKO_PUBLIC_KEY), &arguments.public_attributes, module.regime())?;
     attributes::add(&mut private, new(ck::CKO_PRIVATE_KEY), &arguments.private_attributes, module.regime())?;
-    let (public, private) = module.generate_key_pair(login, row(generator)?, &public, &private, &sharing)?;
+    let (public, private) = module.generate_key_pair(
+        login,
+        generator_of(module, Use::GeneratePair, generator)?,
+        &public,
+        &private,
+        &sharing,
+    )?;
     context.keep(&public)?;
     context.keep(&private)?;
     let session = context.session()?;
@@ -232,6 +238,6 @@ pub(super) fn push(template: &mut Template, id: ck::CK_ATTRIBUTE_TYPE, value: &[
     Ok(template.push(id, value)?)
 }
 
-fn row(id: CK_MECHANISM_TYPE) -> Result<&'static Mechanism, Failure> {
-    mechanism::find(id).ok_or(Failure::new("The HSM has no such generator"))
+fn generator_of(module: &Module, what: Use, mechanism: CK_MECHANISM_TYPE) -> Result<Generator, Failure> {
+    Ok(module.generator(what, mechanism, |_| Ok(Parameter::None))?)
 }

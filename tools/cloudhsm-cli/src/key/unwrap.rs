@@ -159,10 +159,15 @@ pub(super) fn run(command: &Command, context: &mut Context) -> Outcome {
     let approval = arguments.approval.present(session)?;
     let new = New { class, key_type, making: Making::Unwrap };
     attributes::add(&mut template, new, &arguments.attributes, module.regime())?;
-    let (served, parameter) = form.mechanism(Use::Unwrap, module)?;
+    let (mechanism, parameter) = form.mechanism()?;
     let unwrapping_key = filter.find_one(session)?;
-    let tool = module
-        .tool(Some(Actor::new(login, approval.as_ref())), Use::Unwrap, served, unwrapping_key, |_| Ok(parameter))?;
+    let tool = module.tool(
+        Some(Actor::new(login, approval.as_ref())),
+        Use::Unwrap,
+        mechanism,
+        || Ok(unwrapping_key),
+        |_| Ok(parameter),
+    )?;
     let mut template = module.with_unwrap_template(&tool, template)?;
     // An AES key that comes in signs and verifies, unlike one that C_UnwrapKey makes (User Guide, cloudhsm_cli-key-unwrap).
     for id in [ck::CKA_SIGN, ck::CKA_VERIFY] {

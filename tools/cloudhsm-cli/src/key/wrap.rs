@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use std::sync::Arc;
+
 use base::ck;
 use clap::{Args, Subcommand};
 use hsm::mechanism::Use;
@@ -115,7 +117,7 @@ pub(super) fn run(command: &Command, context: &mut Context) -> Outcome {
     let wrapping_filter = Filter::parse(&arguments.wrapping_filter)?;
     let session = context.session_as(Role::CryptoUser)?;
     let Session { module, login, .. } = session;
-    let (served, parameter) = form.mechanism(Use::Wrap, module)?;
+    let (mechanism, parameter) = form.mechanism()?;
     let payload = payload_filter.find_one(session)?;
     let wrapping_key = wrapping_filter.find_one(session)?;
     let payload_approval = arguments::present(arguments.payload_approval.as_deref(), session)?;
@@ -124,8 +126,8 @@ pub(super) fn run(command: &Command, context: &mut Context) -> Outcome {
     let tool = module.tool(
         Some(Actor::new(login, wrapping_approval.as_ref())),
         Use::Wrap,
-        served,
-        wrapping_key.clone(),
+        mechanism,
+        || Ok(Arc::clone(&wrapping_key)),
         |_| Ok(parameter),
     )?;
     let wrapped = module.wrap_key(tool, Some(owner), &payload, |_| Ok(true)).map_err(|error| match error.rv() {

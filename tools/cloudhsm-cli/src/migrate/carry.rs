@@ -6,13 +6,12 @@
 
 use std::sync::Arc;
 
-use base::ck;
+use base::ck::{self, CK_MECHANISM_TYPE};
 use base::error::{self, Error};
 use base::secret::Secret;
 use cryptoki::object::ObjectHandle;
-use hsm::mechanism::{self, Mechanism, Parameter, Terms, Use, Work};
-use hsm::module::{self, Login, Module, Sharing};
-use hsm::object::form::Lengths;
+use hsm::mechanism::{self, Parameter, Use};
+use hsm::module::{self, Login, Module, Sharing, Tool};
 use hsm::object::rules::{Kind, Making};
 use hsm::object::{Object, Template};
 
@@ -37,7 +36,7 @@ pub(super) struct Carrier<'a> {
     source: &'a Source,
     dry_run: bool,
     /// The mechanism under which keys come, which is served here.
-    served: (&'static Mechanism, &'static Terms),
+    mechanism: CK_MECHANISM_TYPE,
     /// The wrapping key, there and here.
     there: ObjectHandle,
     here: Arc<Object>,
@@ -79,10 +78,14 @@ impl<'a> Carrier<'a> {
         let here = module.create_object(Some(login), &template)?;
         // RFC 5649 by the name that the dialect has for it.
         let names = [ck::vendor::CKM_CLOUDHSM_AES_KEY_WRAP_ZERO_PAD, ck::CKM_AES_KEY_WRAP_KWP];
-        let served = names.iter().find_map(|id| mechanism::serve(*id, Use::Unwrap, module.regime()).ok());
-        let served =
-            served.ok_or(Failure::new("The HSM does not unwrap keys in the form in which SoftHSM2 wraps them"))?;
-        Ok(Self { module, login, source, dry_run, served, there: source.import_wrapping_key(&value)?, here })
+        let served = |id: &&CK_MECHANISM_TYPE| {
+            mechanism::find(**id).is_some_and(|row| row.uses(module.regime()) & Use::Unwrap.bit() != 0)
+        };
+        let mechanism = *names
+            .iter()
+            .find(served)
+            .ok_or(Failure::new("The HSM does not unwrap keys in the form in which SoftHSM2 wraps them"))?;
+        Ok(Self { module, login, source, dry_run, mechanism, there: source.import_wrapping_key(&value)?, here })
     }
 
     /// Brings one object over, or says why not.
@@ -119,30 +122,20 @@ impl<'a> Carrier<'a> {
         }
     }
 
-    fn work(&self) -> Work<'_> {
-        Work { row: self.served.0, key: &self.here.material, key_type: self.here.key_type, parameter: &Parameter::None }
-    }
-
     /// The wrapped key without the zeros that SoftHSM2 puts behind it (2.6.1 does, up to a multiple of 8 bytes), wrapped anew.
     /// The HSM would take them for a part of the key.
     fn exact(&self, found: &Found, wrapped: Vec<u8>) -> error::Result<Vec<u8>> {
-        let wrapping = self.served.0.serves.wrap.as_ref().ok_or(NO_FORM)?;
-        let value = (wrapping.unwrap)(&self.work(), &wrapped, Lengths::None)?;
         let length = match found.class {
             ck::CKO_SECRET_KEY => found.length.or((found.key_type == Some(ck::CKK_DES3)).then_some(DES3_LENGTH)),
-            _ => der_length(value.expose()),
+            _ => None,
         };
-        let (key, zeros) = length.and_then(|length| value.expose().split_at_checked(length)).ok_or(NO_FORM)?;
-        if zeros.len() >= BLOCK || zeros.iter().any(|byte| *byte != 0) {
-            return Err(NO_FORM);
-        }
-        if zeros.is_empty() {
-            return Ok(wrapped);
-        }
-        let mut exact = vec![0; (wrapping.length)(&self.work(), key.len())?];
-        let written = (wrapping.wrap)(&self.work(), key, &mut exact)?;
-        exact.truncate(written);
-        Ok(exact)
+        self.module.without_filling(&self.tool()?, wrapped, length)
+    }
+
+    /// The HSM's side of the wrapping key, at work.
+    fn tool(&self) -> error::Result<Tool<'_>> {
+        let key = || Ok(Arc::clone(&self.here));
+        self.module.tool(Some(self.login.into()), Use::Unwrap, self.mechanism, key, |_| Ok(Parameter::None))
     }
 
     fn enter(&self, found: &Found, kind: &'static Kind, way: &Way) -> error::Result<Fate> {
@@ -180,12 +173,7 @@ impl<'a> Carrier<'a> {
                 }
                 self.module.create_object(Some(self.login), &template)
             }
-            Way::Wrapped(wrapped) => {
-                let (login, here) = (self.login, Arc::clone(&self.here));
-                let tool =
-                    self.module.tool(Some(login.into()), Use::Unwrap, self.served, here, |_| Ok(Parameter::None))?;
-                self.module.unwrap_key(tool, wrapped, &template, &Sharing::default())
-            }
+            Way::Wrapped(wrapped) => self.module.unwrap_key(self.tool()?, wrapped, &template, &Sharing::default()),
         }
     }
 
@@ -204,8 +192,8 @@ impl<'a> Carrier<'a> {
 
     /// Whether two keys of one kind are the same key: the same secret, the same public key.
     fn is_same(&self, one: &Object, other: &Object) -> error::Result<bool> {
-        if let (Ok(one), Ok(other)) = (one.material.secret(), other.material.secret()) {
-            return Ok(one.bytes().ct_eq(other.bytes().expose()));
+        if let Some(same) = module::is_same_secret(one, other) {
+            return Ok(same);
         }
         let modulus = |object: &Object| object.attributes.get(ck::CKA_MODULUS).map(<[u8]>::to_vec);
         let point = |object: &Object| Ok::<_, Error>(self.module.figures(self.login, object)?.point);
@@ -229,36 +217,5 @@ impl<'a> Carrier<'a> {
     }
 }
 
-const NO_FORM: Error =
-    Error::new(ck::CKR_WRAPPED_KEY_INVALID, "SoftHSM2 has wrapped the key in a form that is not known");
-/// What AES key wrap pads to, in bytes.
-const BLOCK: usize = 8;
 /// The length of a triple-DES key in bytes, which SoftHSM2 does not tell.
 const DES3_LENGTH: usize = 24;
-
-/// How long the DER value at the beginning of `bytes` is, header included.
-fn der_length(bytes: &[u8]) -> Option<usize> {
-    let (_tag, rest) = bytes.split_first()?;
-    let (first, rest) = rest.split_first()?;
-    if *first < 0x80 {
-        return Some(2 + usize::from(*first));
-    }
-    let digits = usize::from(first & 0x7f);
-    let length = rest.get(..digits).filter(|_| (1..=4).contains(&digits))?;
-    Some(2 + digits + length.iter().fold(0, |sum, byte| (sum << 8) | usize::from(*byte)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lengths_of_der() {
-        assert_eq!(der_length(&[0x30, 0x05]), Some(7));
-        assert_eq!(der_length(&[0x30, 0x81, 0x80]), Some(131));
-        assert_eq!(der_length(&[0x30, 0x82, 0x01, 0x02]), Some(262));
-        for wrong in [&[][..], &[0x30], &[0x30, 0x80], &[0x30, 0x82, 0x01], &[0x30, 0x85, 1, 1, 1, 1, 1]] {
-            assert_eq!(der_length(wrong), None, "{wrong:x?}");
-        }
-    }
-}

@@ -20,10 +20,11 @@ use crypto::gcm::GcmKey;
 use crypto::hmac::HmacKey;
 use crypto::{random, seal};
 use hsm::config::{Config, Settings};
-use hsm::mechanism;
+use hsm::inside;
+use hsm::mechanism::{Parameter, Use};
 use hsm::module::{Login, Module, Role, Sharing};
 use hsm::object::rules::{Making, kind};
-use hsm::object::{Object, Template, create, find, record};
+use hsm::object::{Object, Template, create, find};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -81,8 +82,8 @@ fn template(token: u8) -> Outcome<Template> {
 }
 
 fn key(ground: &Ground, token: u8) -> Outcome<Arc<Object>> {
-    let row = mechanism::find(CKM_AES_KEY_GEN).ok_or("no generator of AES keys")?;
-    Ok(ground.module.generate_key(&ground.user, row, &template(token)?, &Sharing::default())?)
+    let generator = ground.module.generator(Use::Generate, CKM_AES_KEY_GEN, |_| Ok(Parameter::None))?;
+    Ok(ground.module.generate_key(&ground.user, generator, &template(token)?, &Sharing::default())?)
 }
 
 fn objects(criterion: &mut Criterion, ground: &Ground) -> Outcome<()> {
@@ -105,12 +106,12 @@ fn objects(criterion: &mut Criterion, ground: &Ground) -> Outcome<()> {
     criterion.bench_function("match a search", |bencher| {
         bencher.iter(|| find::matches(&object, black_box(&wanted), regime))
     });
-    let encoded = record::encode(&object.attributes, &object.material);
+    let encoded = inside::encode_record(&object);
     criterion.bench_function("encode a record", |bencher| {
-        bencher.iter(|| record::encode(black_box(&object.attributes), &object.material).len());
+        bencher.iter(|| inside::encode_record(black_box(&object)).len());
     });
     criterion.bench_function("decode a record", |bencher| {
-        bencher.iter(|| record::decode(black_box(encoded.expose())).is_ok())
+        bencher.iter(|| inside::decode_record(black_box(encoded.expose())).is_ok())
     });
     criterion.bench_function("make and forget a session key", |bencher| bencher.iter(|| key(ground, 0).is_ok()));
     Ok(())
