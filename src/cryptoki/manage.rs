@@ -160,8 +160,9 @@ impl Library {
             claim.destroyed();
             Ok(object)
         })?;
-        // A session that used the key last would keep it alive. Nobody can take it up any more: who has it, is counted.
-        if Arc::strong_count(&object) > 1 {
+        // A session that used the key last would keep it alive. Nobody can take it up any more: who has it is counted, unless it is an
+        // earlier form, which has its own copy of the key.
+        if Arc::strong_count(&object) > 1 || object.has_earlier_forms() {
             self.sessions.for_each(|_, session| session.forget_key(handle));
         }
         Ok(())

@@ -72,10 +72,19 @@ extern "C" fn draw(_: c_long, out: *mut c_void, length: usize, flags: c_uint) ->
     let _whole = Uncancelled::new();
     // SAFETY: the caller of `getrandom` answers for the room.
     let got = unsafe { libc::getrandom(out, length, flags) };
-    let refused = got < 0 && matches!(io::Error::last_os_error().raw_os_error(), Some(libc::EPERM | libc::ENOSYS));
-    let Some(device) = device().filter(|_| refused) else { return got as c_long };
-    // SAFETY: as above.
-    unsafe { libc::read(device, out, length) as c_long }
+    if got >= 0 {
+        return got as c_long;
+    }
+    let refused = io::Error::last_os_error().raw_os_error().unwrap_or_default();
+    if matches!(refused, libc::EPERM | libc::ENOSYS)
+        && let Some(device) = device()
+    {
+        // SAFETY: as above.
+        return unsafe { libc::read(device, out, length) as c_long };
+    }
+    // SAFETY: this thread's own. Whoever asked reads it, and what was looked for meanwhile may have left another.
+    unsafe { *libc::__errno_location() = refused };
+    got as c_long
 }
 
 // `syscall` as AWS-LC calls it: everything but `getrandom` goes on to the C library's, which the linker knows by the second name.

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use super::files::above_standard;
 use super::process;
+use super::signals::Unsignalled;
 
 /// Where the system takes messages for its log.
 const SYSTEM_LOG: &str = "/dev/log";
@@ -87,6 +88,7 @@ impl Ready {
     /// # Errors
     /// If the system does not take all of it.
     pub fn append(self, line: &str) -> io::Result<()> {
+        let _unsignalled = Unsignalled::new();
         match self {
             Self::File(mut file) => file.write_all(format!("{line}\n").as_bytes()),
             Self::SystemLog(socket) => {

@@ -39,7 +39,8 @@ pub(super) enum Verdict<T> {
 
 impl Hsm {
     /// Counts an attempt of a user, lets `judge` compare the secret with the user as it is on disk, and writes the outcome. Nothing
-    /// for a secret that is outdated.
+    /// for a secret that is outdated. `told` says whether the caller will know by the answer that the secret is a wrong one, whatever the
+    /// store does: it is owed then if it cannot be counted.
     ///
     /// # Errors
     /// The store's, if the attempt cannot be counted: then `judge` was not asked. CKR_PIN_LOCKED for a user who is locked,
@@ -48,23 +49,22 @@ impl Hsm {
         &self,
         id: UserId,
         then: Then,
+        told: bool,
         judge: &mut dyn FnMut(&User) -> Result<Verdict<T>>,
     ) -> Result<Option<T>> {
-        let owed = self.relogins.owed(id);
         let mut outcome = None;
         let turn = self.store.in_turn(&mut |turn| {
+            let owed = self.relogins.owed(id);
             let user = self.count_ahead(turn, id, owed)?;
+            self.relogins.settle(id, owed);
             outcome = Some(self.judge(turn, id, &user, then, judge));
             Ok(())
         });
         match (outcome, turn) {
-            (Some(outcome), _) => {
-                self.relogins.settle(id, owed);
-                outcome
-            }
+            (Some(outcome), _) => outcome,
             (None, turn) => {
                 // A PIN that is remembered is not asked for an attempt, and would be told from one that is not.
-                self.relogins.close(Some(id));
+                self.relogins.close(told.then_some(id));
                 turn.and(Err(Error::internal("an attempt without an outcome")))
             }
         }

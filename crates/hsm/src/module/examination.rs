@@ -134,7 +134,9 @@ impl Module {
                 "{keys} keys are there, {asymmetric} of them asymmetric, and {counted} and {pairs} are counted"
             ));
         }
-        if head.state.is_some_and(|state| Head::recompute_state(&*hsm.store, &hsm.public).is_ok_and(|is| is != state)) {
+        if let Some(state) = head.state
+            && Head::recompute_state(&*hsm.store, &hsm.public)? != state
+        {
             found.complain("a record has another content than the head counts".to_owned());
         }
         if let Some(place) = hsm.check_audit(None)?.broken_at {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use base::ck;
 use base::error::{Error, Result};
-use base::secret::Secret;
+use base::secret::{Key, Secret};
 use platform::lock::Lock;
 use store::Durability;
 
@@ -17,6 +17,7 @@ use super::commit::Plan;
 use super::credentials::Challenge;
 use super::hierarchy::DataKeys;
 use super::registered_key::RegisteredKey;
+use super::relogin::Recalled;
 use super::user::{Derivation, Role, User, unnamed};
 use super::{Hsm, Login, Module};
 use crate::config::{LogLevel, may_be_a_password};
@@ -122,7 +123,7 @@ impl Pending {
     pub fn finish(self, signature: &[u8]) -> Result<Login> {
         // Nobody hears of it before it is counted.
         let right = self.challenge.is_answered_by(&self.key, signature);
-        let proved = self.login.hsm.attempt(self.login.user, Then::Forget, &mut |user| {
+        let proved = self.login.hsm.attempt(self.login.user, Then::Forget, false, &mut |user| {
             Ok(match right {
                 _ if user.credential != self.login.credential() => Verdict::Outdated,
                 true => Verdict::Right(()),
@@ -230,14 +231,19 @@ impl Hsm {
             }
             return Err(self.locked_out(user.role));
         }
-        if let Some(data) = self.recall(id, user, password)? {
-            return Ok(Some(data));
-        }
+        let told = match self.relogins.recall(id, user, password) {
+            Recalled::Key(key) => match self.open_again(id, user, &key)? {
+                Some(data) => return Ok(Some(data)),
+                None => false,
+            },
+            Recalled::AnotherPin => true,
+            Recalled::Nothing => false,
+        };
         // An unknown name looks for a user who stands in for it, so a known one does too.
         self.stand_in(&user.name, user.role)?;
         let key = user.derivation.key(password, &user.salt)?;
         let then = if user.factor.is_some() { Then::Keep } else { Then::Forget };
-        let data = self.attempt(id, then, &mut |current| {
+        let data = self.attempt(id, then, told, &mut |current| {
             if current.credential != user.credential || current.salt != user.salt {
                 return Ok(Verdict::Outdated);
             }
@@ -250,10 +256,9 @@ impl Hsm {
         Ok(data)
     }
 
-    /// What a PIN opens that was right before in this process; nothing leads to the slow way.
-    fn recall(&self, id: UserId, user: &User, password: &Secret) -> Result<Option<DataKeys>> {
-        let Some(key) = self.relogins.recall(id, user, password) else { return Ok(None) };
-        let data = user.unlock(self.public.store, &key);
+    /// What the key of a PIN opens that was right before in this process; nothing leads to the slow way.
+    fn open_again(&self, id: UserId, user: &User, key: &Key<32>) -> Result<Option<DataKeys>> {
+        let data = user.unlock(self.public.store, key);
         // Others may have guessed meanwhile: their count holds.
         let Some((_, current)) = self.read_user(id)? else { return Err(WRONG) };
         if current.locked() {

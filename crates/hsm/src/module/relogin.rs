@@ -6,7 +6,8 @@
 //! read at each login all the same: a lock, a new password or wrong attempts in between lead to the slow way or to a refusal.
 //!
 //! This way writes nothing, so it must not stay open while the slow way cannot count: the first attempt there that cannot be counted
-//! closes it, by forgetting every PIN. That it was open has told one wrong PIN, which is owed to the user's count.
+//! closes it, by forgetting every PIN. Nor does it compare two wrong PINs: the first forgets the right one. That one wrong PIN is told,
+//! and is owed to the user's count if it cannot be counted at once.
 //!
 //! The secret lies in a page that no child of fork and no core dump has, and goes with the HSM at C_Finalize. Who can read that
 //! page could guess PINs faster than Argon2 allows; who can read it has the data key of whoever is logged in anyway.
@@ -28,6 +29,16 @@ use crate::object::UserId;
 /// So many users' PINs are remembered; programs have one or two.
 const MOST: usize = 16;
 
+/// What comparing a PIN with the one that is remembered has come to.
+pub(super) enum Recalled {
+    /// It is the one.
+    Key(Key<32>),
+    /// It is another, and the caller will know if it is not let in: an attempt that must be counted.
+    AnotherPin,
+    /// None is remembered, or none that still holds.
+    Nothing,
+}
+
 /// The PINs that were right in this process.
 #[derive(Default)]
 pub(super) struct Relogins(Lock<Remembered>);
@@ -42,16 +53,24 @@ struct Remembered {
 }
 
 impl Relogins {
-    /// The key of `pin`, if it is the one that was right the last time and nothing has happened to the user since.
-    pub(super) fn recall(&self, id: UserId, user: &User, pin: &Secret) -> Option<Key<32>> {
+    /// Compares `pin` with the one that was right the last time, if nothing has happened to the user since. Another one closes this way
+    /// for the user until the slow one has found a PIN right again: of many that are tried at once, one is compared.
+    pub(super) fn recall(&self, id: UserId, user: &User, pin: &Secret) -> Recalled {
+        let mut remembered = self.0.lock();
         // Nor is the PIN of a locked user: that is one with many wrong attempts.
-        if user.failed > 0 {
-            return None;
-        }
-        let remembered = self.0.lock();
-        let (_, sealed) = remembered.sealed.iter().find(|(present, _)| *present == id)?;
-        let own = own_key(remembered.secret.as_ref()?, pin)?;
-        Key::from_slice(seal::open(&own, &binding(id, user), sealed).ok()?.expose())
+        let known = remembered.sealed.iter().position(|(present, _)| *present == id).filter(|_| user.failed == 0);
+        let Some(at) = known else { return Recalled::Nothing };
+        let own = remembered.secret.as_ref().and_then(|secret| own_key(secret, pin));
+        let opened = own.zip(remembered.sealed.get(at)).and_then(|(own, (_, sealed))| {
+            Key::from_slice(seal::open(&own, &binding(id, user), sealed).ok()?.expose())
+        });
+        opened.map_or_else(
+            || {
+                remembered.sealed.remove(at);
+                Recalled::AnotherPin
+            },
+            Recalled::Key,
+        )
     }
 
     /// Keeps the key of a PIN that was right; of a user's earlier one nothing is left.
@@ -73,11 +92,10 @@ impl Relogins {
         Ok(())
     }
 
-    /// Forgets every PIN, because an attempt at the PIN of `guessed` cannot be counted. If that user's was remembered, the attempt
-    /// was told to be a wrong one by not being let in.
-    pub(super) fn close(&self, guessed: Option<UserId>) {
+    /// Forgets every PIN, because an attempt cannot be counted. `told` is the user at whose PIN it was, if it was told to be a wrong one
+    /// by not being let in.
+    pub(super) fn close(&self, told: Option<UserId>) {
         let mut remembered = self.0.lock();
-        let told = guessed.filter(|id| remembered.sealed.iter().any(|(present, _)| present == id));
         remembered.sealed.clear();
         remembered.owed.extend(told);
     }
@@ -116,7 +134,7 @@ fn binding(id: UserId, user: &User) -> Vec<u8> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     use super::super::testing::{ANN, OFFICER, sample};
     use super::super::{Deregister, Role};
@@ -130,10 +148,13 @@ mod tests {
         let hsm = module.hsm().unwrap();
         let recalled = |pin: &[u8]| {
             let (id, user) = hsm.find_user("ann", Role::CryptoUser).unwrap().unwrap();
-            hsm.relogins.recall(id, &user, &Secret::copy(pin)).is_some()
+            matches!(hsm.relogins.recall(id, &user, &Secret::copy(pin)), Recalled::Key(_))
         };
         assert!(recalled(PASSWORD), "it was right when the sample was made");
-        assert!(!recalled(b"anns-passwore") && !recalled(b""));
+        assert!(!recalled(b"anns-passwore"));
+        assert!(!recalled(PASSWORD), "the right one is let in the slow way, after a wrong one that is not counted yet");
+        module.login(Role::CryptoUser, ANN).unwrap();
+        assert!(recalled(PASSWORD) && !recalled(b""));
 
         // A wrong attempt, whoever makes it: the next login is the slow one, which forgets it.
         assert!(module.login(Role::CryptoUser, b"ann:wrong-password").is_err());
@@ -170,14 +191,15 @@ mod tests {
         for number in 0..=MOST as u64 {
             relogins.remember(UserId(number), &user, &pin, &key).unwrap();
         }
-        assert!(relogins.recall(UserId(0), &user, &pin).is_none());
-        assert_eq!(relogins.recall(UserId(1), &user, &pin).unwrap().expose(), &[7; 32]);
+        assert!(matches!(relogins.recall(UserId(0), &user, &pin), Recalled::Nothing));
+        let Recalled::Key(recalled) = relogins.recall(UserId(1), &user, &pin) else { panic!("it is remembered") };
+        assert_eq!(recalled.expose(), &[7; 32]);
         // Under another secret, as in another process, it does not open.
         let (last, sealed) = relogins.0.lock().sealed.back().cloned().unwrap();
         let elsewhere = Relogins::default();
         elsewhere.remember(UserId(0), &user, &pin, &key).unwrap();
         elsewhere.0.lock().sealed.push_back((last, sealed));
-        assert!(relogins.recall(last, &user, &pin).is_some());
-        assert!(elsewhere.recall(last, &user, &pin).is_none());
+        assert!(matches!(relogins.recall(last, &user, &pin), Recalled::Key(_)));
+        assert!(matches!(elsewhere.recall(last, &user, &pin), Recalled::AnotherPin));
     }
 }

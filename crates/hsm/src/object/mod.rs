@@ -112,6 +112,12 @@ impl Object {
         }
     }
 
+    /// Whether it has been changed since it was made, so that an operation may still have what it was before.
+    #[must_use]
+    pub fn has_earlier_forms(&self) -> bool {
+        self.version > 1 || self.fate.get().is_some()
+    }
+
     /// The same object under a name and a version of the store.
     #[must_use]
     pub fn stored(mut self, id: ObjectId, version: u64) -> Self {

@@ -88,8 +88,8 @@ pub(super) fn delete(config: &Config, id: &str) -> Outcome {
 /// Deletes the backups of an HSM that are older than so many days, after a new one was made; their names.
 ///
 /// AWS keeps the last backup of a cluster (User Guide, manage-backup-retention). Ages come from a clock that may have jumped: in the year 2500
-/// everything is old. So the newest before the one that was just made stays too, whatever its age; and where that one is older
-/// than any retention, or of the future, the clock is not believed and nothing goes.
+/// everything is old. So the newest before the one that was just made stays too, whatever its age; and what lies behind a gap that is
+/// longer than any retention, or behind one of the future, stays: there the clock is not believed.
 pub(super) fn prune(config: &Config, newest: &BackupInformation, days: u64) -> Pruned {
     let mut kept = Pruned::default();
     // Oldest first.
@@ -101,20 +101,36 @@ pub(super) fn prune(config: &Config, newest: &BackupInformation, days: u64) -> P
         })
         .collect();
     let Some(last) = others.pop().and_then(|entry| entry.found.ok()) else { return kept };
-    // One of the future is as good a sign of a clock that is wrong now, or was.
-    let (then, now) = (last.created_ms, newest.created_ms);
-    if then > now || now - then > LONGEST_RETENTION_DAYS * DAY_MS {
-        kept.doubt = !others.is_empty();
-        return kept;
-    }
-    for entry in others {
+    let mut believed = Believed { latest: newest.created_ms };
+    kept.doubt = !believed.reaches(last.created_ms) && !others.is_empty();
+    // From the newest back.
+    for entry in others.into_iter().rev() {
         let Ok(backup) = entry.found else { continue };
-        let old = now.saturating_sub(backup.created_ms) > days * DAY_MS;
-        if old && fs::remove_file(&entry.path).is_ok() {
+        if kept.doubt {
+            break;
+        }
+        kept.doubt = !believed.reaches(backup.created_ms);
+        let old = newest.created_ms.saturating_sub(backup.created_ms) > days * DAY_MS;
+        if old && !kept.doubt && fs::remove_file(&entry.path).is_ok() {
             kept.deleted.push(backup.id);
         }
     }
+    kept.deleted.reverse();
     kept
+}
+
+/// How far back the clock of backups is believed.
+struct Believed {
+    latest: u64,
+}
+
+impl Believed {
+    /// Whether the clock that made the one before this is still the same: no gap is longer than any retention, and none is of the future.
+    fn reaches(&mut self, created_ms: u64) -> bool {
+        let gap = self.latest.checked_sub(created_ms);
+        self.latest = created_ms;
+        gap.is_some_and(|gap| gap <= LONGEST_RETENTION_DAYS * DAY_MS)
+    }
 }
 
 #[cfg(test)]
@@ -125,6 +141,16 @@ mod tests {
     use hsm::module::{Module, Role};
 
     use super::*;
+
+    /// A clock in the year 2500 that has made two backups there is not believed behind them, nor is one that was there and is right again.
+    #[test]
+    fn a_jump_of_the_clock_is_seen_behind_what_it_has_made() {
+        let later = 474 * 365 * DAY_MS;
+        let mut believed = Believed { latest: later + DAY_MS };
+        assert!(believed.reaches(later));
+        assert!(!believed.reaches(2 * DAY_MS));
+        assert!(!Believed { latest: DAY_MS }.reaches(later));
+    }
 
     /// The age at which a backup goes is counted from the newest, which stays, as do those of other HSMs.
     #[test]
