@@ -73,18 +73,27 @@ impl fmt::Display for Hex<'_> {
     }
 }
 
+/// What stands before a line that the library has sent to the system's log.
+const LOG_TAG: &str = "cloudhsm-pkcs11[";
+
 impl Line {
     /// Stamps the time.
     pub(super) fn at_this_time(self) -> Self {
         Self { time_ms: process::wall_clock_ms(), ..self }
     }
 
-    /// The line in a line of a file or a log; nothing if there is none in it.
+    /// Finds the line in a line of a file or a log; nothing if there is none in it. What another program says in a log, which anybody may
+    /// make it say, is none: `ssh cloudhsm-anchor-1@host` stands there too.
     ///
     /// # Errors
-    /// What is wrong with one that begins as an anchor's.
+    /// What is wrong with one of ours.
     pub(super) fn find(text: &str) -> Result<Option<Self>, &'static str> {
-        let Some((_, fields)) = text.split_once(NAME) else { return Ok(None) };
+        let Some((before, fields)) = text.split_once(NAME) else { return Ok(None) };
+        let is_ours = before.is_empty() || (before.contains(LOG_TAG) && before.trim_end().ends_with("]:"));
+        Self::read(fields).map(Some).or_else(|why| if is_ours { Err(why) } else { Ok(None) })
+    }
+
+    fn read(fields: &str) -> Result<Self, &'static str> {
         let mut words = fields.split_ascii_whitespace();
         let mut field = |name: &str| {
             let word = words.next().and_then(|word| word.strip_prefix(name)).and_then(|rest| rest.strip_prefix('='));
@@ -104,7 +113,7 @@ impl Line {
         if words.next().is_some() {
             return Err("there is more behind it");
         }
-        Ok(Some(line))
+        Ok(line)
     }
 }
 
@@ -150,7 +159,10 @@ mod tests {
         for (from, to) in
             [("commit=12", "commit=x"), ("records=8 ", ""), ("=5f", "=+f"), ("restored", "else"), ("123", "123 more=1")]
         {
-            assert!(Line::find(&text.replacen(from, to, 1)).is_err(), "{from} {to}");
+            let wrong = text.replacen(from, to, 1);
+            assert!(Line::find(&wrong).is_err(), "{from} {to}");
+            assert!(Line::find(&format!("host cloudhsm-pkcs11[77]: {wrong}")).is_err(), "{from} {to}");
+            assert_eq!(Line::find(&format!("host sshd[1]: Invalid user {wrong}")), Ok(None), "it is not ours");
         }
     }
 }

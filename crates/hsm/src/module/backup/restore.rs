@@ -13,12 +13,13 @@ use super::chunks::{DAMAGED, Opening};
 use super::format::{BackupInformation, Found};
 use super::record;
 use crate::config::{Config, Settings};
+use crate::log;
 use crate::module::audit::{Event, Opcode};
 use crate::module::commit::{Head, Plan, Planned, batch, meta};
 use crate::module::hierarchy::{DataKeys, PublicKeys, new_key, root_of};
 use crate::module::lifecycle::{access, decode_settings, options, put_settings, root_record};
 use crate::module::user::{Role, normalize_name};
-use crate::module::{Hsm, HsmSettings, Module, Pin};
+use crate::module::{Hsm, HsmSettings, Module, Pin, anchor};
 
 /// Records put back in one batch.
 const PAGE: usize = 128;
@@ -67,6 +68,8 @@ impl Module {
         let mut payload = Opening::new(BufReader::new(payload), payload_length, &key, hash)?;
         let root = Secret::made(32, |bytes| payload.read(bytes)).map_err(place)?;
         let directory = config.home.join(name);
+        // What would be wrong with the new HSM is said before the old one is replaced.
+        anchor::place(&config.settings, &directory)?;
         let public = PublicKeys::new(backup.lineage, root_of(&root)?, &directory)?;
         let present = if SqliteStore::exists(&directory) {
             Some(Present { recorded: check_present(config, &directory, &backup, &root)?, force })
@@ -103,7 +106,10 @@ impl Module {
         }
         let serial = source.serial;
         if config.settings.audit_anchor.is_some() {
-            Hsm::open(&directory, &config.settings)?.anchor_restored();
+            match Hsm::open(&directory, &config.settings) {
+                Ok(hsm) => hsm.anchor_restored(),
+                Err(error) => log::warn(format_args!("the restoration is not in the anchor: {error}")),
+            }
         }
         Ok(Restored { backup, serial, replaced })
     }
