@@ -111,7 +111,8 @@ impl SessionObjects {
                 self.places.entry(place).or_default().push(handle);
             }
         }
-        let named = template.iter().filter(|(id, _)| is_indexed(*id)).map(|(id, value)| self.place(id, value));
+        let named =
+            template.iter().filter(|(id, value)| is_found_by(*id, value)).map(|(id, value)| self.place(id, value));
         let places: Option<Vec<&Vec<CK_OBJECT_HANDLE>>> =
             named.chain([self.everything()]).map(|place| self.places.get(&place)).collect();
         let shortest = places.and_then(|places| places.into_iter().min_by_key(|place| place.len()));
@@ -129,8 +130,8 @@ impl SessionObjects {
     }
 
     fn places_of(&self, object: &Object) -> Vec<u64> {
-        let indexed = attribute::ATTRIBUTES.iter().map(|row| row.id).filter(|id| is_indexed(*id));
-        let named = indexed.filter_map(|id| Some(self.place(id, object.attributes.get(id)?)));
+        let held = attribute::ATTRIBUTES.iter().filter_map(|row| Some((row.id, object.attributes.get(row.id)?)));
+        let named = held.filter(|(id, value)| is_found_by(*id, value)).map(|(id, value)| self.place(id, value));
         named.chain([self.everything()]).collect()
     }
 
@@ -144,9 +145,9 @@ impl SessionObjects {
     }
 }
 
-/// Whether objects are found by an attribute: those of the store's index, and the class.
-fn is_indexed(id: CK_ATTRIBUTE_TYPE) -> bool {
-    id == ck::CKA_CLASS || attribute::describe(id).is_some_and(|row| row.indexed)
+/// Whether objects are found by this value of an attribute: of those of the store's index, and of the class.
+fn is_found_by(id: CK_ATTRIBUTE_TYPE, value: &[u8]) -> bool {
+    id == ck::CKA_CLASS || attribute::is_found_by(id, value)
 }
 
 #[cfg(test)]

@@ -516,7 +516,7 @@ fn decryption_in_parts_is_bounded() {
                 &raw mut length
             )))
         };
-        // Never read: 4 GiB of address space need no memory.
+        // 256 MiB and a byte, never read.
         let mut large = vec![0; (256 << 20) + 1];
         begin();
         assert_eq!(update(&mut large), Rv(CKR_DEVICE_MEMORY));

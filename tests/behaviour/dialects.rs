@@ -56,11 +56,16 @@ fn imported_by_an_officer(secure: bool) {
     let trusted = || Template::new().on(&[CKA_TRUSTED]);
     assert_eq!(session.create(&certificate("of alice").and(&trusted())), code(CKR_ATTRIBUTE_READ_ONLY));
     let plain = session.create(&certificate("of alice")).unwrap();
+    session.create(&certificate("for good").off(&[CKA_MODIFIABLE])).unwrap();
     assert_eq!(session.set(plain, &trusted()), code(CKR_ATTRIBUTE_READ_ONLY));
     session.logout().unwrap();
     session.login_as(CKU_SO, OFFICER).unwrap();
     let plain = session.labelled("of alice")[0];
     session.set(plain, &trusted()).unwrap();
+    // CKA_MODIFIABLE is the owner's word, and CKA_TRUSTED no change of the owner's; of a key as of a certificate.
+    let lasting = session.labelled("for good")[0];
+    session.set(lasting, &trusted()).unwrap();
+    assert_eq!(session.set(lasting, &trusted().label("other")), code(CKR_ACTION_PROHIBITED));
     let own = session.create(&certificate("of the officer").and(&trusted())).unwrap();
     assert_eq!(session.flag(own, CKA_TRUSTED), Ok(true));
     let copy = session.copy(own, &Template::new().label("copy")).unwrap();
@@ -83,7 +88,9 @@ fn imported_by_an_officer(secure: bool) {
     let own = session.labelled("of the officer")[0];
     assert_eq!(session.flag(own, CKA_TRUSTED), Ok(true));
     assert_eq!(session.set(own, &Template::new().off(&[CKA_TRUSTED])), code(CKR_ATTRIBUTE_READ_ONLY));
-    assert_eq!(session.set(own, &Template::new().bytes(CKA_ISSUER, b"\x30\x00")), code(CKR_ATTRIBUTE_READ_ONLY));
+    for issuer in [&b"\x30\x00"[..], &[0]] {
+        assert_eq!(session.set(own, &Template::new().bytes(CKA_ISSUER, issuer)), code(CKR_ATTRIBUTE_READ_ONLY));
+    }
     if secure {
         return;
     }

@@ -72,14 +72,22 @@ fn next_begin(text: &[u8]) -> Option<(&str, &[u8])> {
     None
 }
 
-/// The headers of RFC 1421, which end at an empty line, and the base64 behind them.
+/// The headers of RFC 1421, which end at the first empty line, and the base64 behind them. Blanks make no line a full one.
 fn headers(content: &[u8]) -> (&[u8], &[u8]) {
-    if !content.contains(&b':') {
-        return (&[], content);
+    let Some(colon) = content.iter().position(|byte| *byte == b':') else { return (&[], content) };
+    let line_end = |byte: &u8| matches!(byte, b'\n' | b'\r');
+    let mut at = colon;
+    while let Some(end) = content.get(at..).and_then(|rest| rest.iter().position(line_end)) {
+        let behind = content.get(at + end..).unwrap_or_default();
+        // CR LF is one end of a line.
+        let behind = behind.strip_prefix(b"\r\n").or_else(|| behind.get(1..)).unwrap_or_default();
+        let blanks = behind.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+        if behind.get(blanks).is_some_and(line_end) {
+            return content.split_at_checked(content.len() - behind.len()).unwrap_or((&[], content));
+        }
+        at = content.len() - behind.len();
     }
-    let ends: [&[u8]; 3] = [b"\n\n", b"\r\n\r\n", b"\r\r"];
-    let end = ends.iter().filter_map(|end| place(content, end)).min_by_key(|place| place.start);
-    end.and_then(|end| content.split_at_checked(end.end)).unwrap_or((&[], content))
+    (&[], content)
 }
 
 fn place(text: &[u8], wanted: &[u8]) -> Option<Range<usize>> {
@@ -171,7 +179,10 @@ mod tests {
             );
         }
         let header = "KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nZ";
-        for text in [with("A KEY", "ENCRYPTED PRIVATE KEY"), with("KEY-----\nZ", header)] {
+        let blanks = header.replace('\n', " \n");
+        let headers = [header.to_owned(), blanks.clone(), blanks.replace('\n', "\r\n")];
+        let texts = headers.map(|header| with("KEY-----\nZ", &header));
+        for text in texts.into_iter().chain([with("A KEY", "ENCRYPTED PRIVATE KEY")]) {
             let found = blocks(text.as_bytes()).unwrap();
             assert!(found[0].encrypted && found[0].content().err().unwrap().message().contains("encrypted"));
         }

@@ -6,11 +6,11 @@ use std::path::Path;
 #[allow(clippy::expect_used, reason = "a test helper")]
 pub fn compare(name: &str, text: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(name);
-    let note = "<!-- Made by `CLOUDHSM_WRITE_DOCS=1 cargo test --lib docs`; do not edit. -->\n";
+    let note = "<!-- Made by `CLOUDHSM_WRITE_DOCS=1 cargo test --workspace --lib docs`; do not edit. -->\n";
     let text = format!("{note}{text}");
     if std::env::var_os("CLOUDHSM_WRITE_DOCS").is_some() {
         std::fs::write(&path, &text).expect("docs/ can be written");
     }
     let present = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(present == text, "docs/{name} is stale: run CLOUDHSM_WRITE_DOCS=1 cargo test --lib docs");
+    assert!(present == text, "docs/{name} is stale: run CLOUDHSM_WRITE_DOCS=1 cargo test --workspace --lib docs");
 }

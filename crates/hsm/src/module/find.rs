@@ -86,7 +86,7 @@ impl Module {
             let outlines = hsm.store.outlines(&selection)?;
             for outline in &outlines {
                 let kind = rules::kind(outline.class, outline.key_type).filter(|kind| kind.key_type.is_some());
-                if kind.is_some_and(|kind| kind.served(self.regime())) && hsm.sees(Some(login), outline, &shared)? {
+                if kind.is_some() && hsm.sees(Some(login), outline, &shared)? {
                     if total >= start && page.len() < most {
                         page.push(outline.id);
                     }
@@ -212,7 +212,7 @@ impl Hsm {
     /// What can match: objects with all indexed values of the template in either tier, or all of a class.
     fn candidates(&self, login: Option<&Login>, template: &Template, known: &Known<'_>) -> Result<Vec<Candidate>> {
         let indexed: Vec<(CK_ATTRIBUTE_TYPE, &[u8])> =
-            template.iter().filter(|(id, _)| attribute::describe(*id).is_some_and(|row| row.indexed)).collect();
+            template.iter().filter(|(id, value)| attribute::is_found_by(*id, value)).collect();
         let class = template.number(ck::CKA_CLASS);
         let key_type = template.number(ck::CKA_KEY_TYPE);
         let selection = Selection { class, key_type, limit: PAGE, ..Selection::all(Kind::Object) };

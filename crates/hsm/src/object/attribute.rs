@@ -38,6 +38,12 @@ pub struct Description {
     pub indexed: bool,
 }
 
+/// Whether a search by this value of an attribute can use the index. Not by an empty one, which objects have that hold none.
+#[must_use]
+pub fn is_found_by(id: CK_ATTRIBUTE_TYPE, value: &[u8]) -> bool {
+    !value.is_empty() && describe(id).is_some_and(|row| row.indexed)
+}
+
 macro_rules! attributes {
     ($($id:ident $kind:ident $($indexed:ident)?;)*) => {
         /// Every attribute known here, in ascending order of its number.

@@ -87,7 +87,7 @@ fn fill(kind: &Kind, making: Making, template: &Template, regime: Regime<'_>) ->
     for (rule, given) in rules.iter().zip(given) {
         let id = rule.attribute;
         if let Some(value) = given {
-            if !rule.is_material() {
+            if !rule.is_material() && !reading::is_as_good_as_none(rule, value, regime) {
                 draft.set(id, value);
             }
             continue;
@@ -144,8 +144,9 @@ pub fn change(
         // An officer has trusted that one key. A copy of it, which is not trusted, would open what it has wrapped and protect
         // nothing of it.
         Changer::Copy => held.flag(ck::CKA_COPYABLE) == Some(false) || (trusted && kind.key_type.is_some()),
+        Changer::Owner => fixed,
         // An officer's TRUSTED is no change of the owner's, so MODIFIABLE does not speak of it.
-        Changer::Owner | Changer::Keeper => fixed,
+        Changer::Keeper => fixed && template.iter().any(|(id, _)| id != ck::CKA_TRUSTED),
         Changer::Officer => false,
     };
     if frozen {
@@ -154,8 +155,8 @@ pub fn change(
             "the object may not be changed or copied (CKA_MODIFIABLE, CKA_COPYABLE, CKA_TRUSTED)",
         ));
     }
-    // What an officer trusted stays what it was: its owner may narrow it and nothing else. So does a copy of what its owner has
-    // made unchangeable.
+    // What an officer trusted stays what it was: its owner may narrow it and nothing else. A copy of an object with MODIFIABLE=F may be
+    // narrowed only, too.
     let only_narrowed = match changer {
         Changer::Owner => trusted,
         Changer::Copy => fixed,
@@ -205,7 +206,11 @@ pub fn change(
         if !allowed {
             return Err(refuse(ck::CKR_ATTRIBUTE_READ_ONLY, id, kind, "cannot be changed to that value"));
         }
-        draft.set(id, wanted);
+        if reading::is_as_good_as_none(rule, wanted, regime) {
+            draft.remove(id);
+        } else {
+            draft.set(id, wanted);
+        }
     }
     check_lengths(&draft, regime)?;
     Ok(draft)

@@ -8,7 +8,7 @@ use base::ck::{self, CK_ATTRIBUTE_TYPE};
 use base::error::{Error, Result};
 
 use super::Object;
-use super::attribute;
+use super::attribute::{self, ValueKind};
 use super::attributes::Draft;
 use super::rules::{Cell, Kind, Making};
 use super::template::Template;
@@ -59,6 +59,10 @@ const TABLE: &[Protection] = &[
 /// Whether a key whose boolean attribute is set to `value` can do no more with it than before: a protection is raised, or
 /// anything else lowered.
 pub(super) fn narrows(id: CK_ATTRIBUTE_TYPE, value: Option<bool>) -> bool {
+    // One byte of what is no flag says nothing.
+    if attribute::describe(id).is_none_or(|row| row.kind != ValueKind::Bool) {
+        return false;
+    }
     let protects = TABLE.iter().find(|row| row.attribute == id).is_some_and(|row| row.value);
     value == Some(protects)
 }
@@ -77,7 +81,7 @@ pub fn derive(base: &Object, kind: &Kind, template: &Template, draft: &mut Draft
             }
             continue;
         }
-        // What the HSM sets itself, it has set.
+        // The rules have set it already where the template may not.
         let is_fixed = kind
             .rule(row.attribute)
             .is_none_or(|rule| matches!(rule.cell(Making::Derive, regime), Cell::ReadOnly | Cell::ReadOnlyTrue));

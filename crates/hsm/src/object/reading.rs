@@ -64,6 +64,12 @@ pub(super) fn is_unset(rule: &Rule, wanted: &[u8], regime: Regime<'_>) -> bool {
     }
 }
 
+/// Whether a value that is given is none, so that what follows from the key is shown: an empty CKA_PUBLIC_KEY_INFO, whose default is
+/// "derived from the underlying public key data" (PKCS#11 3.2 sections 4.8 and 4.9).
+pub(super) fn is_as_good_as_none(rule: &Rule, value: &[u8], regime: Regime<'_>) -> bool {
+    value.is_empty() && matches!(rule.reading(regime), Reading::Shown(Unset::PublicKey))
+}
+
 /// Whether a value says no more than that an object has no such attribute: false, or no bytes.
 pub(super) fn says_nothing(id: CK_ATTRIBUTE_TYPE, value: &[u8]) -> bool {
     let flag = attribute::describe(id).is_some_and(|row| row.kind == ValueKind::Bool);
@@ -71,7 +77,7 @@ pub(super) fn says_nothing(id: CK_ATTRIBUTE_TYPE, value: &[u8]) -> bool {
 }
 
 /// Compares the `CKA_PUBLIC_KEY_INFO` that a template has given to a key of a pair with the key: "the token MUST verify
-/// correspondence" (PKCS#11 3.2 section 4.9). An empty one is as good as none.
+/// correspondence" (PKCS#11 3.2 section 4.9).
 ///
 /// # Errors
 /// CKR_ATTRIBUTE_VALUE_INVALID for another key's.

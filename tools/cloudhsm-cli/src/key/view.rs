@@ -113,7 +113,7 @@ impl<'a> Shown<'a> {
         self.object.attributes.flag(id).unwrap_or_else(|| unknown_reads(id, self.object.class))
     }
 
-    /// A text; bytes that are none as an id is shown, so that two keys that differ look different.
+    /// A text; bytes that are none are shown as those of an id.
     fn text(&self, id: ck::CK_ATTRIBUTE_TYPE) -> String {
         let bytes = self.bytes(id).unwrap_or_default();
         String::from_utf8(bytes).unwrap_or_else(|error| to_hex(error.as_bytes()))
