@@ -80,12 +80,11 @@ impl Library {
         let mut session = self.session(session)?;
         let (context, active) = session.value.split(what)?;
         let outcome = run(context, active);
-        if !goes_on(&outcome) {
-            if let Some(Active { operation, handle }) = active.take()
-                && operation.key().is_current()
-            {
-                session.value.recent = Some((handle, operation.into_key()));
-            }
+        if !goes_on(&outcome)
+            && let Some(Active { operation, handle }) = active.take()
+            && operation.key().is_current()
+        {
+            session.value.recent = Some((handle, operation.into_key()));
         }
         outcome.map(|_| ())
     }

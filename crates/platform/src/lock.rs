@@ -21,6 +21,7 @@ const YIELDS: u32 = 64;
 const NAP: Duration = Duration::from_micros(50);
 
 /// What a thread does between two tries: spin, then yield, then short sleeps.
+#[derive(Default)]
 pub struct Backoff(u32);
 
 impl Backoff {

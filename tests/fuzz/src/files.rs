@@ -4,8 +4,8 @@
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-use hsm::config::Config;
 use crypto::{key_file, x509};
+use hsm::config::Config;
 use hsm::module::BackupInformation;
 use hsm::object;
 use hsm::object::key_file::Half;

@@ -1,6 +1,6 @@
 //! What the HSM holds: objects, their attributes, their key material, and the rules for both.
 //!
-//! Public attributes are a small sorted map; secret values are never in it but in [`KeyMaterial`], so that a
+//! Public attributes are a small sorted map; secret values are never in it but in `KeyMaterial`, so that a
 //! search, a copy or a log line cannot meet one by accident.
 
 pub mod attribute;
