@@ -163,8 +163,8 @@ pub(crate) mod object {
 
         pub(crate) static ATTRIBUTES: &[Description] = &[Description { id: crate::ck::CKA_LABEL, indexed: true }];
 
-        pub(crate) fn describe(id: u64) -> Option<&'static Description> {
-            ATTRIBUTES.iter().find(|row| row.id == id)
+        pub(crate) fn is_found_by(id: u64, value: &[u8]) -> bool {
+            !value.is_empty() && ATTRIBUTES.iter().any(|row| row.id == id && row.indexed)
         }
     }
 }
