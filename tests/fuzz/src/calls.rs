@@ -62,10 +62,19 @@ fn functions() -> &'static CK_FUNCTION_LIST {
     }
 }
 
+unsafe extern "C" {
+    /// The leak sanitizer's: what this thread allocates between the two is none.
+    safe fn __lsan_disable();
+    safe fn __lsan_enable();
+}
+
 fn start() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
+        // The library is there for good, and the pointer to it lies in a page of the kernel's, where no sanitizer looks.
+        __lsan_disable();
         assert_eq!(call!(C_Initialize(ptr::null_mut())), CKR_OK);
+        __lsan_enable();
         let mut label = [b' '; 32];
         let mut officer = OFFICER.to_vec();
         assert_eq!(
