@@ -72,22 +72,28 @@ fn next_begin(text: &[u8]) -> Option<(&str, &[u8])> {
     None
 }
 
-/// The headers of RFC 1421, which end at the first empty line, and the base64 behind them. Blanks make no line a full one.
+/// The headers of RFC 1421, which end at the first blank line behind them, and the base64 after it. Of a block whose first line is no
+/// header, all is base64.
 fn headers(content: &[u8]) -> (&[u8], &[u8]) {
-    let Some(colon) = content.iter().position(|byte| *byte == b':') else { return (&[], content) };
-    let line_end = |byte: &u8| matches!(byte, b'\n' | b'\r');
-    let mut at = colon;
-    while let Some(end) = content.get(at..).and_then(|rest| rest.iter().position(line_end)) {
-        let behind = content.get(at + end..).unwrap_or_default();
-        // CR LF is one end of a line.
-        let behind = behind.strip_prefix(b"\r\n").or_else(|| behind.get(1..)).unwrap_or_default();
-        let blanks = behind.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
-        if behind.get(blanks).is_some_and(line_end) {
-            return content.split_at_checked(content.len() - behind.len()).unwrap_or((&[], content));
+    let (mut at, mut begun, mut half) = (0, false, false);
+    for line in content.split_inclusive(|byte| matches!(byte, b'\n' | b'\r')) {
+        at += line.len();
+        // The second half of CR LF is no line.
+        if std::mem::replace(&mut half, line.ends_with(b"\r")) && line == b"\n" {
+            continue;
         }
-        at = content.len() - behind.len();
+        match (line.iter().all(is_blank), begun) {
+            (true, true) => return content.split_at_checked(at).unwrap_or((&[], content)),
+            (true, false) | (false, true) => {}
+            (false, false) if line.contains(&b':') => begun = true,
+            (false, false) => break,
+        }
     }
     (&[], content)
+}
+
+const fn is_blank(byte: &u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c)
 }
 
 fn place(text: &[u8], wanted: &[u8]) -> Option<Range<usize>> {
@@ -105,10 +111,9 @@ impl Block<'_> {
             return Err(refused("The key in the file is encrypted: decrypt it first (openssl pkey -in FILE)"));
         }
         let no_base64 = || refused(format!("The block of {} is damaged: it is no base64", self.label));
-        let blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c);
-        let mut length = self.body.iter().filter(|byte| !blank(byte)).count();
+        let mut length = self.body.iter().filter(|byte| !is_blank(byte)).count();
         let joined = Secret::made(length, |out| {
-            for (to, from) in out.iter_mut().zip(self.body.iter().filter(|byte| !blank(byte))) {
+            for (to, from) in out.iter_mut().zip(self.body.iter().filter(|byte| !is_blank(byte))) {
                 *to = *from;
             }
             Ok::<(), Error>(())
@@ -155,6 +160,27 @@ mod tests {
             assert_eq!(only(text.as_bytes()), wanted, "{text:?}");
         }
         assert_eq!(only(&[b"\xe9 in Latin-1\n", PLAIN.as_bytes()].concat()), wanted);
+    }
+
+    /// RFC 1421 section 4.4: headers, a blank line, the text; RFC 7468 section 2: "parsers SHOULD ignore whitespace".
+    #[test]
+    fn headers_among_blanks() {
+        let wanted = ("A KEY".to_owned(), b"foobar".to_vec());
+        for head in ["Comment: mine\n\n", "Comment: mine\n \t\n", "\n Comment: mine \n\n\n", "A: b\n c\nD: e\n \n"] {
+            for body in ["Zm9vYmFy", "Zm9v\nYmFy", "Zm9v\n\nYmFy", " Zm9v \n \n YmFy \n"] {
+                for end in ["\n", "\r\n", "\r", " \t\n", " \r\n"] {
+                    let text = PLAIN.replace("Zm9vYmFy", &[head, body].concat()).replace('\n', end);
+                    assert_eq!(only(text.as_bytes()), wanted, "{text:?}");
+                }
+            }
+        }
+        // What stands behind base64 is no header, and takes nothing away.
+        for body in ["Zm9v\n\na: b\n\nYmFy", "Zm9v\na: b\n\nYmFy", "a: b\nZm9vYmFy"] {
+            let text = PLAIN.replace("Zm9vYmFy", body);
+            assert!(blocks(text.as_bytes()).unwrap()[0].content().is_err(), "{body:?}");
+        }
+        let encrypted = "\n Proc-Type: 4,ENCRYPTED \nDEK-Info: AES-128-CBC,00\n \nZm9v\n\nYmFy";
+        assert!(blocks(PLAIN.replace("Zm9vYmFy", encrypted).as_bytes()).unwrap()[0].encrypted);
     }
 
     #[test]
