@@ -48,7 +48,7 @@ fn kind() -> String {
     std::env::var("OUTAGE").unwrap()
 }
 
-/// Every secret that is counted, in a process that has none of them yet: after the outage the count is where it was, and the user is
+/// The PINs of users and officers, in a process that has none of them yet: after the outage the count is where it was, and the user is
 /// locked after the fifth attempt that was answered.
 #[test]
 fn while_nothing_can_be_counted_a_right_pin_is_told_from_no_wrong_one() {
