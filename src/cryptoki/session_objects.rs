@@ -206,6 +206,17 @@ mod tests {
         assert_eq!(table.candidates(&mut index, &[]).len(), 20_000);
     }
 
+    /// PKCS#11 3.2 section 4: an object possesses what nobody has given it, with an empty value, so each may match one.
+    #[test]
+    fn a_search_by_an_empty_value_looks_at_all() {
+        let (table, mut index) = filled(10);
+        let class = ck::CKO_DATA.to_ne_bytes();
+        let found = table.candidates(&mut index, &[(ck::CKA_CLASS, &class), (ck::CKA_OBJECT_ID, b"")]);
+        assert_eq!(found, (1..=10).collect::<Vec<_>>());
+        let found = table.candidates(&mut index, &[(ck::CKA_OBJECT_ID, b""), (ck::CKA_LABEL, b"label 7")]);
+        assert_eq!(found, [7]);
+    }
+
     /// What is renamed is found by its new name; what is gone is cleared away, so that the index does not grow with what was.
     #[test]
     fn what_changes_and_goes() {

@@ -157,6 +157,8 @@ pub fn name(id: CK_ATTRIBUTE_TYPE) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Profile, Regime};
+    use crate::object::rules::{self, Kind, Reading, Unset};
 
     #[test]
     fn rows_stand_in_order() {
@@ -164,5 +166,18 @@ mod tests {
             ATTRIBUTES.windows(2).all(|pair| matches!(pair, [a, b] if a.id < b.id)),
             "describe() searches by halves"
         );
+    }
+
+    /// What nobody has given shows as empty or not at all, wherever the index is asked: [`is_found_by`] counts on it.
+    #[test]
+    fn what_is_indexed_is_empty_if_it_was_never_given() {
+        for profile in [Profile::CloudHsm, Profile::Strict, Profile::Standard] {
+            for rule in rules::kinds().iter().flat_map(Kind::rules) {
+                let Some(row) = describe(rule.attribute).filter(|row| row.indexed) else { continue };
+                let reading = rule.reading(Regime::of(profile, false));
+                let empty = matches!(reading, Reading::Shown(Unset::Empty | Unset::Absent) | Reading::Unknown);
+                assert!(empty && row.kind != ValueKind::Bool, "{}: {reading:?}", row.name);
+            }
+        }
     }
 }
