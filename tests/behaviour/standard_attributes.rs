@@ -343,7 +343,15 @@ fn public_key_info() {
         assert_eq!(session.set(private, &change(&another)), code(CKR_ATTRIBUTE_VALUE_INVALID));
         assert_eq!(session.copy(private, &change(&another)), code(CKR_ATTRIBUTE_VALUE_INVALID));
         session.copy(private, &change(&info)).unwrap();
-        assert_eq!(session.read(private, CKA_PUBLIC_KEY_INFO), Ok(info));
+        assert_eq!(session.read(private, CKA_PUBLIC_KEY_INFO), Ok(info.clone()));
+        // None is as good as no word: "DEFAULT derived from the underlying key data" (section 4.9), and the key is found by it.
+        session.set(private, &change(&[])).unwrap();
+        let made = session.create(&ec_private_value().bytes(CKA_PUBLIC_KEY_INFO, &[])).unwrap();
+        let copies = [private, public].map(|key| session.copy(key, &change(&[])).unwrap());
+        for key in [private, made].into_iter().chain(copies) {
+            assert_eq!(session.read(key, CKA_PUBLIC_KEY_INFO), Ok(info.clone()));
+            assert!(session.find(&change(&info)).unwrap().contains(&key));
+        }
     });
 }
 
