@@ -16,20 +16,19 @@ const PAGE: &str = include_str!("../../docs/troubleshooting.md");
 /// Rows of the page that no call of this test raises, and where they are raised. That the words by which a row is found are the
 /// library's, tools/dev/check/troubleshooting sees.
 const ELSEWHERE: &[&str] = &[
-    "CKR_FUNCTION_FAILED from C_Initialize", // tests/setups: wrong settings
-    "CKR_DEVICE_ERROR",                      // tests/setups: folders, locks, damage
-    "CKR_DEVICE_MEMORY",                     // tests/setups/system.rs, tests/behaviour/limits.rs
+    "CKR_FUNCTION_FAILED from C_Initialize",  // tests/setups: wrong settings
+    "CKR_DEVICE_ERROR",                       // tests/setups: folders, locks, damage
+    "CKR_DEVICE_MEMORY saying \"file system", // tests/setups/system.rs
+    "CKR_DEVICE_MEMORY",                      // the unit tests of hsm::module, which can fill a store
     "CKR_FUNCTION_FAILED from C_Login saying \"second", // tests/clients/mfa.sh
     "CKR_FUNCTION_FAILED from C_CreateObject saying", // tests/behaviour/certificates.rs: sixty of them
     // Two who change one object at once: not to be had for sure.
     "CKR_FUNCTION_FAILED saying \"another has changed",
-    "CKR_KEY_FUNCTION_NOT_PERMITTED saying", // tests/behaviour/secure.rs: what signs no longer derives
-    "CKR_KEY_NOT_WRAPPABLE saying \"does not leave", // tests/behaviour/attacks: A88
-    "CKR_DOMAIN_PARAMS_INVALID",             // tests/behaviour: curves
-    "CKR_TOKEN_RESOURCE_EXCEEDED",           // 256 MiB of input
-    "CKR_HOST_MEMORY",                       // no memory
-    "CKR_FIPS_SELF_TEST_FAILED",             // tests/behaviour/injection.rs
-    "CKR_GENERAL_ERROR",                     // tests/behaviour/injection.rs
+    "CKR_DOMAIN_PARAMS_INVALID",   // tests/behaviour: curves
+    "CKR_TOKEN_RESOURCE_EXCEEDED", // 256 MiB of input
+    "CKR_HOST_MEMORY",             // no memory
+    "CKR_FIPS_SELF_TEST_FAILED",   // tests/behaviour/injection.rs
+    "CKR_GENERAL_ERROR",           // tests/behaviour/injection.rs
 ];
 
 /// Calls that fail, and what the trace has to say of each.
@@ -202,7 +201,18 @@ fn of_cloudhsm(raised: &mut Raised, session: Session) {
 
 type GetInterface = unsafe extern "C" fn(*mut CK_UTF8CHAR, *mut CK_VERSION, *mut *mut CK_INTERFACE, CK_FLAGS) -> CK_RV;
 
-fn of_standard(raised: &mut Raised) {
+fn of_standard(raised: &mut Raised, session: Session) {
+    let value = vec![7; 1 << 20];
+    let ids = [CKA_SUBJECT, CKA_VALUE, CKA_ISSUER, CKA_SERIAL_NUMBER];
+    let large = Template::new().number(CKA_CLASS, CKO_CERTIFICATE).number(CKA_CERTIFICATE_TYPE, CKC_X_509);
+    let large = ids.into_iter().fold(large.on(&[CKA_TOKEN]), |template, id| template.bytes(id, &value));
+    raised.by("C_CreateObject", session.create(&large), CKR_DEVICE_MEMORY, "store less in it");
+    let key = session.generate(CKM_AES_KEY_GEN, &aes()).unwrap();
+    let mut iv = [1; 12];
+    let mut parameter = gcm(&mut iv, &mut [], 128);
+    session.begin(Way::Decrypt, &mut Mechanism::with(CKM_AES_GCM, &mut parameter), key).unwrap();
+    let kept = session.update_into(Way::Decrypt, &vec![0; (256 << 20) + 1], 0);
+    raised.by("C_DecryptUpdate", kept, CKR_DEVICE_MEMORY, "in one call");
     let read_only = Session::open_read_only();
     let lasting = read_only.generate(CKM_AES_KEY_GEN, &aes().flag(CKA_TOKEN, true));
     raised.by("C_GenerateKey", lasting, CKR_SESSION_READ_ONLY, "open such a session");
@@ -221,6 +231,37 @@ fn of_standard(raised: &mut Raised) {
     // PKCS#11 3.2 section 5.5.4 has it block; one that never ends is a function that is not there (docs/open-points.md).
     let waited = answer(call!(C_WaitForSlotEvent(0, &raw mut slot, std::ptr::null_mut())));
     raised.by("C_WaitForSlotEvent", waited, CKR_FUNCTION_NOT_SUPPORTED, "wait for nothing");
+}
+
+/// In secure mode, with a base key from before it.
+fn of_secure(raised: &mut Raised, session: Session) {
+    let template = Template::new().number(CKA_CLASS, CKO_SECRET_KEY).number(CKA_KEY_TYPE, CKK_AES);
+    let template = template.number(CKA_VALUE_LEN, 32);
+    let mut kdf = CounterKdf::new(CKM_SHA256_HMAC, b"label");
+    let derived = session.derive(&mut kdf.mechanism(), session.labelled("base")[0], &template);
+    raised.by("C_DeriveKey", derived, CKR_KEY_FUNCTION_NOT_PERMITTED, "for derivation alone");
+    let trusted = session.wrap(
+        &mut Mechanism::new(CKM_CLOUDHSM_AES_KEY_WRAP_ZERO_PAD),
+        session.labelled("by")[0],
+        session.labelled("trusted")[0],
+    );
+    raised.by("C_WrapKey", trusted, CKR_KEY_NOT_WRAPPABLE, "no key wraps it");
+}
+
+fn make_for_secure() {
+    let session = hsm();
+    let lasting = || Template::new().number(CKA_VALUE_LEN, 32).on(&[CKA_TOKEN]);
+    let keys = [
+        ("base", lasting().on(&[CKA_SIGN, CKA_DERIVE]).off(&[CKA_EXTRACTABLE])),
+        ("by", lasting().on(&[CKA_WRAP])),
+        ("trusted", lasting().on(&[CKA_WRAP, CKA_EXTRACTABLE])),
+    ];
+    for (label, template) in keys {
+        session.generate(CKM_AES_KEY_GEN, &template.label(label)).unwrap();
+    }
+    session.logout().unwrap();
+    session.login_as(CKU_SO, OFFICER).unwrap();
+    session.set(session.labelled("trusted")[0], &Template::new().on(&[CKA_TRUSTED])).unwrap();
 }
 
 fn of_strict(raised: &mut Raised, session: Session) {
@@ -269,6 +310,9 @@ fn work(profile: &str, folder: &std::path::Path) {
     if profile == "strict" {
         session.login(ALICE).unwrap();
         of_strict(&mut raised, session);
+    } else if profile == "secure" {
+        session.login(ALICE).unwrap();
+        of_secure(&mut raised, session);
     } else {
         raised.by("C_Login", session.login(ALICE), CKR_USER_PIN_NOT_INITIALIZED, "cluster activate");
         finalize().unwrap();
@@ -277,7 +321,7 @@ fn work(profile: &str, folder: &std::path::Path) {
         about_sessions(&mut raised, session);
         about_attributes(&mut raised, session);
         about_operations(&mut raised, session);
-        if profile == "standard" { of_standard(&mut raised) } else { of_cloudhsm(&mut raised, session) }
+        if profile == "standard" { of_standard(&mut raised, session) } else { of_cloudhsm(&mut raised, session) }
     }
     // AWS: a PIN is user:password. The standard: it is what C_InitPIN was given.
     let of_a_wrong_pin = if profile == "standard" { "C_InitPIN" } else { "user%3Apassword" };
@@ -302,13 +346,18 @@ fn each_hint_belongs_to_what_raised_it() {
         match stage {
             "" => {}
             "make" => return activate(&[ALICE, BOB]),
+            "make for secure" => return make_for_secure(),
             profile => return work(profile, home().parent().unwrap()),
         }
         let mut given = BTreeSet::new();
-        for profile in ["cloudhsm", "strict", "standard"] {
+        for profile in ["cloudhsm", "strict", "standard", "secure"] {
             let folder = Folder::new();
             let (file, home) = (folder.path().join("trace"), folder.path().join("home"));
-            let mut command = test.stage(profile, &home, profile);
+            let mut command = test.stage(if profile == "secure" { "cloudhsm" } else { profile }, &home, profile);
+            if profile == "secure" {
+                test.run("cloudhsm", &home, "make for secure");
+                command.env("CLOUDHSM_PKCS11_SECURE", "true");
+            }
             if profile == "strict" {
                 test.run("cloudhsm", &home, "make");
                 // What a CloudHSM's own settings switch on, whatever the profile's default is.

@@ -210,3 +210,23 @@ fn check_certificates(view: &dyn View, limit: Option<u64>) -> Result<()> {
     }
     Err(Error::with(ck::CKR_FUNCTION_FAILED, format!("the HSM stores {most} certificates, that is the most")))
 }
+
+#[cfg(test)]
+mod tests {
+    use base::ck::cure;
+
+    use super::CHANGED_MEANWHILE;
+
+    /// What the caller is told to do follows from these very words.
+    #[test]
+    fn a_lost_race_has_a_cure() {
+        let error = CHANGED_MEANWHILE;
+        let failure = cure::Failure {
+            result: "CKR_FUNCTION_FAILED",
+            function: "C_SetAttributeValue",
+            why: error.message(),
+            dialect: "cloudhsm",
+        };
+        assert_eq!(cure::of(failure).as_deref(), Some("repeat the call"));
+    }
+}
