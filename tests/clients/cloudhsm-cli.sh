@@ -49,5 +49,15 @@ PIN=1234
 expect standard-pair user --keypairgen --key-type EC:secp256r1 --label theirs --id 01
 PIN=user:1234
 expect standard-listed says '"total_key_count": 2' as_user key list --verbose
+# A kind of key that CloudHSM's dialect does not have (CKK_EC_EDWARDS, PKCS#11 3.2 section 6.3.5) is a key of the user's all the same.
+PIN=1234
+if user --keypairgen --key-type EC:edwards25519 --label edwards --id 02 >out 2>&1; then
+    PIN=user:1234
+    expect edwards-listed says '"total_key_count": 4' as_user key list --verbose
+    expect edwards-filtered says '"total_key_count": 2' as_user key list --filter attr.label=edwards
+    expect edwards-by-type says '"total_key_count": 2' as_user key list --filter attr.key-type=ec-edwards
+else
+    echo "skip $script-edwards: this pkcs11-tool makes no Ed25519 pair"
+fi
 expect doctor "$cli" doctor
 finish

@@ -36,6 +36,26 @@ impl Module {
     /// # Errors
     /// If the login has ended or the store cannot be read.
     pub fn find(&self, login: Option<&Login>, template: &Template, known: &Known<'_>) -> Result<Vec<Arc<Object>>> {
+        self.search(login, template, known, &|object| self.serves(object) && self.open_to(login, object))
+    }
+
+    /// The token keys that match a template and that the user sees, in the order in which they were made: those of every profile,
+    /// for who manages what others use.
+    ///
+    /// # Errors
+    /// As [`Module::find`].
+    pub fn find_keys(&self, login: &Login, template: &Template) -> Result<Vec<Arc<Object>>> {
+        self.search(Some(login), template, &|_| None, &Object::is_key)
+    }
+
+    /// What matches of the objects that are `wanted`.
+    fn search(
+        &self,
+        login: Option<&Login>,
+        template: &Template,
+        known: &Known<'_>,
+        wanted: &dyn Fn(&Object) -> bool,
+    ) -> Result<Vec<Arc<Object>>> {
         let Some(hsm) = self.hsm_if_active()? else {
             return Ok(Vec::new());
         };
@@ -58,13 +78,13 @@ impl Module {
                 Candidate::Stored(record) => hsm.visible(login, &record, &shared, epoch),
             };
             found.add(object.map(|object| {
-                object.filter(|object| self.open_to(login, object) && find::matches(object, template, self.regime()))
+                object.filter(|object| wanted(object) && find::matches(object, template, self.regime()))
             }));
         }
         found.objects()
     }
 
-    /// The token keys that a user sees, from the place `start` on and at most `most` of them. All are counted by what
+    /// The token keys of every profile that a user sees, from the place `start` on and at most `most` of them. All are counted by what
     /// stands outside their seals; only those of the page are read and opened, and `progress` hears how many of how many are.
     ///
     /// # Errors
@@ -132,6 +152,11 @@ impl Module {
     /// If the store cannot be read.
     pub fn is_gone(&self, id: ObjectId) -> Result<bool> {
         Ok(self.hsm()?.store.version(Kind::Object, id.0)?.is_none())
+    }
+
+    /// Whether the profile has objects of this kind.
+    fn serves(&self, object: &Object) -> bool {
+        object.kind.is_some_and(|kind| kind.served(self.regime()))
     }
 
     /// Whether the profile shows objects of this kind to somebody who is not logged in.

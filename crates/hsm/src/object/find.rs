@@ -12,7 +12,7 @@ use crate::config::Regime;
 /// Whether `object` has every attribute of `template` with that very value (PKCS#11 3.2 section 5.7.7).
 #[must_use]
 pub fn matches(object: &Object, template: &Template, regime: Regime<'_>) -> bool {
-    let Some(kind) = object.kind.filter(|kind| kind.served(regime)) else {
+    let Some(kind) = object.kind else {
         return false;
     };
     template.iter().all(|(id, wanted)| {

@@ -51,7 +51,7 @@ impl Filter {
         let Session { module, login, .. } = session;
         let mut found = match self.reference {
             Some(reference) => Vec::from_iter(module.load(Some(login), ObjectId(reference))?),
-            None => module.find(Some(login), &self.narrow()?, &|_| None)?,
+            None => module.find_keys(login, &self.narrow()?)?,
         };
         found.retain(|object| object.is_key());
         let named = |known: &&SessionKey| self.reference.is_none_or(|reference| reference == known.reference);
