@@ -7,7 +7,7 @@ use base::secret::Secret;
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::error::{Error, RvError};
 use cryptoki::mechanism::Mechanism;
-use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
+use cryptoki::object::{Attribute, AttributeInfo, AttributeType, KeyType, ObjectClass, ObjectHandle};
 use cryptoki::session::{Session, UserType};
 use cryptoki::slot::Slot;
 use cryptoki::types::RawAuthPin;
@@ -48,8 +48,8 @@ pub(super) struct Found {
     pub(super) length: Option<usize>,
     pub(super) flags: Vec<(CK_ATTRIBUTE_TYPE, bool)>,
     values: Vec<(CK_ATTRIBUTE_TYPE, Secret)>,
-    /// Whether only some mechanisms may use it.
-    pub(super) is_restricted: bool,
+    /// What it has that cannot be carried over: lists of mechanisms, templates, dates that SoftHSM2 does not show.
+    pub(super) uncarried: Vec<&'static str>,
 }
 
 /// Loads SoftHSM2's library; another one is refused, because what is said of it here would not hold.
@@ -127,7 +127,7 @@ impl Source {
             length: None,
             flags: Vec::new(),
             values: Vec::new(),
-            is_restricted: false,
+            uncarried: Vec::new(),
         };
         // One after the other: SoftHSM2 gives nothing at all where one of several is of a kind that the wrapper refuses.
         for asked in ALWAYS.iter().chain(FLAGS.iter().map(|flag| &flag.softhsm2)) {
@@ -135,6 +135,19 @@ impl Source {
         }
         if !matches!(found.class, ck::CKO_SECRET_KEY | ck::CKO_PRIVATE_KEY) {
             self.read_into(AttributeType::Value, &mut found)?;
+        }
+        for (asked, name) in DATES {
+            // SoftHSM2 2.6 keeps a date of a private object and does not find it any more: CKR_GENERAL_ERROR. An empty one it shows.
+            if self.read_into(asked, &mut found).is_err() {
+                found.uncarried.push(name);
+            }
+        }
+        for (id, name) in UNREAD {
+            let length = self.session.get_attribute_info(handle, &[AttributeType::VendorDefined(id)]);
+            let length = length.map_err(|error| words(&error))?;
+            if length.iter().any(|length| matches!(length, AttributeInfo::Available(1..))) {
+                found.uncarried.push(name);
+            }
         }
         Ok(found)
     }
@@ -146,7 +159,6 @@ impl Source {
                 Attribute::KeyType(key_type) => found.key_type = Some(key_type.into()),
                 Attribute::CertificateType(kind) => found.certificate_type = Some(kind.into()),
                 Attribute::ValueLen(length) => found.length = usize::try_from(*length).ok(),
-                Attribute::AllowedMechanisms(mechanisms) => found.is_restricted |= !mechanisms.is_empty(),
                 attribute => match flag(&attribute) {
                     Some(value) => found
                         .flags
@@ -206,11 +218,10 @@ impl Found {
 }
 
 /// What is asked of every object; SoftHSM2 leaves out what one does not have.
-const ALWAYS: [AttributeType; 16] = [
+const ALWAYS: [AttributeType; 15] = [
     AttributeType::Class,
     AttributeType::KeyType,
     AttributeType::CertificateType,
-    AttributeType::AllowedMechanisms,
     AttributeType::ValueLen,
     AttributeType::Label,
     AttributeType::Id,
@@ -223,6 +234,18 @@ const ALWAYS: [AttributeType; 16] = [
     AttributeType::PublicExponent,
     AttributeType::EcParams,
     AttributeType::EcPoint,
+];
+
+const DATES: [(AttributeType, &str); 2] =
+    [(AttributeType::StartDate, "start-date"), (AttributeType::EndDate, "end-date")];
+
+/// Of what only the length is asked, because nothing of it is carried over: the wrapper has no name for the templates, and passes a
+/// number of the standard's on as it does a vendor's.
+const UNREAD: [(CK_ATTRIBUTE_TYPE, &str); 4] = [
+    (ck::CKA_ALLOWED_MECHANISMS, "allowed-mechanisms"),
+    (ck::CKA_WRAP_TEMPLATE, "wrap-template"),
+    (ck::CKA_UNWRAP_TEMPLATE, "unwrap-template"),
+    (ck::CKA_DERIVE_TEMPLATE, "derive-template"),
 ];
 
 const fn flag(attribute: &Attribute) -> Option<bool> {
@@ -264,6 +287,10 @@ fn bytes(attribute: Attribute) -> Option<(CK_ATTRIBUTE_TYPE, Secret)> {
         | Attribute::EcParams(value)
         | Attribute::EcPoint(value)
         | Attribute::Value(value) => Some((id, Secret::new(value))),
+        Attribute::StartDate(date) | Attribute::EndDate(date) => {
+            let digits = [&date.year[..], &date.month, &date.day].concat();
+            Some((id, Secret::new(if date.is_empty() { Vec::new() } else { digits })))
+        }
         _ => None,
     }
 }

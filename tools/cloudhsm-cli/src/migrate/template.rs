@@ -44,13 +44,15 @@ pub(super) const FLAGS: [Flag; 18] = [
     flag(AttributeType::AlwaysAuthenticate, ck::CKA_ALWAYS_AUTHENTICATE, "always-authenticate", false),
 ];
 
-/// What an object is called.
-const NAMES: [(CK_ATTRIBUTE_TYPE, &str); 5] = [
+/// What an object is called, and from when to when it is to be used.
+const NAMES: [(CK_ATTRIBUTE_TYPE, &str); 7] = [
     (ck::CKA_LABEL, "label"),
     (ck::CKA_ID, "id"),
     (ck::CKA_SUBJECT, "subject"),
     (ck::CKA_ISSUER, "issuer"),
     (ck::CKA_SERIAL_NUMBER, "serial-number"),
+    (ck::CKA_START_DATE, "start-date"),
+    (ck::CKA_END_DATE, "end-date"),
 ];
 /// What the public part of an object is.
 const PUBLIC: [CK_ATTRIBUTE_TYPE; 7] = [
@@ -118,9 +120,7 @@ pub(super) fn draft(found: &Found, kind: &Kind, making: Making, regime: Regime<'
         let fixed = matches!(cell(*id), Cell::Only(_)) && *id != ck::CKA_TRUSTED;
         lost.extend(flag.filter(|flag| fixed || *value != flag.usual).map(|flag| flag.name));
     }
-    if found.is_restricted {
-        lost.push("allowed-mechanisms");
-    }
+    lost.extend(&found.uncarried);
     Ok(Drafted { template, lost })
 }
 
