@@ -148,7 +148,10 @@ impl Ground {
         let session = self.session;
         let original = self.original(row, way);
         let made = match way {
-            "change" => return session.set(original, &row.weaker),
+            "change" => {
+                session.set(original, &row.weaker)?;
+                original
+            }
             "copy" => session.copy(original, &row.weaker.clone().label("copy"))?,
             "unwrap" | "unwrap, trusted" => {
                 let by = if way == "unwrap" { self.own() } else { session.labelled("trusted")[0] };
@@ -176,13 +179,30 @@ impl Ground {
             }
         };
         // What was given is there.
-        for entry in row.weaker.raw().iter().filter(|entry| entry.ulValueLen == 1) {
-            // SAFETY: a flag of the row's own template, which lives.
-            let wanted = unsafe { *entry.pValue.cast::<u8>() } != 0;
-            assert_eq!(session.flag(made, entry.type_), Ok(wanted), "{}, {way}", row.name);
+        for entry in row.weaker.raw() {
+            let name = format!("{}, {way}: {:#x}", row.name, entry.type_);
+            if [CKA_UNWRAP_TEMPLATE, CKA_DERIVE_TEMPLATE].contains(&entry.type_) {
+                assert_eq!(session.flags_in(made, entry.type_), Ok(flags(&entry)), "{name}");
+            } else {
+                assert_eq!(session.read(made, entry.type_).as_deref(), Ok(value(&entry)), "{name}");
+            }
         }
         Ok(())
     }
+}
+
+/// The value of an entry of a template that lives.
+fn value(entry: &CK_ATTRIBUTE) -> &[u8] {
+    // SAFETY: a template's value and its length.
+    unsafe { std::slice::from_raw_parts(entry.pValue.cast(), entry.ulValueLen as usize) }
+}
+
+/// The flags of a template in an entry.
+fn flags(entry: &CK_ATTRIBUTE) -> Vec<(CK_ATTRIBUTE_TYPE, bool)> {
+    let count = entry.ulValueLen as usize / size_of::<CK_ATTRIBUTE>();
+    // SAFETY: the entries of a nested template, whose number follows from its length.
+    let inner: &[CK_ATTRIBUTE] = unsafe { std::slice::from_raw_parts(entry.pValue.cast(), count) };
+    inner.iter().map(|flag| (flag.type_, value(flag) == [1])).collect()
 }
 
 /// PKCS#11 3.2 section 6.42, "Key Derivation Attribute Rules": what the template does not say of SENSITIVE and EXTRACTABLE is the base

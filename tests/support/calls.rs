@@ -282,6 +282,31 @@ impl Session {
         Ok(value == [1])
     }
 
+    /// A template of flags in ascending order, by the three calls that PKCS#11 3.2 section 5.7.5 has for one.
+    pub(crate) fn flags_in(
+        self,
+        object: CK_OBJECT_HANDLE,
+        id: CK_ATTRIBUTE_TYPE,
+    ) -> Answer<Vec<(CK_ATTRIBUTE_TYPE, bool)>> {
+        let mut outer = CK_ATTRIBUTE { type_: id, pValue: ptr::null_mut(), ulValueLen: 0 };
+        answer(call!(C_GetAttributeValue(self.0, object, &raw mut outer, 1)))?;
+        let mut list = vec![CK_ATTRIBUTE::default(); outer.ulValueLen as usize / size_of::<CK_ATTRIBUTE>()];
+        if list.is_empty() {
+            return Ok(Vec::new());
+        }
+        outer.pValue = list.as_mut_ptr().cast();
+        answer(call!(C_GetAttributeValue(self.0, object, &raw mut outer, 1)))?;
+        let mut buffers = vec![[0_u8; 1]; list.len()];
+        for (entry, buffer) in list.iter_mut().zip(&mut buffers) {
+            entry.pValue = buffer.as_mut_ptr().cast();
+        }
+        answer(call!(C_GetAttributeValue(self.0, object, &raw mut outer, 1)))?;
+        let mut flags: Vec<_> =
+            list.iter().zip(&buffers).map(|(entry, buffer)| (entry.type_, buffer[0] == 1)).collect();
+        flags.sort_unstable();
+        Ok(flags)
+    }
+
     pub(crate) fn number(self, object: CK_OBJECT_HANDLE, id: CK_ATTRIBUTE_TYPE) -> Answer<CK_ULONG> {
         let value = self.read(object, id)?;
         Ok(CK_ULONG::from_ne_bytes(value.as_slice().try_into().expect("a CK_ULONG")))

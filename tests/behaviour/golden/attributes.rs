@@ -229,7 +229,7 @@ impl Value {
     pub(super) fn read(session: Session, object: CK_OBJECT_HANDLE, attribute: &Attribute) -> Answer<Self> {
         let id = attribute.id;
         match attribute.shape {
-            Shape::Template => read_flags(session, object, id).map(Self::Flags),
+            Shape::Template => session.flags_in(object, id).map(Self::Flags),
             Shape::Flag | Shape::Number | Shape::Bytes => {
                 session.read(object, id).map(|bytes| match (attribute.shape, bytes.as_slice()) {
                     (Shape::Flag, [0]) => Self::Flag(false),
@@ -243,30 +243,6 @@ impl Value {
             }
         }
     }
-}
-
-/// A template of flags, by the three calls that PKCS#11 3.2 section 5.7.5 has for one.
-fn read_flags(
-    session: Session,
-    object: CK_OBJECT_HANDLE,
-    id: CK_ATTRIBUTE_TYPE,
-) -> Answer<Vec<(CK_ATTRIBUTE_TYPE, bool)>> {
-    let mut outer = CK_ATTRIBUTE { type_: id, pValue: std::ptr::null_mut(), ulValueLen: 0 };
-    answer(call!(C_GetAttributeValue(session.0, object, &raw mut outer, 1)))?;
-    let mut list = vec![CK_ATTRIBUTE::default(); outer.ulValueLen as usize / size_of::<CK_ATTRIBUTE>()];
-    if list.is_empty() {
-        return Ok(Vec::new());
-    }
-    outer.pValue = list.as_mut_ptr().cast();
-    answer(call!(C_GetAttributeValue(session.0, object, &raw mut outer, 1)))?;
-    let mut buffers = vec![[0_u8; 1]; list.len()];
-    for (entry, buffer) in list.iter_mut().zip(&mut buffers) {
-        entry.pValue = buffer.as_mut_ptr().cast();
-    }
-    answer(call!(C_GetAttributeValue(session.0, object, &raw mut outer, 1)))?;
-    let mut flags: Vec<_> = list.iter().zip(&buffers).map(|(entry, buffer)| (entry.type_, buffer[0] == 1)).collect();
-    flags.sort_unstable();
-    Ok(flags)
 }
 
 /// A certificate that openssl made for these tests: subject and issuer are CN=golden.
