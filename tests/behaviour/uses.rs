@@ -31,7 +31,7 @@ fn standard() {
     });
 }
 
-/// Every mechanism that secure mode leaves stands in the line of its use.
+/// Every mechanism that secure mode leaves stands in the lines of its use, and those lines name the keys that it works with.
 #[test]
 fn mechanisms() {
     staged(|stage, test| match stage {
@@ -296,6 +296,23 @@ fn matches(pattern: &str, name: &str) -> bool {
     })
 }
 
+/// The page's words for the keys of a mechanism.
+fn kinds_of(keys: &hsm::mechanism::Keys) -> BTreeSet<&'static str> {
+    // A CloudHSM has Ed25519 keys as CKK_EC, the standard as CKK_EC_EDWARDS: what works with these works with no other curve.
+    let edwards = keys.types.contains(&CKK_EC_EDWARDS);
+    let word = |key_type: &CK_KEY_TYPE| match *key_type {
+        CKK_AES => "AES",
+        CKK_DES3 => "DES3",
+        CKK_GENERIC_SECRET => "generic secret",
+        CKK_RSA => "RSA",
+        CKK_EC | CKK_EC_EDWARDS if edwards => "Ed25519",
+        CKK_EC => "EC",
+        CKK_ML_DSA | vendor::CKK_CLOUDHSM_ML_DSA => "ML-DSA",
+        other => panic!("no word for {other:#x}"),
+    };
+    keys.types.iter().map(word).collect()
+}
+
 fn compare_mechanisms(whole: bool) {
     initialize().unwrap();
     let mut count = 0;
@@ -313,8 +330,8 @@ fn compare_mechanisms(whole: bool) {
         (CKF_DERIVE, "DERIVE"),
     ];
     for (flag, name) in flags {
-        let patterns: Vec<_> =
-            named.iter().filter(|row| words(row[1]).contains(&name)).flat_map(|row| words(row[2])).collect();
+        let lines: Vec<_> = named.iter().filter(|row| words(row[1]).contains(&name)).collect();
+        let patterns: Vec<_> = lines.iter().flat_map(|row| words(row[2])).collect();
         let mut met: BTreeSet<&str> = BTreeSet::new();
         for mechanism in &list {
             let mut information = CK_MECHANISM_INFO::default();
@@ -322,10 +339,14 @@ fn compare_mechanisms(whole: bool) {
             if information.flags & flag == 0 {
                 continue;
             }
-            let known = hsm::mechanism::find(*mechanism).expect("a row").name;
+            let row = hsm::mechanism::find(*mechanism).expect("a row");
+            let known = row.name;
             let found: Vec<_> = patterns.iter().filter(|pattern| matches(pattern, known)).collect();
             assert!(!found.is_empty(), "{known} serves {name} and stands in no line");
             met.extend(found.into_iter().copied());
+            let fitting = lines.iter().filter(|line| words(line[2]).iter().any(|pattern| matches(pattern, known)));
+            let keys: BTreeSet<&str> = fitting.flat_map(|line| words(line[0])).collect();
+            assert_eq!(keys, kinds_of(&row.keys), "{known} for {name}: the column of keys, and the mechanism's");
         }
         // `standard` has every mechanism, so every name is one of its own.
         let unmet: Vec<_> = patterns.iter().filter(|pattern| whole && !met.contains(*pattern)).collect();
