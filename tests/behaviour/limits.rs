@@ -142,6 +142,62 @@ fn values_of_standard() {
     });
 }
 
+/// docs/limits.md: what a token object takes when it is stored. The certificate of PKCS#11 3.2 sections 4.4 and 4.6 has 20 attributes that
+/// hold a value: those of 8 bytes, of one and of none, a CKA_UNIQUE_ID of 32 characters, a CKA_CHECK_VALUE of 3, and those that are given.
+#[test]
+fn a_token_object_has_up_to_4_mib() {
+    isolated_standard(|| {
+        let session = hsm();
+        let value = vec![7; 1 << 20];
+        let certificate = |serial| {
+            Template::new()
+                .number(CKA_CLASS, CKO_CERTIFICATE)
+                .number(CKA_CERTIFICATE_TYPE, CKC_X_509)
+                .flag(CKA_TOKEN, true)
+                .bytes(CKA_SUBJECT, &value)
+                .bytes(CKA_VALUE, &value)
+                .bytes(CKA_ISSUER, &value)
+                .bytes(CKA_SERIAL_NUMBER, &vec![7; serial])
+        };
+        let others = 2 * 8 + 6 + 32 + 3;
+        let most = (4 << 20) - 34 - 20 * 12 - others - 3 * (1 << 20);
+        session.create(&certificate(most)).unwrap();
+        assert_eq!(session.create(&certificate(most + 1)), code(CKR_DEVICE_MEMORY));
+        // A session object is not stored.
+        session.create(&certificate(most + 1).without(CKA_TOKEN)).unwrap();
+    });
+}
+
+/// User Guide, pkcs11-key-types: generic secrets of 1 to 800 bytes, made or brought.
+#[test]
+fn generic_secrets_have_up_to_800_bytes() {
+    isolated(|| {
+        generic_secrets();
+    });
+}
+
+#[test]
+fn generic_secrets_of_standard_too() {
+    isolated_standard(|| {
+        generic_secrets();
+    });
+}
+
+fn generic_secrets() {
+    let session = hsm();
+    let generate =
+        |length| session.generate(CKM_GENERIC_SECRET_KEY_GEN, &Template::new().number(CKA_VALUE_LEN, length));
+    let import = |length| session.create(&generic_value(&vec![7; length]));
+    for length in [1, 800] {
+        let keys = [generate(length).unwrap(), import(length as usize).unwrap()];
+        assert_eq!(keys.map(|key| session.number(key, CKA_VALUE_LEN)), [Ok(length); 2]);
+    }
+    for length in [0, 801] {
+        assert_eq!(generate(length), code(CKR_ATTRIBUTE_VALUE_INVALID), "{length}");
+        assert_eq!(import(length as usize), code(CKR_ATTRIBUTE_VALUE_INVALID), "{length}");
+    }
+}
+
 /// docs/limits.md: a template has up to 1,024 attributes, one inside of another none.
 #[test]
 fn attributes_of_a_template() {
