@@ -28,7 +28,7 @@ impl Running<'_> {
     /// can decrypt.
     #[inline]
     pub fn most(&self, input: usize) -> Result<usize> {
-        let task = self.whole(self.0.task.what)?;
+        let task = self.whole()?;
         let most = (task.ciphering()?.most)(&task.work(), input)?;
         task.check_length(if task.what == Use::Encrypt { input } else { most })?;
         Ok(most)
@@ -40,7 +40,7 @@ impl Running<'_> {
     /// What the mechanism refuses.
     #[inline]
     pub fn cipher(&self, io: Exchange<'_>) -> Result<usize> {
-        let task = self.whole(self.0.task.what)?;
+        let task = self.whole()?;
         (task.ciphering()?.once)(&task.work(), io)
     }
 

@@ -81,14 +81,16 @@ impl Operation {
 }
 
 impl Running<'_> {
-    /// Refuses an operation in parts a call that is the whole of one.
+    /// The task, for a call that is the whole of an operation; one in parts is refused it.
     #[inline]
-    fn whole(&self, what: Use) -> Result<&Task> {
-        match self.0.state {
-            _ if self.0.task.what != what => Err(ANOTHER_USE),
-            State::Begun => Ok(&self.0.task),
-            State::Signing(_) | State::Ciphering(_) => Err(IN_PARTS),
-        }
+    fn whole(&self) -> Result<&Task> {
+        if matches!(self.0.state, State::Begun) { Ok(&self.0.task) } else { Err(IN_PARTS) }
+    }
+
+    /// Refuses what an operation was not begun for.
+    #[inline]
+    fn check_use(&self, what: Use) -> Result<()> {
+        if self.0.task.what == what { Ok(()) } else { Err(ANOTHER_USE) }
     }
 }
 

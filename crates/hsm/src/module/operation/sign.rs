@@ -37,7 +37,8 @@ impl Running<'_> {
     /// CKR_DATA_LEN_RANGE for more than one call may have; CKR_OPERATION_NOT_INITIALIZED for an operation in parts.
     #[inline]
     pub fn signature_length(&self, data: usize) -> Result<usize> {
-        let task = self.whole(Use::Sign)?;
+        self.check_use(Use::Sign)?;
+        let task = self.whole()?;
         task.check_length(data)?;
         task.signature_length()
     }
@@ -48,7 +49,8 @@ impl Running<'_> {
     /// What the mechanism refuses of the data.
     #[inline]
     pub fn sign(&self, data: &[u8], out: &mut [u8]) -> Result<usize> {
-        self.whole(Use::Sign)?.sign(data, out)
+        self.check_use(Use::Sign)?;
+        self.whole()?.sign(data, out)
     }
 
     /// Verifies a signature of data.
@@ -57,7 +59,8 @@ impl Running<'_> {
     /// CKR_SIGNATURE_INVALID, CKR_SIGNATURE_LEN_RANGE; what the mechanism refuses of the data.
     #[inline]
     pub fn verify(&self, data: &[u8], signature: &[u8]) -> Result<()> {
-        let task = self.whole(Use::Verify)?;
+        self.check_use(Use::Verify)?;
+        let task = self.whole()?;
         task.check_length(data.len())?;
         task.verify(data, signature)
     }
@@ -80,10 +83,8 @@ impl Running<'_> {
     /// # Errors
     /// CKR_MECHANISM_INVALID for a mechanism without parts.
     pub fn signature_length_of_parts(&self) -> Result<usize> {
+        self.check_use(Use::Sign)?;
         let task = &self.0.task;
-        if task.what != Use::Sign {
-            return Err(ANOTHER_USE);
-        }
         if task.terms.multi_part { task.signature_length() } else { Err(NO_PARTS) }
     }
 
@@ -117,9 +118,7 @@ impl Running<'_> {
     }
 
     fn take_parts(&mut self, what: Use) -> Result<Accumulator> {
-        if self.0.task.what != what {
-            return Err(ANOTHER_USE);
-        }
+        self.check_use(what)?;
         match std::mem::replace(&mut self.0.state, State::Begun) {
             State::Signing(state) => Ok(*state),
             State::Begun => self.first_part(),
