@@ -23,6 +23,8 @@ mod wrap;
 
 pub(crate) use operation::{Accumulator, Stream, Work};
 pub use parameter::{Parameter, ParameterKind};
+pub(crate) use wrap::without_filling;
+
 pub(crate) use serves::{Ciphering, Deriving, GenerateKey, GeneratePair, MakePair, Payload, Serves, Signing, Wrapping};
 
 pub use crypto::digest::Hash;

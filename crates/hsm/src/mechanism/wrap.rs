@@ -97,7 +97,7 @@ const MOST_FILLING: usize = 7;
 /// The key that was filled up: a secret one has the greatest of these lengths that leaves at most seven bytes, a private one is as
 /// long as its encoding says. What is left must be zeros. The standard says "truncates", but a key that could be cut would be
 /// had again a byte shorter, and that byte found by trying (Clulow 2003).
-fn without_filling(filled: Secret, lengths: Lengths) -> Result<Secret> {
+pub(crate) fn without_filling(filled: Secret, lengths: Lengths) -> Result<Secret> {
     let bytes = filled.expose();
     let possible = bytes.len().saturating_sub(MOST_FILLING)..=bytes.len();
     let length = match lengths {

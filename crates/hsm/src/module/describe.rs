@@ -32,14 +32,20 @@ fn edwards(figures: &mut Figures, point: &[u8; ed25519::KEY_LENGTH], length: usi
     length
 }
 
-/// Whether two secret keys have the same bytes, compared in constant time; nothing if one of the two is no secret key.
-#[must_use]
-pub fn is_same_secret(one: &Object, other: &Object) -> Option<bool> {
-    let (one, other) = (one.material.secret().ok()?, other.material.secret().ok()?);
-    Some(one.bytes().ct_eq(other.bytes().expose()))
-}
-
 impl Module {
+    /// Whether two keys that the caller may read are secret ones with the same bytes, compared in constant time; nothing if one of the
+    /// two is no secret key.
+    ///
+    /// # Errors
+    /// What the policy refuses.
+    pub fn is_same_secret(&self, login: &Login, one: &Object, other: &Object) -> Result<Option<bool>> {
+        for key in [one, other] {
+            policy::may_with(login, Command::ReadKey, key)?;
+        }
+        let (Ok(one), Ok(other)) = (one.material.secret(), other.material.secret()) else { return Ok(None) };
+        Ok(Some(one.bytes().ct_eq(other.bytes().expose())))
+    }
+
     /// A file of a key that the caller may read: its public half, or a reference to it. It holds no secret.
     ///
     /// # Errors

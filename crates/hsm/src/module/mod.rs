@@ -56,7 +56,7 @@ pub use audit::{
 pub use backup::{BackupInformation, Restored};
 pub use cluster_policy::{ClusterPolicy, SERVICES_WITH_VALUES, TrustAnchor};
 pub use credentials::{Challenge, Deregister, SecondFactor};
-pub use describe::{Figures, is_same_secret};
+pub use describe::Figures;
 pub use examination::{Health, Verification};
 pub use find::{KeyPage, Known};
 pub use keys::{Generator, NewKey};

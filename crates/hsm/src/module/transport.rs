@@ -17,7 +17,7 @@ use super::quorum::{Actor, Toll};
 use super::sharing::Sharing;
 use super::tool::Tool;
 use crate::mechanism::{self, Use};
-use crate::object::form::{self, Lengths};
+use crate::object::form::Lengths;
 use crate::object::rules::Making;
 use crate::object::{Object, Template, create, find, inheritance, safeguards};
 
@@ -214,17 +214,16 @@ impl Module {
     /// they would be taken for a part of the key. `length` is that of the value; without it the value tells, as PKCS#8 does.
     ///
     /// # Errors
-    /// CKR_WRAPPED_KEY_INVALID for what does not open, and for what is not filled up so.
-    pub fn without_filling(&self, tool: &Tool<'_>, wrapped: Vec<u8>, length: Option<usize>) -> Result<Vec<u8>> {
+    /// CKR_WRAPPED_KEY_INVALID for what does not open, and for what is not filled up so; AWS's texts for approvals that do not do.
+    pub fn rewrap_without_filling(&self, tool: Tool<'_>, wrapped: Vec<u8>, length: Option<usize>) -> Result<Vec<u8>> {
+        self.put_to_use(&tool)?;
         let wrapping = tool.task.row.serves.wrap.as_ref().ok_or(NOT_SERVED)?;
         let work = tool.task.work();
         let value = (wrapping.unwrap)(&work, &wrapped, Lengths::None)?;
-        let length = length.or_else(|| form::encoded_length(value.expose()));
-        let (key, zeros) = length.and_then(|length| value.expose().split_at_checked(length)).ok_or(OTHER_FILLING)?;
-        if zeros.len() >= 8 || zeros.iter().any(|byte| *byte != 0) {
-            return Err(OTHER_FILLING);
-        }
-        if zeros.is_empty() {
+        let filled = value.expose().len();
+        let value = mechanism::without_filling(value, length.map_or(Lengths::None, Lengths::Only))?;
+        let key = value.expose();
+        if key.len() == filled {
             return Ok(wrapped);
         }
         let mut exact = vec![0; (wrapping.length)(&work, key.len())?];
@@ -286,5 +285,4 @@ const LONGEST_WRAPPED: usize = 64 * 1024;
 const SHORTEST_DERIVED: usize = 14;
 
 const NO_MEMORY: Error = Error::new(ck::CKR_HOST_MEMORY, "no memory for the wrapped key");
-const OTHER_FILLING: Error = Error::new(ck::CKR_WRAPPED_KEY_INVALID, "the key was wrapped in a form that is not known");
 const NOT_SERVED: Error = Error::internal("a row without the functions that it serves");

@@ -126,10 +126,13 @@ impl<'a> Carrier<'a> {
     /// The HSM would take them for a part of the key.
     fn exact(&self, found: &Found, wrapped: Vec<u8>) -> error::Result<Vec<u8>> {
         let length = match found.class {
-            ck::CKO_SECRET_KEY => found.length.or((found.key_type == Some(ck::CKK_DES3)).then_some(DES3_LENGTH)),
+            ck::CKO_SECRET_KEY => {
+                let known = found.length.or((found.key_type == Some(ck::CKK_DES3)).then_some(DES3_LENGTH));
+                Some(known.ok_or(NO_LENGTH)?)
+            }
             _ => None,
         };
-        self.module.without_filling(&self.tool()?, wrapped, length)
+        self.module.rewrap_without_filling(self.tool()?, wrapped, length)
     }
 
     /// The HSM's side of the wrapping key, at work.
@@ -192,7 +195,7 @@ impl<'a> Carrier<'a> {
 
     /// Whether two keys of one kind are the same key: the same secret, the same public key.
     fn is_same(&self, one: &Object, other: &Object) -> error::Result<bool> {
-        if let Some(same) = module::is_same_secret(one, other) {
+        if let Some(same) = self.module.is_same_secret(self.login, one, other)? {
             return Ok(same);
         }
         let modulus = |object: &Object| object.attributes.get(ck::CKA_MODULUS).map(<[u8]>::to_vec);
@@ -217,5 +220,7 @@ impl<'a> Carrier<'a> {
     }
 }
 
+const NO_LENGTH: Error =
+    Error::new(ck::CKR_WRAPPED_KEY_INVALID, "SoftHSM2 does not tell how long the key is that it has wrapped");
 /// The length of a triple-DES key in bytes, which SoftHSM2 does not tell.
 const DES3_LENGTH: usize = 24;
