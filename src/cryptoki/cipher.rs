@@ -51,7 +51,7 @@ fn run_into(
 }
 
 fn cipher(context: &Context, active: &mut Option<Active>, what: Use, transfer: &mut impl Transfer) -> Result<Flow> {
-    let running = resume(context, active)?;
+    let mut running = resume(context, active)?;
     let most = running.most(transfer.input_length())?;
     if what == Use::Encrypt {
         // What encryption writes is known beforehand, so the work is not done twice.

@@ -3,7 +3,7 @@
 use base::error::{Error, Result};
 use base::exchange::Exchange;
 
-use super::{ANOTHER_USE, NO_PARTS, Operation, Running, State, Task};
+use super::{ANOTHER_USE, NO_PARTS, NOT_WHOLE, Operation, Running, State, Task};
 use crate::mechanism::{Ciphering, Stream, Use};
 use crate::object::KeyMaterial;
 
@@ -34,14 +34,24 @@ impl Running<'_> {
         Ok(most)
     }
 
-    /// Encrypts or decrypts in one call, into room of at least [`Running::most`]; returns how many bytes came out.
+    /// Encrypts or decrypts in one call, into room of at least [`Running::most`]; returns how many bytes came out. Encrypting is over
+    /// then; what was decrypted may be longer than the caller's room, who decrypts once more.
     ///
     /// # Errors
     /// What the mechanism refuses.
     #[inline]
-    pub fn cipher(&self, io: Exchange<'_>) -> Result<usize> {
+    pub fn cipher(&mut self, io: Exchange<'_>) -> Result<usize> {
         let task = self.whole()?;
-        (task.ciphering()?.once)(&task.work(), io)
+        let written = (task.ciphering()?.once)(&task.work(), io);
+        self.end_encrypting();
+        written
+    }
+
+    #[inline]
+    fn end_encrypting(&mut self) {
+        if self.0.task.what == Use::Encrypt {
+            self.0.state = State::Over;
+        }
     }
 
     /// The most bytes that come out of a part of so many bytes.
@@ -50,9 +60,9 @@ impl Running<'_> {
     /// CKR_MECHANISM_INVALID for a mechanism without parts; CKR_DATA_LEN_RANGE for more than one call may have.
     #[inline]
     pub fn part_most(&mut self, input: usize) -> Result<usize> {
-        stream(self.0)?;
+        let most = stream(self.0)?.0.update_most(input);
         self.0.task.check_length(input)?;
-        Ok(stream(self.0)?.0.update_most(input))
+        Ok(most)
     }
 
     /// Encrypts or decrypts a part, into room of at least [`Running::part_most`]; returns how many bytes came out.
@@ -73,13 +83,16 @@ impl Running<'_> {
         Ok(stream(self.0)?.0.finish_most())
     }
 
-    /// Ends an operation in parts, into room of at least [`Running::end_most`]; returns how many bytes came out.
+    /// Ends an operation in parts, into room of at least [`Running::end_most`]; returns how many bytes came out. As of one call,
+    /// encrypting is over then.
     ///
     /// # Errors
     /// What the mechanism refuses of the whole.
     pub fn end(&mut self, out: &mut [u8]) -> Result<usize> {
         let (stream, key) = stream(self.0)?;
-        stream.finish(key, out)
+        let written = stream.finish(key, out);
+        self.end_encrypting();
+        written
     }
 }
 
@@ -95,6 +108,7 @@ fn stream(operation: &mut Operation) -> Result<(&mut dyn Stream, &KeyMaterial)> 
     }
     match state {
         State::Ciphering(stream) => Ok((&mut **stream, &task.key.material)),
-        _ => Err(ANOTHER_USE),
+        State::Over => Err(NOT_WHOLE),
+        State::Begun | State::Signing(_) => Err(ANOTHER_USE),
     }
 }

@@ -4,7 +4,7 @@ use base::ck::CK_MECHANISM_TYPE;
 use base::error::{Error, Result};
 use crypto::digest::{Digest, Hash};
 
-use super::IN_PARTS;
+use super::NOT_WHOLE;
 use crate::mechanism::{self, Parameter, ParameterKind, Use};
 use crate::module::Module;
 
@@ -29,7 +29,7 @@ impl Digesting {
     /// # Errors
     /// CKR_OPERATION_NOT_INITIALIZED.
     pub fn check_whole(&self) -> Result<()> {
-        if self.parts.is_none() { Ok(()) } else { Err(IN_PARTS) }
+        if self.parts.is_none() { Ok(()) } else { Err(NOT_WHOLE) }
     }
 
     /// Digests data in one call; returns how long the digest is.

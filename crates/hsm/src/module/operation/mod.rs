@@ -46,12 +46,14 @@ enum State {
     Signing(Box<Accumulator>),
     /// Encrypting or decrypting in parts.
     Ciphering(Box<dyn Stream>),
+    /// What it was begun for is done: an IV that the HSM has made serves once, whoever asks again.
+    Over,
 }
 
 /// An operation whose user has just been admitted: what can be done with it now.
 pub struct Running<'a>(&'a mut Operation);
 
-const IN_PARTS: Error = Error::new(ck::CKR_OPERATION_NOT_INITIALIZED, "the operation is in parts, and is not one call");
+const NOT_WHOLE: Error = Error::new(ck::CKR_OPERATION_NOT_INITIALIZED, "the operation is in parts, or over");
 const ANOTHER_USE: Error = Error::internal("an operation was begun for another use");
 
 impl Task {
@@ -81,10 +83,10 @@ impl Operation {
 }
 
 impl Running<'_> {
-    /// The task, for a call that is the whole of an operation; one in parts is refused it.
+    /// The task, for a call that is the whole of an operation; one in parts, or over, is refused it.
     #[inline]
     fn whole(&self) -> Result<&Task> {
-        if matches!(self.0.state, State::Begun) { Ok(&self.0.task) } else { Err(IN_PARTS) }
+        if matches!(self.0.state, State::Begun) { Ok(&self.0.task) } else { Err(NOT_WHOLE) }
     }
 
     /// Refuses what an operation was not begun for.

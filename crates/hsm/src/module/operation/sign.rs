@@ -2,7 +2,7 @@
 
 use base::error::{Error, Result};
 
-use super::{ANOTHER_USE, NO_PARTS, Running, State, Task};
+use super::{ANOTHER_USE, NO_PARTS, NOT_WHOLE, Running, State, Task};
 use crate::mechanism::{Accumulator, Signing, Use};
 
 impl Task {
@@ -74,8 +74,11 @@ impl Running<'_> {
         if matches!(self.0.state, State::Begun) {
             self.0.state = State::Signing(Box::new(self.first_part()?));
         }
-        let State::Signing(state) = &mut self.0.state else { return Err(ANOTHER_USE) };
-        state.update(&self.0.task.key.material, part)
+        match &mut self.0.state {
+            State::Signing(state) => state.update(&self.0.task.key.material, part),
+            State::Over => Err(NOT_WHOLE),
+            State::Begun | State::Ciphering(_) => Err(ANOTHER_USE),
+        }
     }
 
     /// How long the signature of what has come in parts is.
@@ -119,9 +122,10 @@ impl Running<'_> {
 
     fn take_parts(&mut self, what: Use) -> Result<Accumulator> {
         self.check_use(what)?;
-        match std::mem::replace(&mut self.0.state, State::Begun) {
+        match std::mem::replace(&mut self.0.state, State::Over) {
             State::Signing(state) => Ok(*state),
             State::Begun => self.first_part(),
+            State::Over => Err(NOT_WHOLE),
             State::Ciphering(_) => Err(ANOTHER_USE),
         }
     }

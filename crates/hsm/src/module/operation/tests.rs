@@ -96,7 +96,7 @@ fn an_operation_goes_on_only_for_who_may_use_the_key_now() {
 
     // An operation does what it was begun for.
     let mut out = [0; 16];
-    let running = module.resume(Some(&ann), &mut signs).unwrap();
+    let mut running = module.resume(Some(&ann), &mut signs).unwrap();
     assert_eq!(running.sign(b"text", &mut out).unwrap(), 16);
     assert!(running.verify(b"text", &out).is_err(), "it was begun to sign");
     assert!(running.cipher(Exchange::Apart { input: &[0; 16], output: &mut out }).is_err());
@@ -107,4 +107,32 @@ fn an_operation_goes_on_only_for_who_may_use_the_key_now() {
 
     module.destroy_object(Some(&ann), &aes).unwrap();
     assert_eq!(rv(module.resume(Some(&ann), &mut encrypts)), Some(ck::CKR_KEY_HANDLE_INVALID), "destroyed");
+}
+
+/// An IV that the HSM has made is for one message (NIST SP 800-38D section 8): who asks a second time gets none under it.
+#[test]
+fn what_is_encrypted_is_encrypted_once() {
+    let (_home, module) = sample();
+    let ann = module.login(Role::CryptoUser, ANN).unwrap();
+    let aes = key(&module, &ann, ck::CKM_AES_KEY_GEN, &[(ck::CKA_ENCRYPT, true), (ck::CKA_SIGN, true)]);
+    let over = Some(ck::CKR_OPERATION_NOT_INITIALIZED);
+    let mut out = [0; 16];
+    for in_parts in [false, true] {
+        let mut operation = begin(&module, Some(&ann), Use::Encrypt, ck::CKM_AES_ECB, &aes).unwrap();
+        let mut running = module.resume(Some(&ann), &mut operation).unwrap();
+        if in_parts {
+            running.part(Exchange::Apart { input: &[0; 16], output: &mut out }).unwrap();
+            running.end(&mut []).unwrap();
+        } else {
+            running.cipher(Exchange::Apart { input: &[0; 16], output: &mut out }).unwrap();
+        }
+        let mut running = module.resume(Some(&ann), &mut operation).unwrap();
+        assert_eq!(rv(running.cipher(Exchange::Apart { input: &[0; 16], output: &mut out })), over);
+        assert_eq!(rv(running.part(Exchange::Apart { input: &[0; 16], output: &mut out })), over);
+        assert_eq!(rv(running.end(&mut out)), over);
+    }
+    let mut operation = begin(&module, Some(&ann), Use::Sign, ck::CKM_AES_CMAC, &aes).unwrap();
+    let mut running = module.resume(Some(&ann), &mut operation).unwrap();
+    running.sign_parts(&mut out).unwrap();
+    assert_eq!((rv(running.sign_parts(&mut out)), rv(running.update_signature(b"text"))), (over, over));
 }
